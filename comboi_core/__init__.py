@@ -1,0 +1,1 @@
+"""comboi: exactly-once ELT for Azure, from two YAML files."""

@@ -1,0 +1,1 @@
+"""The YAML files: models, loader, references."""

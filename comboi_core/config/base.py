@@ -1,0 +1,43 @@
+"""What all configuration models share: strictness, names, durations and references."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from comboi_core.domain.names import NAME_PATTERN
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h|d)$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MEMORY = re.compile(r"^\d+(?:\.\d+)?\s*(KB|MB|GB|KiB|MiB|GiB)$")
+
+
+class Model(BaseModel):
+    """A strict, immutable model: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _DURATION.match(value.strip())
+        if not match:
+            raise ValueError("write a duration as a number and a unit: 30s, 5m, 2h, 1d")
+        return float(match[1]) * _SECONDS[match[2]]
+    return value
+
+
+def _memory(value: str) -> str:
+    if not _MEMORY.match(value):
+        raise ValueError("write an amount of memory as a number and a unit: 512MB, 1GB")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+"""A duration in seconds, written in YAML as `30s`, `5m`, `2h` or `1d`."""
+
+Memory = Annotated[str, AfterValidator(_memory)]

@@ -1,0 +1,186 @@
+"""Reads the two YAML files; every problem is reported at once, each with file, line and what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from comboi_core.config import references
+from comboi_core.config.project import PipelineFile, Project, TransformationsFile
+from comboi_core.domain.errors import ConfigError
+from comboi_core.domain.names import did_you_mean
+
+DEFAULT_CONFIG = "configs/initial.yml"
+MAX_BYTES = 2_000_000
+QUEUE_NOTE = "the section queue: is ignored: durable orchestration has replaced the storage queue"
+
+M = TypeVar("M", bound=BaseModel)
+Path_ = tuple[str | int, ...]
+
+
+class _Document:
+    """A parsed YAML file that remembers the line of each key and item."""
+
+    def __init__(self, path: Path, shown: str) -> None:
+        self.shown = shown
+        self.lines: dict[Path_, int] = {}
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{shown}: no such file", remedy="Name the file with --config or COMBOI_CONFIG, or run `comboi init`."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{shown}: cannot be read: {error}") from None
+        if len(text) > MAX_BYTES:
+            raise ConfigError(f"{shown}: larger than {MAX_BYTES} characters")
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is not None:
+                self._index(node, ())
+            self.value = loader.construct_document(node) if node is not None else None
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f"{shown}:{mark.line + 1}" if mark else shown
+            raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            raise ConfigError(f"{shown}: not valid YAML: {error}") from None
+        finally:
+            loader.dispose()
+
+    def _index(self, node: yaml.Node, path: Path_) -> None:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            seen: dict[str, int] = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if key.value in seen:
+                    raise ConfigError(
+                        f"{self.shown}:{line}: the key '{key.value}' is already given in line {seen[key.value]}"
+                    )
+                seen[key.value] = line
+                self.lines[(*path, key.value)] = line
+                self._index(value, (*path, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for position, item in enumerate(node.value):
+                self._index(item, (*path, position))
+
+    def line(self, path: Path_) -> int:
+        """Return the line of the nearest place at or above `path`."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def _known_keys(model: Any, path: Path_) -> list[str]:
+    """Return the keys that the model at `path` knows, following fields through lists and optionals."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
+            return []
+        model = _inner_model(model.model_fields[part].annotation)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _inner_model(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _message(error: dict[str, Any], model: type[BaseModel]) -> str:
+    path: Path_ = error["loc"]
+    field = ".".join(str(part) for part in path) or "the file"
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(model, path[:-1])
+        return f"unknown key '{path[-1]}'{did_you_mean(str(path[-1]), known)}; known keys: {', '.join(known)}"
+    if error["type"] == "missing":
+        return f"{field}: this key is missing"
+    if error["type"] == "string_pattern_mismatch":
+        return f"{field}: '{error['input']}' is no name: letters, digits, _ and -, starting with a letter"
+    if error["type"] == "literal_error":
+        close = did_you_mean(str(error["input"]), str(error["ctx"]["expected"]).replace("'", "").split(" or "))
+        return f"{field}: '{error['input']}' is not possible{close}; expected {error['ctx']['expected']}"
+    return f"{field}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _bad_references(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
+    if isinstance(value, str):
+        try:
+            list(references.parse(value))
+        except ValueError as error:
+            yield path, str(error)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _bad_references(item, (*path, key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _bad_references(item, (*path, position))
+
+
+def _validate(document: _Document, model: type[M], problems: list[str]) -> M | None:
+    for path, message in _bad_references(document.value):
+        problems.append(f"{document.shown}:{document.line(path)}: {message}")
+    if not isinstance(document.value, dict):
+        problems.append(f"{document.shown}:1: expected a mapping with the keys {', '.join(model.model_fields)}")
+        return None
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as invalid:
+        errors = invalid.errors()
+        for error in errors:
+            inside = any(
+                len(other["loc"]) > len(error["loc"]) and other["loc"][: len(error["loc"])] == error["loc"]
+                for other in errors
+            )
+            if error["type"] == "too_short" and inside:
+                continue  # pydantic leaves invalid items out and then misses them
+            problems.append(f"{document.shown}:{document.line(error['loc'])}: {_message(error, model)}")
+    return None
+
+
+def _shown(path: Path) -> str:
+    """Return the path as people type it: relative to the working directory where it is below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def config_path(path: str | Path | None = None) -> Path:
+    """Return the configuration file's path: the argument, else COMBOI_CONFIG, else `configs/initial.yml`."""
+    return Path(path or os.environ.get("COMBOI_CONFIG") or DEFAULT_CONFIG)
+
+
+def load(path: str | Path | None = None) -> Project:
+    """Read and validate both files.
+
+    Args:
+        path: The pipeline file; see `config_path` for the default.
+
+    Raises:
+        ConfigError: The message holds one line per problem: `file:line: what is wrong`.
+    """
+    file = config_path(path)
+    root = file.resolve().parent.parent
+    problems: list[str] = []
+    document = _Document(file, _shown(file))
+    pipeline = _validate(document, PipelineFile, problems)
+    named = document.value.get("transformations_file") if isinstance(document.value, dict) else None
+    other = root / named if isinstance(named, str) else file.parent / "transformations.yml"
+    transformations = _validate(_Document(other, _shown(other)), TransformationsFile, problems)
+    if problems or pipeline is None or transformations is None:
+        raise ConfigError("\n".join(problems), problems=problems)
+    notes = (QUEUE_NOTE,) if pipeline.queue is not None else ()
+    return Project(root=root, pipeline_file=pipeline, transformations=transformations, notes=notes)

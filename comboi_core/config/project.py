@@ -1,0 +1,178 @@
+"""The two files' root models, and both together as a Project."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from comboi_core.config.base import Memory, Model, Name
+from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
+from comboi_core.config.sources import SourceConfig, TableConfig
+
+Stage = Literal["bronze", "silver", "gold"]
+STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
+
+
+class KeyVaultConfig(Model):
+    """Where `{{keyvault:NAME}}` references are looked up."""
+
+    vault_url: str
+
+
+class EngineConfig(Model):
+    """How DuckDB is opened, and how much is built at once.
+
+    Attributes:
+        memory_limit: Per DuckDB instance; each activity opens one.
+        temp_directory: Where DuckDB spills and files are staged for upload; default: the system's temporary folder.
+        parallel_datasets: Datasets built side by side.
+    """
+
+    memory_limit: Memory = "1GB"
+    threads: int = Field(default_factory=lambda: max(1, min(4, os.cpu_count() or 1)), ge=1, le=64)
+    temp_directory: str | None = None
+    parallel_datasets: int = Field(default=2, ge=1, le=16)
+
+
+class LakeConfig(Model):
+    """A local folder; relative paths count from the project's folder."""
+
+    path: str
+
+
+class StageConfig(Model):
+    """Where a stage's files are.
+
+    Attributes:
+        remote_path_template: Path of a published dataset; `source` is `refined` for silver and `metrics` for gold.
+    """
+
+    data_lake: LakeConfig
+    remote_path_template: str = "{source}/{table}.parquet"
+
+    @field_validator("remote_path_template")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        try:
+            shown = value.format(stage="s", source="a", table="b")
+        except (KeyError, IndexError, ValueError):
+            raise ValueError("remote_path_template may use {stage}, {source} and {table}") from None
+        if "{table}" not in value or shown.startswith("/") or ".." in shown.split("/"):
+            raise ValueError("remote_path_template needs {table} and has to stay inside the lake")
+        return value
+
+
+class Stages(Model):
+    """The three layers of the lake."""
+
+    bronze: StageConfig
+    silver: StageConfig
+    gold: StageConfig
+
+
+class MonitoringConfig(Model):
+    """Where logs go."""
+
+    log_path: str | None = None
+
+
+class PipelineFile(Model):
+    """`configs/initial.yml`."""
+
+    pipeline: Name
+    failure_policy: Literal["stop", "isolate"] = "stop"
+    key_vault: KeyVaultConfig | None = None
+    engine: EngineConfig = Field(default_factory=EngineConfig)
+    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    stages: Stages
+    monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
+    transformations_file: str | None = None
+    queue: Any = None
+
+    @field_validator("sources")
+    @classmethod
+    def _unique(cls, value: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        names = [source.name for source in value]
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double:
+            raise ValueError(f"two sources are called '{double}'")
+        return value
+
+
+class TransformationsFile(Model):
+    """`configs/transformations.yml`."""
+
+    silver: tuple[DatasetConfig, ...] = ()
+    gold: tuple[DatasetConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _unique(self) -> TransformationsFile:
+        names = [dataset.name for dataset in (*self.silver, *self.gold)]
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double:
+            raise ValueError(f"two datasets are called '{double}'; names are unique over silver and gold")
+        return self
+
+
+class Project(Model):
+    """Both files, with where they were found.
+
+    Attributes:
+        root: The project's folder: the parent of the folder that holds the configuration file.
+        notes: Remarks for the user that are no errors.
+    """
+
+    root: Path
+    pipeline_file: PipelineFile
+    transformations: TransformationsFile
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline's name."""
+        return self.pipeline_file.pipeline
+
+    @property
+    def transformations_folder(self) -> Path:
+        """Where scripts are looked for."""
+        return self.root / "transformations"
+
+    def source(self, name: str) -> SourceConfig:
+        """Return a source by name; KeyError if there is none."""
+        return next(source for source in self.pipeline_file.sources if source.name == name)
+
+    def table(self, source: str, name: str) -> TableConfig:
+        """Return a table by source and name; StopIteration if there is none."""
+        return next(table for table in self.source(source).tables if table.name == name)
+
+    def datasets(self, stage: Stage | None = None) -> tuple[DatasetConfig, ...]:
+        """Return the datasets of a stage, or all."""
+        if stage is None:
+            return (*self.transformations.silver, *self.transformations.gold)
+        return {"bronze": (), "silver": self.transformations.silver, "gold": self.transformations.gold}[stage]
+
+    def dataset(self, name: str) -> tuple[Stage, DatasetConfig]:
+        """Return a dataset and its stage; StopIteration if there is none."""
+        return next((stage, item) for stage in STAGES for item in self.datasets(stage) if item.name == name)
+
+    def dataset_path(self, name: str) -> str:
+        """Return the path of a published dataset in its stage's lake."""
+        stage, _ = self.dataset(name)
+        folder = SILVER_FOLDER if stage == "silver" else GOLD_FOLDER
+        template = getattr(self.pipeline_file.stages, stage).remote_path_template
+        return template.format(stage=stage, source=folder, table=name)
+
+    def lake_path(self, stage: Stage) -> Path:
+        """Return the folder of a stage's local lake; COMBOI_LAKE_ROOT, if set, takes the project folder's place."""
+        base = Path(os.environ.get("COMBOI_LAKE_ROOT") or self.root)
+        return (base / getattr(self.pipeline_file.stages, stage).data_lake.path).resolve()
+
+    @property
+    def config_hash(self) -> str:
+        """A short hash of everything that decides what a run does; references count by name, not by value."""
+        text = self.pipeline_file.model_dump_json() + self.transformations.model_dump_json()
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

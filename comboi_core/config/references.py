@@ -1,0 +1,52 @@
+"""References: `{{env:NAME}}` and `{{keyvault:NAME}}` in any string, resolved only when the value is used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+_REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_BODY = re.compile(r"^(env|keyvault):([A-Za-z0-9_\-]+)$")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One reference: where the value is kept, and under which name."""
+
+    store: Literal["env", "keyvault"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{{{{{self.store}:{self.name}}}}}"
+
+
+def parse(text: str) -> Iterator[Reference]:
+    """Yield the references in a string.
+
+    Raises:
+        ValueError: a `{{...}}` that is neither `env:NAME` nor `keyvault:NAME`.
+    """
+    for match in _REFERENCE.finditer(text):
+        body = _BODY.match(match[1])
+        if not body:
+            raise ValueError(f"'{match[0]}' is no reference; write {{{{env:NAME}}}} or {{{{keyvault:NAME}}}}")
+        yield Reference(body[1], body[2])  # type: ignore[arg-type]
+
+
+def substitute(text: str, values: dict[Reference, str]) -> str:
+    """Put values in the place of references."""
+    return _REFERENCE.sub(lambda match: values[next(parse(match[0]))], text)
+
+
+def find(value: Any) -> Iterator[Reference]:
+    """Yield every reference in a nested structure of mappings, sequences and strings."""
+    if isinstance(value, str):
+        yield from parse(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from find(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from find(item)

@@ -1,0 +1,221 @@
+"""The one tree of errors.
+
+An error carries what people and machines need: a stable `code`, a `message` that names the place, a `remedy` that says
+what to do, whether it is `transient`, and its context as fields. Retries follow from `transient` and from nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class ErrorRecord(TypedDict):
+    """An error as data: what activities return, run records keep and pages show."""
+
+    code: str
+    message: str
+    remedy: str
+    transient: bool
+
+
+class ComboiError(Exception):
+    """Base of every error that comboi raises on purpose.
+
+    Args:
+        message: What went wrong and where, in a sentence a data engineer understands. Never holds a secret.
+        remedy: What to do about it; the class has a default.
+        context: Further fields, kept on the exception for tests and logs.
+    """
+
+    code = "error"
+    remedy = "Read the message; if it does not help, run again with COMBOI_LOG=debug and report it."
+    transient = False
+
+    def __init__(self, message: str, *, remedy: str | None = None, **context: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        if remedy is not None:
+            self.remedy = remedy
+        self.context = context
+
+    def record(self) -> ErrorRecord:
+        """Return the error as data."""
+        return {"code": self.code, "message": self.message, "remedy": self.remedy, "transient": self.transient}
+
+
+# What the configuration's author can mend.
+
+
+class ConfigError(ComboiError):
+    """The configuration cannot be used; the message lists every problem with file and line."""
+
+    code = "config_invalid"
+    remedy = "Correct the places named in the message, then run `comboi validate`."
+
+
+class ConfigChanged(ComboiError):
+    """The configuration differs from the one that the run was planned with."""
+
+    code = "config_changed"
+    remedy = "Start a new run: a run keeps to the configuration that it was planned with."
+
+
+class ReferenceMissing(ComboiError):
+    """`{{env:NAME}}` or `{{keyvault:NAME}}` has no value."""
+
+    code = "reference_missing"
+    remedy = "Set the environment variable or create the secret that the message names."
+
+
+class CycleError(ComboiError):
+    """Datasets depend on each other in a circle."""
+
+    code = "dataset_cycle"
+    remedy = "Remove one of the inputs named in the message."
+
+
+class SelectionEmpty(ComboiError):
+    """`select` or `stage` matches nothing in the configuration."""
+
+    code = "selection_empty"
+    remedy = "Select names that the configuration has; `comboi validate` lists them."
+
+
+# What the source says.
+
+
+class SourceUnreachable(ComboiError):
+    """The database does not answer, or the connection broke."""
+
+    code = "source_unreachable"
+    remedy = "Check that the server runs and that host, port and firewall let this machine through."
+    transient = True
+
+
+class SourceAuthFailed(ComboiError):
+    """The database refuses the login."""
+
+    code = "source_auth_failed"
+    remedy = "Check user and password (or the secret they come from) and the role's right to connect."
+
+
+class SourceObjectMissing(ComboiError):
+    """A table or column that the configuration names is not in the source."""
+
+    code = "source_object_missing"
+    remedy = "Correct the name in the configuration, or grant the role the right to read it."
+
+
+class SourceQueryFailed(ComboiError):
+    """The source rejected the query that comboi (or the configuration's `query:`) sent."""
+
+    code = "source_query_failed"
+    remedy = "Run the query by hand with the same role; correct `query:` or the table's rights."
+
+
+class UnsupportedValue(ComboiError):
+    """A value or type cannot be landed without loss."""
+
+    code = "unsupported_value"
+    remedy = "Cast the column in `query:`, or leave it out with `columns:`."
+
+
+class SchemaDrift(ComboiError):
+    """The source's columns changed in a way that the table's `schema_policy` does not allow."""
+
+    code = "schema_drift"
+    remedy = "Accept the change (`schema_policy: evolve`), or run the table with --full-refresh."
+
+
+# What the lake says.
+
+
+class LakeUnavailable(ComboiError):
+    """The lake cannot be read or written at the moment."""
+
+    code = "lake_unavailable"
+    remedy = "Check the account, the credential and the network; for a local lake, rights and free space."
+    transient = True
+
+
+class LakeNotFound(ComboiError):
+    """A file that has to be there is not."""
+
+    code = "lake_not_found"
+    remedy = "Run the stage that makes the file first; if it did run, look for what deleted the file."
+
+
+# What a run says.
+
+
+class RunRefused(ComboiError):
+    """Another run of the pipeline holds the lease."""
+
+    code = "run_in_progress"
+    remedy = "Wait until the running one has finished, or cancel it."
+
+
+class LeaseLost(ComboiError):
+    """A newer run took over; this one must not commit any more."""
+
+    code = "lease_lost"
+    remedy = "Nothing to do: the newer run carries on from the last committed load."
+
+
+class CommitConflict(ComboiError):
+    """The checkpoint moved while the load was under way."""
+
+    code = "commit_conflict"
+    remedy = "Run again: the next run starts from the checkpoint as it is now."
+
+
+class RunNotFound(ComboiError):
+    """No run has this id."""
+
+    code = "run_not_found"
+    remedy = "List the runs with `comboi runs` or GET /api/runs."
+
+
+class RequestInvalid(ComboiError):
+    """An HTTP request or a command's arguments cannot be understood."""
+
+    code = "request_invalid"
+    remedy = "Send what the API description asks for."
+
+
+# What user code says.
+
+
+class ScriptError(ComboiError):
+    """A transformation or check script is missing, misshapen or raised; the message names file and line."""
+
+    code = "script_failed"
+    remedy = "Correct the script at the place that the message names."
+
+
+class CheckFailed(ComboiError):
+    """A check with severity `error` failed; nothing of the dataset was published."""
+
+    code = "check_failed"
+    remedy = "Look at the failing rows in the run record; correct the data, the transformation or the check."
+
+
+class DedupeError(ComboiError):
+    """Splink cannot work with these settings or this data."""
+
+    code = "dedupe_failed"
+    remedy = "Correct the dataset's `splink:` settings as the message says."
+
+
+class ActivityLost(ComboiError):
+    """An activity ended without a result: the host stopped it, or its process died."""
+
+    code = "activity_lost"
+    remedy = "If it repeats, lower chunk_rows or memory_limit, or raise the function's time limit."
+    transient = True
+
+
+class InternalError(ComboiError):
+    """Something that comboi did not foresee."""
+
+    code = "internal_error"

@@ -1,0 +1,110 @@
+"""A load: one step of a table from its committed checkpoint to the next.
+
+Watermarks are text exactly as the source printed them, beside their SQL type: they never pass through a Python float or
+datetime, so no precision is lost. Only the source's own SQL compares or shifts them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["full", "append", "merge"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as the source has it and as it lands.
+
+    Attributes:
+        source_type: The source's own spelling, e.g. `numeric(12,2)`.
+        type: The DuckDB type in Parquet, e.g. `DECIMAL(12,2)`.
+    """
+
+    name: str
+    source_type: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """The half-open range `(low - lag, high]` of the cursor that a load reads.
+
+    Attributes:
+        cursor: The cursor column.
+        cursor_type: Its SQL type in the source.
+        low: The committed watermark, or None for a first load (no lower bound).
+        high: The upper bound, pinned before a row is read; None when the source has no row with a cursor yet.
+        lag_seconds: How far below `low` the load reads again.
+    """
+
+    cursor: str
+    cursor_type: str
+    low: str | None
+    high: str | None
+    lag_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of a load that one activity extracts.
+
+    Attributes:
+        index: Position in the load, from 0.
+        kind: `all` (the whole window), `key_range` (`low <= key < high`) or `page_range` (PostgreSQL ctid pages).
+        low: Inclusive lower bound as text, or None (open).
+        high: Exclusive upper bound as text, or None (open).
+    """
+
+    index: int
+    kind: Literal["all", "key_range", "page_range"] = "all"
+    low: str | None = None
+    high: str | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the `table` entity holds of a table: the committed state.
+
+    Attributes:
+        sequence: Number of committed loads; 0 before the first one.
+        watermark: The committed cursor value, or None.
+        manifest: Lake path of the committed load's manifest, or None.
+        columns: The columns of the committed load.
+    """
+
+    sequence: int = 0
+    watermark: str | None = None
+    manifest: str | None = None
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What one load will read, frozen before a row is read.
+
+    Attributes:
+        sequence: The number that this load commits, the checkpoint's plus one.
+        mode: How readers combine this load with earlier ones.
+        replaces: True if this load is the whole table by itself (mode full, or a full refresh): readers then ignore
+            every earlier load.
+        window: The cursor's range; None where the table has no cursor.
+        watermark: The checkpoint's watermark after this load. Never past `window.high`, never backwards.
+        unchanged: True if the source has nothing new; then there is nothing to extract or to commit.
+        estimated_rows: The source's own estimate, for progress and for dealing work; never for correctness.
+        warnings: What the run record has to say, e.g. that lag stands in for a missing privilege.
+    """
+
+    source: str
+    table: str
+    sequence: int
+    mode: Mode
+    replaces: bool
+    window: Window | None
+    watermark: str | None
+    columns: tuple[Column, ...]
+    chunks: tuple[Chunk, ...]
+    unchanged: bool = False
+    estimated_rows: int | None = None
+    schema_changes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,76 @@
+"""Load manifests: what makes up a table as of a load.
+
+A manifest is immutable and lists everything a reader needs since the last load that replaced the table, so a reader
+opens one manifest. Its name carries the fence: a run that lost its lease cannot overwrite what its successor wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from comboi_core.domain.load import Column, Mode, Window
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One Parquet file of a load.
+
+    Attributes:
+        path: Path in the bronze lake.
+        load: The sequence of the load that wrote it; a later load's row supersedes an earlier one's.
+        rows: Number of rows.
+        bytes: File size in bytes.
+        max_cursor: Largest cursor value as text, or None.
+    """
+
+    path: str
+    load: int
+    rows: int
+    bytes: int
+    max_cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The table `source.table` as of load `sequence`.
+
+    Attributes:
+        files: Every file a reader needs, oldest load first.
+        columns: The table's columns as of this load.
+        primary_key: Key columns; readers of mode merge keep the latest row per key.
+    """
+
+    source: str
+    table: str
+    sequence: int
+    fence: int
+    run_id: str
+    mode: Mode
+    primary_key: tuple[str, ...]
+    window: Window | None
+    watermark: str | None
+    columns: tuple[Column, ...]
+    files: tuple[DataFile, ...]
+    version: int = FORMAT_VERSION
+
+    @property
+    def rows(self) -> int:
+        """Rows that this load itself wrote."""
+        return sum(file.rows for file in self.files if file.load == self.sequence)
+
+
+def table_folder(source: str, table: str) -> str:
+    """Return the folder of a table in the bronze lake."""
+    return f"{source}/{table}"
+
+
+def data_path(source: str, table: str, sequence: int, chunk: int, attempt: str) -> str:
+    """Return the path of a chunk's file; `attempt` is unique per execution, so a doubled one cannot mix files."""
+    return f"{table_folder(source, table)}/load={sequence:08d}/{chunk:05d}-{attempt}.parquet"
+
+
+def manifest_path(source: str, table: str, sequence: int, fence: int) -> str:
+    """Return the path of a load's manifest."""
+    return f"{table_folder(source, table)}/_loads/{sequence:08d}-{fence:08d}.json"

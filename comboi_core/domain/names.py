@@ -1,0 +1,36 @@
+"""Names: what they may look like, and how they are put together.
+
+Names end up in paths, entity keys and SQL, so they are checked once, where the configuration comes in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_\-]{0,62}$"
+RESERVED_SOURCES = frozenset({"runs"})
+RUN_ID_PATTERN = re.compile(r"^[A-Za-z][A-Za-z0-9_\-]{0,62}-\d{8}T\d{6}Z-[0-9a-f]{4,12}$")
+
+
+def table_id(source: str, table: str) -> str:
+    """Return `source.table`; unambiguous since neither part may hold a dot."""
+    return f"{source}.{table}"
+
+
+def run_id(pipeline: str, now: datetime, token: str) -> str:
+    """Return an id that sorts by time, e.g. `sales-20261123T060000Z-7f3a91`.
+
+    Args:
+        now: The start, in UTC.
+        token: A few random hexadecimal digits, so that two starts in one second differ.
+    """
+    return f"{pipeline}-{now:%Y%m%dT%H%M%SZ}-{token}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,68 @@
+"""The ports: what the engine asks of the world. Adapters implement them; `app` joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class Lake(Protocol):
+    """A folder of files, local or in a storage account. Paths are relative, with `/`.
+
+    Every method raises LakeUnavailable when the storage does not answer, LakeNotFound when a file that was asked for is
+    not there.
+    """
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put a small file in place in one step, replacing an older one: readers see the old or the new one."""
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file is there."""
+
+    def list(self, folder: str) -> list[str]:
+        """Return the paths of all files below a folder, sorted; empty if there is no such folder."""
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Delete files; those already gone are passed over."""
+
+    def stage(self, path: str) -> AbstractContextManager[Path]:
+        """Give a local path to write a file to; put it in place in one step when the block ends without an error.
+
+        When the block raises, the target stays as it was and nothing is left behind.
+        """
+
+    def attach(self, con: DuckDBPyConnection) -> None:
+        """Make the connection able to read what `uri` names."""
+
+    def uri(self, path: str) -> str:
+        """Return what DuckDB's `read_parquet` takes for a file."""
+
+    def describe(self) -> str:
+        """Return where the lake is, for people; without credentials."""
+
+
+class Source(Protocol):
+    """One table of one source, ready to be read. Made for one activity; `close` releases what it holds.
+
+    Errors are SourceUnreachable, SourceAuthFailed, SourceObjectMissing, SourceQueryFailed, UnsupportedValue and
+    SchemaDrift.
+    """
+
+    def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
+        """Decide what the next load reads: columns, window (its upper bound pinned now), chunks."""
+
+    def select(self, load: LoadPlan, chunk: Chunk) -> str:
+        """Return a SELECT that DuckDB runs on the connection the source was opened with, giving the chunk's rows."""
+
+    def close(self) -> None:
+        """Release connections; never raises."""

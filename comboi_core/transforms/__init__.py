@@ -1,0 +1,1 @@
+"""Transformations: scripts in SQL and Python, run by DuckDB."""
