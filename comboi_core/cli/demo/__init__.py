@@ -1,0 +1,1 @@
+"""The demo: an operational database with real data, from nothing but installed packages."""
