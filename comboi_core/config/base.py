@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from comboi_core.domain.names import NAME_PATTERN
+from comboi_core.domain.names import NAME_PATTERN, SQL_NAME_PATTERN
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+SqlName = Annotated[str, StringConstraints(pattern=SQL_NAME_PATTERN)]
+"""A name that SQL takes without quotes: datasets and aliases, which users write in their own SQL."""
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h|d)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -41,3 +43,17 @@ Seconds = Annotated[float, BeforeValidator(_seconds)]
 """A duration in seconds, written in YAML as `30s`, `5m`, `2h` or `1d`."""
 
 Memory = Annotated[str, AfterValidator(_memory)]
+
+
+class Retry(Model):
+    """How often, and how patiently, transient errors are tried again.
+
+    Attributes:
+        attempts: All attempts, the first one included.
+        first_delay: Seconds before the second attempt.
+        factor: By which the delay grows from attempt to attempt.
+    """
+
+    attempts: int = Field(default=4, ge=1, le=20)
+    first_delay: Seconds = Field(default=5.0, ge=0)
+    factor: float = Field(default=2.0, ge=1, le=10)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from comboi_core.config.base import Model, Name
+from comboi_core.config.base import Model, Name, SqlName
 
 SILVER_FOLDER = "refined"
 GOLD_FOLDER = "metrics"
@@ -19,10 +19,10 @@ class Input(Model):
     Either the short form (`source` and `table`, or `dataset`), or the long one (`stage` and `source_path`).
     """
 
-    alias: Name
+    alias: SqlName
     source: Name | None = None
     table: Name | None = None
-    dataset: Name | None = None
+    dataset: SqlName | None = None
     view: Literal["current", "log"] = "current"
 
     @model_validator(mode="before")
@@ -122,7 +122,9 @@ def parse_check(entry: Any) -> tuple[Check, ...]:
         options = {"severity": body.pop("severity", "error")}
     if kind in _COLUMN_CHECKS or kind == "unique_combination":
         if isinstance(body, dict):
-            body = body.pop("columns", None) or body.pop("column", None)
+            if len(body) != 1 or not set(body) <= {"column", "columns"}:
+                raise ValueError(f"{kind} takes a column, a list of columns, or {{columns: [...], severity: ...}}")
+            body = next(iter(body.values()))
         columns = _columns_of(body, kind)
         if kind == "unique_combination":
             return (Check(kind=kind, columns=columns, **options),)
@@ -201,7 +203,7 @@ class DatasetConfig(Model):
         allow_empty: Whether a result without rows may replace one that has some.
     """
 
-    name: Name
+    name: SqlName
     script: Name | None = None
     inputs: tuple[Input, ...] = Field(min_length=1)
     quality_checks: tuple[Annotated[tuple[Check, ...], BeforeValidator(parse_check)], ...] = ()
@@ -215,6 +217,8 @@ class DatasetConfig(Model):
         double = next((alias for alias in aliases if aliases.count(alias) > 1), None)
         if double:
             raise ValueError(f"two inputs have the alias '{double}'")
+        if self.name in aliases:
+            raise ValueError(f"the alias '{self.name}' is the dataset's own name; choose another alias")
         return self
 
     @property

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from comboi_core.config import references
 from comboi_core.config.project import PipelineFile, Project, TransformationsFile
+from comboi_core.config.wiring import wiring_problems
 from comboi_core.domain.errors import ConfigError
 from comboi_core.domain.names import did_you_mean
 
@@ -179,8 +180,17 @@ def load(path: str | Path | None = None) -> Project:
     pipeline = _validate(document, PipelineFile, problems)
     named = document.value.get("transformations_file") if isinstance(document.value, dict) else None
     other = root / named if isinstance(named, str) else file.parent / "transformations.yml"
-    transformations = _validate(_Document(other, _shown(other)), TransformationsFile, problems)
+    datasets = _Document(other, _shown(other))
+    transformations = _validate(datasets, TransformationsFile, problems)
+    if pipeline is not None and transformations is not None:
+        for path, message in wiring_problems(pipeline, transformations):
+            problems.append(f"{datasets.shown}:{datasets.line(path)}: {message}")
     if problems or pipeline is None or transformations is None:
         raise ConfigError("\n".join(problems), problems=problems)
+    places = {
+        dataset.name: f"{datasets.shown}:{datasets.line((stage, position))}"
+        for stage in ("silver", "gold")
+        for position, dataset in enumerate(getattr(transformations, stage))
+    }
     notes = (QUEUE_NOTE,) if pipeline.queue is not None else ()
-    return Project(root=root, pipeline_file=pipeline, transformations=transformations, notes=notes)
+    return Project(root=root, pipeline_file=pipeline, transformations=transformations, notes=notes, places=places)

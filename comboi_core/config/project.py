@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from comboi_core.config.base import Memory, Model, Name
+from comboi_core.config.base import Memory, Model, Name, Retry
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.sources import SourceConfig, TableConfig
 
@@ -87,6 +87,7 @@ class PipelineFile(Model):
     failure_policy: Literal["stop", "isolate"] = "stop"
     key_vault: KeyVaultConfig | None = None
     engine: EngineConfig = Field(default_factory=EngineConfig)
+    retry: Retry = Field(default_factory=Retry)
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     stages: Stages
     monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
@@ -124,12 +125,14 @@ class Project(Model):
     Attributes:
         root: The project's folder: the parent of the folder that holds the configuration file.
         notes: Remarks for the user that are no errors.
+        places: Where each dataset is configured, as `file:line`.
     """
 
     root: Path
     pipeline_file: PipelineFile
     transformations: TransformationsFile
     notes: tuple[str, ...] = ()
+    places: dict[str, str] = Field(default_factory=dict)
 
     @property
     def pipeline(self) -> str:

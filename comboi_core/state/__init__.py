@@ -1,0 +1,1 @@
+"""Pure reducers `(state, input) -> (state, result)`: what durable entities remember."""

@@ -1,0 +1,1 @@
+"""What is remembered: durable entities, thin wrappers over `comboi_core.state`."""

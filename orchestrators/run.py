@@ -1,0 +1,104 @@
+"""A run: lease, plan, waves of lanes, record. A lane: a share of a wave, worked through one item after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from comboi_core.domain.errors import InternalError
+from orchestrators.attempts import MESSAGE_LENGTH, attempt
+
+bp = df.Blueprint()
+
+BOOTSTRAP_RETRY = {"attempts": 3, "first_delay": 2, "factor": 3}
+"""For the activities around the run itself; the configured policy is known only once the plan is there."""
+
+ITEM_ORCHESTRATORS = {"table": "load_table", "dataset": "build_dataset"}
+
+
+@bp.orchestration_trigger(context_name="context")
+def run_pipeline(context):
+    """Run a pipeline once.
+
+    Input: `run_id`, `pipeline`, `trigger`, `stage` (or None), `select` (list), `full_refresh`.
+    Output: the run's summary, or `{"status": "skipped", "holder": ...}` where another run holds the lease.
+    """
+    request = context.get_input()
+    pipeline = df.EntityId("pipeline", request["pipeline"])
+    started_at = context.current_utc_datetime.isoformat()
+    lease = yield context.call_entity(pipeline, "begin", {**request, "started_at": started_at})
+    if not lease["granted"]:
+        context.set_custom_status({"phase": "refused", "holder": lease["holder"]})
+        return {"run_id": request["run_id"], "status": "skipped", "holder": lease["holder"]}
+    job = {**request, "fence": lease["fence"]}
+    context.set_custom_status({"phase": "planning", "fence": lease["fence"]})
+    error = None
+    try:
+        error = yield from _work(context, job)
+    except Exception as unforeseen:
+        error = InternalError(f"the orchestration failed: {str(unforeseen)[:MESSAGE_LENGTH]}").record()
+    record = {**job, "started_at": started_at, "finished_at": context.current_utc_datetime.isoformat(), "error": error}
+    summary = yield from attempt(context, "record_run", record, BOOTSTRAP_RETRY)
+    if "error" in summary and "status" not in summary:
+        summary = {"status": "failed", "finished_at": record["finished_at"], "error": error or summary["error"]}
+    summary = {"run_id": request["run_id"], **summary}
+    yield context.call_entity(pipeline, "finish", {"run_id": request["run_id"], "summary": summary})
+    context.set_custom_status({"phase": "finished", "fence": lease["fence"]})
+    return summary
+
+
+def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
+    """Plan, then run the waves one after the other; return an error of the run itself, or None."""
+    plan = yield from attempt(context, "plan_run", job, BOOTSTRAP_RETRY)
+    if "error" in plan:
+        return plan["error"]
+    for index, wave in enumerate(plan["waves"]):
+        context.set_custom_status(
+            {"phase": wave["stage"], "wave": index, "lanes": wave["lanes"], "fence": job["fence"]}
+        )
+        lanes = []
+        for lane in range(wave["lanes"]):
+            share = {
+                **{key: job[key] for key in ("run_id", "pipeline", "fence", "full_refresh")},
+                **{"config_hash": plan["config_hash"], "retry": plan["retry"]},
+                **{"wave": index, "lane": lane, "page": 0, "failed": 0},
+            }
+            lanes.append(context.call_sub_orchestrator("run_lane", share, f"{job['run_id']}:{index}:{lane}"))
+        failed = sum((yield context.task_all(lanes)))
+        if failed and plan["failure_policy"] == "stop":
+            break
+    return None
+
+
+@bp.orchestration_trigger(context_name="context")
+def run_lane(context):
+    """Work through a lane's items one after the other, a page at a time, so that the history stays short.
+
+    Input: `run_id`, `pipeline`, `fence`, `full_refresh`, `config_hash`, `retry`, `wave`, `lane`, `page`, `failed`.
+    Output: the number of items that failed.
+    """
+    lane = context.get_input()
+    retry = lane["retry"]
+    page = yield from attempt(context, "list_items", lane, retry)
+    if "error" in page:
+        return lane["failed"] + 1
+    results = []
+    for item in page["items"]:
+        context.set_custom_status({"item": item["name"], "done": results})
+        outcome = item.get("outcome")
+        if outcome is None:
+            orchestrator = ITEM_ORCHESTRATORS[item["kind"]]
+            try:
+                outcome = yield context.call_sub_orchestrator(
+                    orchestrator, {**lane, "item": item}, f"{context.instance_id}:{item['name']}"
+                )
+            except Exception as unforeseen:
+                outcome = {"status": "failed", "error": InternalError(str(unforeseen)[:MESSAGE_LENGTH]).record()}
+        results.append({**{key: item[key] for key in ("kind", "stage", "name")}, **outcome})
+    recorded = yield from attempt(context, "record_items", {**lane, "items": results}, retry)
+    failed = lane["failed"] + sum(result["status"] == "failed" for result in results) + ("error" in recorded)
+    if page["more"]:
+        context.continue_as_new({**lane, "page": lane["page"] + 1, "failed": failed})
+        return None
+    return failed
