@@ -47,8 +47,8 @@ kill $watcher 2>/dev/null
 exit $code
 """
 
-# A demo need not survive a power cut; it should be quick.
-_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "timezone": "UTC"}
+# A demo need not survive a power cut. It has to survive killed processes, and these two settings let it.
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "timezone": "UTC"}
 
 
 class EmbeddedPostgresError(RuntimeError):
@@ -108,7 +108,7 @@ class EmbeddedPostgres:
         Raises:
             EmbeddedPostgresError: the wheel is not installed, the directory is in use, or PostgreSQL does not start.
         """
-        if self._guardian is not None and self._guardian.poll() is None:
+        if self._guardian is not None and self._is_ready(self._guardian):
             return self
         self.stop()
         programs = _programs()
@@ -216,21 +216,26 @@ class EmbeddedPostgres:
         raise EmbeddedPostgresError(f"PostgreSQL did not start in {self.data_dir}; its log ends with:\n{tail}")
 
     def _wait_until_ready(self) -> bool:
-        """Wait for the server's own word, the last line of postmaster.pid; False if it ended instead."""
-        import psutil
-
+        """Wait until the server answers; False if it ended instead."""
         assert self._guardian is not None
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if self._guardian.poll() is not None:
                 return False
-            with suppress(FileNotFoundError, ValueError, psutil.Error):
-                lines = (self._cluster / "postmaster.pid").read_text().split("\n")
-                # A killed server leaves the file behind, and it says "ready" too.
-                ours = psutil.Process(int(lines[0])).ppid() == self._guardian.pid
-                if ours and len(lines) >= 8 and lines[7].strip() == "ready":
-                    return True
+            if self._is_ready(self._guardian):
+                return True
             time.sleep(0.02)
+        return False
+
+    def _is_ready(self, guardian: subprocess.Popen[bytes]) -> bool:
+        """Whether our server lives and says in its pid file that it is ready; a killed one's file says so, too."""
+        import psutil
+
+        with suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            lines = (self._cluster / "postmaster.pid").read_text().split("\n")
+            server = psutil.Process(int(lines[0]))
+            alive = server.ppid() == guardian.pid and server.status() != psutil.STATUS_ZOMBIE
+            return alive and len(lines) >= 8 and lines[7].strip() == "ready"
         return False
 
     def _ensure_role(self) -> None:
