@@ -1,0 +1,1 @@
+"""What touches the world: one small function each, JSON in, JSON out, over `comboi_core.app`."""

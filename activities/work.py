@@ -1,0 +1,64 @@
+"""The activities. Each may run twice, at once or in part, with the same outcome; errors come back as data."""
+
+from __future__ import annotations
+
+import azure.durable_functions as df
+
+from comboi_core.app import bronze, datasets, planning, record
+from comboi_core.app.answers import answer
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="payload")
+def plan_run(payload: dict):
+    """Freeze the plan of a run."""
+    return answer(planning.plan_run, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def list_items(payload: dict):
+    """Return a page of a lane's items."""
+    return answer(planning.list_items, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def plan_table(payload: dict):
+    """Decide what the next load of a table reads."""
+    return answer(bronze.plan_table, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def extract_chunk(payload: dict):
+    """Land one chunk of a load as one Parquet file."""
+    return answer(bronze.extract_chunk, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def publish_load(payload: dict):
+    """Write a load's manifest."""
+    return answer(bronze.publish_load, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def sweep_table(payload: dict):
+    """Delete files that no manifest lists."""
+    return answer(bronze.sweep_table, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def build(payload: dict):
+    """Build, check and publish a dataset."""
+    return answer(datasets.build, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def record_items(payload: dict):
+    """Keep the outcomes of a lane's items."""
+    return answer(record.record_items, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def record_run(payload: dict):
+    """Write the run's record."""
+    return answer(record.record_run, payload)

@@ -1,0 +1,1 @@
+"""Use cases: each activity's work, joined from the adapters."""

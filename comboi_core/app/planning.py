@@ -1,0 +1,148 @@
+"""Planning a run: which tables and datasets, in which waves, dealt into which lanes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comboi_core.app import runfiles
+from comboi_core.app.validation import script_problems
+from comboi_core.app.workspace import Workspace
+from comboi_core.config.project import STAGES, Project, Stage
+from comboi_core.domain.errors import ConfigError, RequestInvalid, SelectionEmpty
+from comboi_core.domain.graph import waves
+from comboi_core.domain.names import did_you_mean, table_id
+
+PAGE_ITEMS = 20
+"""Items that a lane takes on before its history starts anew: well under 200 events."""
+
+Item = dict[str, Any]
+
+
+def plan_run(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Freeze the plan into the lake; the answer holds counts only, so its size does not grow with the tables.
+
+    Args:
+        request: `run_id`, `pipeline`, `stage` (or None), `select` (list), `full_refresh`.
+
+    Raises:
+        ConfigError: a script is missing or misshapen: better now than after an hour of extraction.
+        SelectionEmpty, RequestInvalid: `select` or `stage` names what is not there.
+    """
+    project = workspace.project
+    if request["pipeline"] != project.pipeline:
+        raise RequestInvalid(f"the configuration's pipeline is '{project.pipeline}', not '{request['pipeline']}'")
+    planned = plan_waves(project, request.get("stage"), request.get("select") or [])
+    chosen = {item["name"] for wave in planned for lane in wave["lanes"] for item in lane if item["kind"] == "dataset"}
+    problems = script_problems(project, only=chosen)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    lake = workspace.lake("bronze")
+    plan = {key: request.get(key) for key in ("run_id", "pipeline", "trigger", "stage", "select", "full_refresh")}
+    plan |= {"config_hash": project.config_hash, "waves": planned}
+    runfiles.write_json(lake, runfiles.plan_path(request["run_id"]), plan)
+    return {
+        "config_hash": project.config_hash,
+        "failure_policy": project.pipeline_file.failure_policy,
+        "retry": project.pipeline_file.retry.model_dump(),
+        "waves": [{"stage": wave["stage"], "lanes": len(wave["lanes"])} for wave in planned],
+    }
+
+
+def plan_waves(project: Project, stage: Stage | None, select: list[str]) -> list[dict[str, Any]]:
+    """Return the waves `[{"stage", "lanes": [[item, ...], ...]}, ...]` of a run.
+
+    Bronze is one wave: every source's tables, dealt into `max_parallel` lanes per source. Silver and gold have a wave
+    per step of the dependency order, dealt into `parallel_datasets` lanes.
+    """
+    if stage is not None and stage not in STAGES:
+        raise RequestInvalid(f"there is no stage '{stage}'{did_you_mean(stage, STAGES)}; there are {', '.join(STAGES)}")
+    wanted = _selected(project, stage, select)
+    planned = []
+    lanes = [lane for source in project.pipeline_file.sources for lane in _table_lanes(source, wanted)]
+    if lanes:
+        planned.append({"stage": "bronze", "lanes": lanes})
+    parallel = project.pipeline_file.engine.parallel_datasets
+    for layer in ("silver", "gold"):
+        items = {item.name: item for item in project.datasets(layer) if item.name in wanted}
+        needs = {name: {part.dataset for part in item.inputs if part.dataset} for name, item in items.items()}
+        for names in waves(needs):
+            planned.append({"stage": layer, "lanes": _deal([_dataset_item(project, name) for name in names], parallel)})
+    return planned
+
+
+def _selected(project: Project, stage: Stage | None, select: list[str]) -> set[str]:
+    """Return the full names (`source.table` or dataset) that are selected; a table's short name will do."""
+    known = {
+        table_id(source.name, table.name): "bronze"
+        for source in project.pipeline_file.sources
+        for table in source.tables
+    }
+    known |= {item.name: layer for layer in STAGES for item in project.datasets(layer)}
+    chosen: set[str] = set(known)
+    if select:
+        chosen = set()
+        for name in select:
+            matches = {full for full in known if full == name or full.split(".")[-1] == name}
+            if not matches:
+                raise SelectionEmpty(f"there is no table or dataset '{name}'{did_you_mean(name, known)}")
+            chosen |= matches
+    chosen = {name for name in chosen if stage is None or known[name] == stage}
+    if not chosen:
+        raise SelectionEmpty(f"nothing is selected: stage {stage}, select {', '.join(select) or 'everything'}")
+    return chosen
+
+
+def _deal(items: list[Item], lanes: int) -> list[list[Item]]:
+    return [items[lane::lanes] for lane in range(min(lanes, len(items)))]
+
+
+def _table_lanes(source: Any, wanted: set[str]) -> list[list[Item]]:
+    items = [
+        {
+            "kind": "table",
+            "stage": "bronze",
+            "name": table_id(source.name, table.name),
+            "source": source.name,
+            "table": table.name,
+            "parallel_chunks": table.parallel_chunks,
+        }
+        for table in source.tables
+        if table_id(source.name, table.name) in wanted
+    ]
+    return _deal(items, source.max_parallel)
+
+
+def _dataset_item(project: Project, name: str) -> Item:
+    stage, dataset = project.dataset(name)
+    tables = sorted({table_id(item.source, item.table) for item in dataset.inputs if item.source and item.table})
+    upstream = sorted({*tables, *(item.dataset for item in dataset.inputs if item.dataset)})
+    return {"kind": "dataset", "stage": stage, "name": name, "tables": tables, "upstream": upstream}
+
+
+def list_items(workspace: Workspace, lane: dict[str, Any]) -> dict[str, Any]:
+    """Return a page of a lane's items; those whose inputs failed in this run come with their outcome, `skipped`.
+
+    Args:
+        lane: `run_id`, `wave`, `lane`, `page`.
+
+    Returns:
+        `{"items": [...], "more": bool}`.
+    """
+    lake = workspace.lake("bronze")
+    plan = runfiles.read_json(lake, runfiles.plan_path(lane["run_id"]))
+    items = plan["waves"][lane["wave"]]["lanes"][lane["lane"]]
+    start = lane["page"] * PAGE_ITEMS
+    page = items[start : start + PAGE_ITEMS]
+    if any(item["kind"] == "dataset" for item in page):
+        broken = {
+            item["name"] for item in runfiles.finished_items(lake, lane["run_id"]) if item["status"] != "succeeded"
+        }
+        page = [_unless_broken(item, broken) for item in page]
+    return {"items": page, "more": len(items) > start + PAGE_ITEMS}
+
+
+def _unless_broken(item: Item, broken: set[str]) -> Item:
+    needed = [name for name in item.get("upstream", ()) if name in broken]
+    if not needed:
+        return item
+    return {**item, "outcome": {"status": "skipped", "reason": f"its input {needed[0]} was not built in this run"}}

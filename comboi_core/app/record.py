@@ -1,0 +1,137 @@
+"""The run record: what a run did, as one JSON file in the lake, also when it failed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from comboi_core.app import runfiles
+from comboi_core.app.workspace import Workspace
+from comboi_core.domain.errors import LakeNotFound
+from comboi_core.domain.ports import Lake
+
+Payload = dict[str, Any]
+
+TABLE_FIELDS = (
+    "status",
+    "mode",
+    "sequence",
+    "rows",
+    "bytes",
+    "files",
+    "window",
+    "watermark",
+    "attempts",
+    "retried",
+    "seconds",
+    "schema_changes",
+    "warnings",
+    "reason",
+    "error",
+)
+DATASET_FIELDS = ("status", "rows", "bytes", "path", "seconds", "attempts", "retried", "reason", "error")
+
+
+def record_items(workspace: Workspace, page: Payload) -> Payload:
+    """Keep the outcomes of a lane's page of items in the lake.
+
+    Args:
+        page: `run_id`, `wave`, `lane`, `page`, `items` (their outcomes).
+    """
+    path = runfiles.items_path(page["run_id"], page["wave"], page["lane"], page["page"])
+    runfiles.write_json(workspace.lake("bronze"), path, page["items"])
+    return {"path": path}
+
+
+def record_run(workspace: Workspace, request: Payload) -> Payload:
+    """Write the run's record from what its lanes recorded; return the summary for the run history.
+
+    Args:
+        request: `run_id`, `pipeline`, `trigger`, `fence`, `started_at`, `finished_at`, `error` (of the run itself, or
+            None), `stage`, `select`, `full_refresh`.
+    """
+    lake = workspace.lake("bronze")
+    record = assemble(lake, request)
+    record["finished_at"] = request["finished_at"]
+    record["seconds"] = _seconds(request["started_at"], request["finished_at"])
+    record["status"] = _status(record, request.get("error"))
+    runfiles.write_json(lake, runfiles.record_path(request["run_id"]), record)
+    return summary(record)
+
+
+def assemble(lake: Lake, run: Payload) -> Payload:
+    """Return the record of a run as far as it has come: planned items that have no outcome yet are `pending`.
+
+    Args:
+        run: `run_id` and the fields of the start request; a plan that is there has precedence.
+    """
+    try:
+        plan = runfiles.read_json(lake, runfiles.plan_path(run["run_id"]))
+    except LakeNotFound:
+        plan = {"waves": []}
+    outcomes = {item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])}
+    planned = [item for wave in plan["waves"] for lane in wave["lanes"] for item in lane]
+    record = {key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error")}
+    record |= {key: run.get(key) for key in ("stage", "select", "full_refresh")}
+    record["config_hash"] = plan.get("config_hash")
+    record["tables"] = [_table(item, outcomes.get(item["name"])) for item in planned if item["kind"] == "table"]
+    record["datasets"] = [
+        _dataset(lake, item, outcomes.get(item["name"])) for item in planned if item["kind"] == "dataset"
+    ]
+    return record
+
+
+def _table(item: Payload, outcome: Payload | None) -> Payload:
+    named = {"source": item["source"], "table": item["table"]}
+    if outcome is None:
+        return {**named, "status": "pending"}
+    return named | {key: outcome[key] for key in TABLE_FIELDS if key in outcome}
+
+
+def _dataset(lake: Lake, item: Payload, outcome: Payload | None) -> Payload:
+    named = {"stage": item["stage"], "name": item["name"]}
+    if outcome is None:
+        return {**named, "status": "pending"}
+    details = runfiles.read_json(lake, outcome["details"]) if outcome.get("details") else {}
+    return named | {key: outcome[key] for key in DATASET_FIELDS if key in outcome} | details
+
+
+def _status(record: Payload, error: Payload | None) -> str:
+    """Settle a finished run's status; items that never started are `skipped`."""
+    items = [*record["tables"], *record["datasets"]]
+    for item in items:
+        if item["status"] == "pending":
+            item |= {"status": "skipped", "reason": "the run stopped before it"}
+    if error:
+        return "failed"
+    if all(item["status"] == "succeeded" for item in items):
+        return "succeeded"
+    published = any(item["status"] == "succeeded" for item in record["datasets"])
+    return "partial" if published else "failed"
+
+
+def summary(record: Payload) -> Payload:
+    """Return a record's summary: counts, rows and the first error; its size does not grow with the tables."""
+    items = [*record["tables"], *record["datasets"]]
+    failed = next((item for item in items if item["status"] == "failed"), None)
+    error = record["error"] or (failed and failed.get("error"))
+    counts = {
+        kind: {status: sum(item["status"] == status for item in record[kind]) for status in _statuses(record[kind])}
+        for kind in ("tables", "datasets")
+    }
+    return {
+        "status": record["status"],
+        "finished_at": record["finished_at"],
+        "seconds": record["seconds"],
+        "rows": sum(table.get("rows") or 0 for table in record["tables"]),
+        "counts": counts,
+        **({"error": error} if error else {}),
+    }
+
+
+def _statuses(items: list[Payload]) -> list[str]:
+    return sorted({item["status"] for item in items})
+
+
+def _seconds(start: str, end: str) -> float:
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)

@@ -1,0 +1,82 @@
+"""What can be found wrong without running anything: scripts, deduplication settings, references."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from comboi_core.config.datasets import DatasetConfig
+from comboi_core.config.project import Project
+from comboi_core.config.references import find
+from comboi_core.domain.errors import ReferenceMissing, ScriptError
+from comboi_core.secrets.stores import environment
+
+
+def script_problems(project: Project, *, only: Collection[str] | None = None) -> list[str]:
+    """Return what is wrong with transformations and check scripts, as `file:line: text`.
+
+    Args:
+        only: Names of the datasets to look at; default: all.
+    """
+    problems: list[str] = []
+    for dataset in project.datasets():
+        if only is None or dataset.name in only:
+            problems += _transformation_problems(project, dataset) + _check_problems(project, dataset)
+    return list(dict.fromkeys(problems))
+
+
+def _transformation_problems(project: Project, dataset: DatasetConfig) -> list[str]:
+    from comboi_core.transforms.scripts import find_script, validate_script
+
+    try:
+        return validate_script(find_script(project.transformations_folder, dataset.script_name))
+    except ScriptError as error:
+        return [f"{project.places[dataset.name]}: {dataset.name}: {error.message}"]
+
+
+def _check_problems(project: Project, dataset: DatasetConfig) -> list[str]:
+    from comboi_core.transforms.scripts import validate_check_script
+
+    problems: list[str] = []
+    for check in dataset.checks:
+        if check.kind != "script":
+            continue
+        script = project.transformations_folder / "quality" / f"{check.script}.py"
+        if script.exists():
+            problems += validate_check_script(script)
+        else:
+            place = project.places[dataset.name]
+            problems.append(f"{place}: {dataset.name}: the check script {_shown(project, script)} does not exist")
+    return problems
+
+
+def _shown(project: Project, path) -> str:
+    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
+
+
+def dedupe_problems(project: Project) -> list[str]:
+    """Return what is wrong with `splink:` settings; imports Splink, which takes a moment."""
+    from comboi_core.dedupe.splink_dedupe import validate_splink
+
+    return [
+        f"{project.places[dataset.name]}: {dataset.name}: {problem}"
+        for dataset in project.datasets()
+        if dataset.splink
+        for problem in validate_splink(dataset.splink)
+    ]
+
+
+def reference_problems(project: Project) -> list[str]:
+    """Return the references to environment variables that are not set; secrets in a vault are not fetched."""
+    problems = []
+    for reference in dict.fromkeys(find(project.pipeline_file.model_dump())):
+        if reference.store == "env":
+            try:
+                environment(reference.name)
+            except ReferenceMissing as error:
+                problems.append(error.message)
+    return problems
+
+
+def project_problems(project: Project) -> list[str]:
+    """Return everything that `comboi validate` reports beyond what loading the files has found."""
+    return [*script_problems(project), *dedupe_problems(project), *reference_problems(project)]

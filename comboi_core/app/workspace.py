@@ -1,0 +1,98 @@
+"""What every use case works with: the project, its lakes, its sources and DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comboi_core.config.loader import config_path, load
+from comboi_core.config.project import Project, Stage
+from comboi_core.domain.errors import ConfigChanged
+from comboi_core.domain.ports import Lake, Source
+from comboi_core.secrets.stores import Store, environment, key_vault, no_vault, resolve
+from comboi_core.telemetry.logs import log_to_file
+from comboi_core.telemetry.redaction import redactor
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project, ready to work with. Cheap to make; connections are opened when asked for."""
+
+    project: Project
+
+    @contextmanager
+    def duckdb(self) -> Iterator[DuckDBPyConnection]:
+        """Open a DuckDB with the configured limits, for one activity."""
+        from comboi_core.transforms.engine import open_duckdb
+
+        engine = self.project.pipeline_file.engine
+        with open_duckdb(
+            memory_limit=engine.memory_limit, threads=engine.threads, temp_directory=engine.temp_directory
+        ) as con:
+            yield con
+
+    def lake(self, stage: Stage) -> Lake:
+        """Return the lake of a stage."""
+        from comboi_core.lake.registry import open_lake
+
+        config = getattr(self.project.pipeline_file.stages, stage).data_lake
+        return open_lake(config, self.project.lake_path(stage))
+
+    @contextmanager
+    def source(self, con: DuckDBPyConnection, source: str, table: str) -> Iterator[Source]:
+        """Open a table of a source on a DuckDB connection; references are resolved here and nowhere earlier."""
+        from comboi_core.sources.registry import open_source
+
+        config = self.project.source(source)
+        connection = self._resolved(config.connection.model_dump(exclude_none=True))
+        opened = open_source(con, config, self.project.table(source, table), connection)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def _resolved(self, value: Any) -> Any:
+        filled, secrets = resolve(value, self._stores())
+        for secret in secrets:
+            redactor.add(secret)
+        return filled
+
+    def _stores(self) -> dict[str, Store]:
+        vault = self.project.pipeline_file.key_vault
+        return {"env": environment, "keyvault": key_vault(vault.vault_url) if vault else no_vault}
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _stamps: tuple[int, ...]) -> Project:
+    return load(path)
+
+
+def _stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def open_workspace(*, config_hash: str | None = None) -> Workspace:
+    """Open the project that COMBOI_CONFIG names; the files are read again only after they changed.
+
+    Args:
+        config_hash: The configuration that the run was planned with, if it was.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        ConfigChanged: The configuration is another one by now.
+    """
+    path = config_path()
+    stamps = (_stamp(path), *sorted(_stamp(other) for other in path.parent.glob("*.y*ml")))
+    project = _load(path.resolve(), stamps)
+    if config_hash and project.config_hash != config_hash:
+        raise ConfigChanged(f"the configuration changed from {config_hash} to {project.config_hash} during the run")
+    if project.pipeline_file.monitoring.log_path:
+        log_to_file(project.root / project.pipeline_file.monitoring.log_path)
+    return Workspace(project)

@@ -1,0 +1,1 @@
+"""Values behind references: the environment and Key Vault."""

@@ -1,0 +1,100 @@
+"""Where the values of references come from: the environment, and Azure Key Vault."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from comboi_core.config.references import Reference, find, substitute
+from comboi_core.domain.errors import ReferenceMissing
+
+Store = Callable[[str], str]
+"""Gives the value of a name; raises ReferenceMissing."""
+
+
+def environment(name: str) -> str:
+    """Return an environment variable (in Azure: an app setting)."""
+    value = os.environ.get(name)
+    if value is None:
+        raise ReferenceMissing(
+            f"{{{{env:{name}}}}}: the environment variable {name} is not set",
+            remedy=f"Set {name}: `export {name}=...`, in local.settings.json, or as an app setting in Azure.",
+        )
+    return value
+
+
+def no_vault(name: str) -> str:
+    """Stand in for a Key Vault where none is configured."""
+    raise ReferenceMissing(
+        f"{{{{keyvault:{name}}}}}: the configuration names no key vault",
+        remedy='Add `key_vault: {vault_url: "https://NAME.vault.azure.net/"}` to the configuration.',
+    )
+
+
+def key_vault(vault_url: str) -> Store:
+    """Return a store over a Key Vault; the identity is azure-identity's DefaultAzureCredential.
+
+    Raises (from the store):
+        ReferenceMissing: the vault has no such secret, refuses the identity, or does not answer.
+    """
+
+    def value(name: str) -> str:
+        from azure.core.exceptions import (
+            AzureError,
+            ClientAuthenticationError,
+            HttpResponseError,
+            ResourceNotFoundError,
+        )
+        from azure.identity import DefaultAzureCredential
+        from azure.keyvault.secrets import SecretClient
+
+        where = f"{{{{keyvault:{name}}}}} in {vault_url}"
+        try:
+            with DefaultAzureCredential() as credential, SecretClient(vault_url, credential) as client:
+                return client.get_secret(name).value or ""
+        except ResourceNotFoundError:
+            raise ReferenceMissing(f"{where}: there is no such secret") from None
+        except ClientAuthenticationError:
+            raise ReferenceMissing(
+                f"{where}: no identity to sign in with",
+                remedy="Sign in with `az login`, or give the function app a managed identity.",
+            ) from None
+        except HttpResponseError as refused:
+            raise ReferenceMissing(
+                f"{where}: the vault answers {refused.status_code}",
+                remedy="Give the identity the role `Key Vault Secrets User` on the vault.",
+            ) from None
+        except AzureError as unreachable:
+            raise ReferenceMissing(
+                f"{where}: the vault cannot be reached: {type(unreachable).__name__}",
+                remedy="Check vault_url and that the network reaches it.",
+            ) from None
+
+    return value
+
+
+def resolve(value: Any, stores: dict[str, Store]) -> tuple[Any, list[str]]:
+    """Put values in the place of every reference in a nested structure.
+
+    Returns:
+        The structure with values, and the values themselves, which from then on are secrets.
+
+    Raises:
+        ReferenceMissing: a value cannot be had.
+    """
+    values: dict[Reference, str] = {}
+    for reference in find(value):
+        if reference not in values:
+            values[reference] = stores[reference.store](reference.name)
+    return _fill(value, values), list(values.values())
+
+
+def _fill(value: Any, values: dict[Reference, str]) -> Any:
+    if isinstance(value, str):
+        return substitute(value, values)
+    if isinstance(value, dict):
+        return {key: _fill(item, values) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_fill(item, values) for item in value]
+    return value

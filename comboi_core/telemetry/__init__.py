@@ -1,0 +1,1 @@
+"""Logs, and what keeps secrets out of them."""

@@ -1,0 +1,61 @@
+"""Keeps secrets out of every text that leaves the process."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+HIDDEN = "***"
+MINIMUM_LENGTH = 4
+
+_PASSWORD = re.compile(r"(?i)\b(password|pwd|accountkey|sharedaccesskey|sig)(\s*=\s*)('[^']*'|[^\s;&'\"]+)")
+_URI_PASSWORD = re.compile(r"(\w+://[^\s/:@]*:)([^\s/@]+)(@)")
+
+
+class Redactor:
+    """Hides the secrets it was told about, and whatever looks like a password in a connection string.
+
+    A value shorter than MINIMUM_LENGTH is hidden only where it looks like a password: hiding every `a` helps nobody.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._secrets: tuple[str, ...] = ()
+
+    def add(self, secret: str) -> None:
+        """Hide a value from now on: itself, URL-encoded, and the password if it is a connection string."""
+        found = {secret, quote(secret, safe=""), quote_plus(secret)}
+        try:
+            password = urlsplit(secret).password
+        except ValueError:
+            password = None
+        if password:
+            found |= {password, unquote(password)}
+        found |= {match[3].strip("'") for match in _PASSWORD.finditer(secret)}
+        with self._lock:
+            known = set(self._secrets) | {value for value in found if len(value) >= MINIMUM_LENGTH}
+            # Longest first, so that a secret inside another one does not leave the rest of it standing.
+            self._secrets = tuple(sorted(known, key=len, reverse=True))
+
+    def text(self, text: str) -> str:
+        """Return the text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        text = _PASSWORD.sub(rf"\1\2{HIDDEN}", text)
+        return _URI_PASSWORD.sub(rf"\1{HIDDEN}\3", text)
+
+    def value(self, value: Any) -> Any:
+        """Return a nested structure with every string redacted."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.value(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item) for item in value]
+        return value
+
+
+redactor = Redactor()
+"""The process's one redactor: secrets are registered where they are resolved, whoever writes text passes it through."""
