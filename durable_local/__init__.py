@@ -1,0 +1,20 @@
+"""An embedded Azure Durable Functions host: runs a Python function app on one SQLite file, without Azure."""
+
+from __future__ import annotations
+
+from .clock import Clock, TravelClock
+from .errors import AppLoadError, DurableLocalError, HostStoppedError, HubLockedError, UnknownInstanceError
+from .faults import Faults
+from .host import Host
+
+__all__ = [
+    "AppLoadError",
+    "Clock",
+    "DurableLocalError",
+    "Faults",
+    "Host",
+    "HostStoppedError",
+    "HubLockedError",
+    "TravelClock",
+    "UnknownInstanceError",
+]

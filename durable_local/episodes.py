@@ -1,0 +1,357 @@
+"""One episode of an orchestration: messages in, SDK replay, shim replay, one transaction out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from random import Random
+
+from .clock import Clock, to_history
+from .errors import DurableLocalError, NonDeterminismError
+from .events import (
+    COMPLETIONS,
+    CONTROL,
+    NEVER_PLAYED,
+    Event,
+    Kind,
+    child_finished,
+    encode,
+    event,
+    timer_fired,
+    with_played,
+)
+from .faults import Faults
+from .invoke import Answer, Invoker
+from .loader import FunctionApp
+from .payload import check_custom_status, check_size, shorten
+from .replay import HTTP_ACTIVITY, Outcome, Scheduled, Shim
+from .store import TERMINAL, ActivityRow, Instance, Message, NewInstance, Step, Store
+
+log = logging.getLogger("durable_local")
+
+_CACHED_EVENTS = 200_000
+_CONTEXT = (
+    '{"history":[%s],"input":%s,"instanceId":%s,"isReplaying":%s,"parentInstanceId":%s,"upperSchemaVersion":1,'
+    '"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"3.00:00:00",'
+    '"maximumShortTimerDuration":"6.00:00:00","defaultHttpAsyncRequestSleepTimeMillseconds":30000}'
+)
+
+
+@dataclass
+class Past:
+    """The history of one execution as of `revision`: the parsed events, and the text that the SDK gets for them."""
+
+    execution_id: str
+    revision: int
+    events: list[Event]
+    texts: list[str]
+
+    def add(self, item: Event, text: str) -> None:
+        self.events.append(item)
+        self.texts.append(with_played(text, item["EventType"] not in NEVER_PLAYED))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What an episode leads to: work to dispatch, whom to wake, and how many completions the instance waits for."""
+
+    activities: list[ActivityRow] = field(default_factory=list)
+    instances: list[str] = field(default_factory=list)
+    entities: list[str] = field(default_factory=list)
+    timers: list[int] = field(default_factory=list)
+    awaited: int = 0
+    finished: bool = False
+
+
+class EpisodeRunner:
+    """Runs episodes. The caller sees to it that an instance has one at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        app: FunctionApp,
+        invoker: Invoker,
+        clock: Clock,
+        faults: Faults,
+        default_version: str | None,
+    ) -> None:
+        self._store = store
+        self._default_version = default_version
+        self._app = app
+        self._invoker = invoker
+        self._clock = clock
+        self._faults = faults
+        self._order = None if faults.shuffle_seed is None else Random(faults.shuffle_seed)
+        self._cache: OrderedDict[str, Past] = OrderedDict()
+        self._cache_guard = threading.Lock()
+        self._cached = 0
+
+    def run(self, instance_id: str) -> Ran | None:
+        """Process the visible messages of an instance. None if there was nothing to do."""
+        now = self._clock.now()
+        instance = self._store.instance(instance_id)
+        messages = self._store.messages(instance_id, now)
+        if instance is None or instance.terminal or not messages:
+            return None
+        past = self._past(instance)
+        mine = (None, instance.execution_id)
+        current = [message for message in messages if message.execution_id in mine]
+        step = Step(custom_status=instance.custom_status, output=instance.output)
+        step.consumed = [message.id for message in messages if message.execution_id not in mine]
+        outcome = self._apply(instance, past, step, current, now)
+        if not step.consumed:
+            return None
+        stored = self._store.commit_step(instance, step, now)
+        if stored is None:
+            # Rewound or replaced meanwhile: the messages are still there for the next round.
+            return Ran(instances=[instance_id])
+        finished = step.status in TERMINAL
+        self._remember(instance, past, step, stored.revision)
+        wake = [child.id for child in step.children]
+        wake += [instance_id] if step.restart is not None else []
+        wake += [instance.parent_id] if finished and instance.parent_id is not None else []
+        return Ran(
+            activities=stored.activities,
+            instances=wake,
+            entities=list(dict.fromkeys(sid for sid, _ in step.entity_messages)),
+            timers=[fire_at for fire_at, _ in step.timers],
+            awaited=outcome.open_tasks + outcome.awaited_answers if outcome else 0,
+            finished=finished,
+        )
+
+    def _apply(self, instance: Instance, past: Past, step: Step, messages: list[Message], now: int) -> Outcome | None:
+        """Fill `step`. None if the orchestrator did not run."""
+        terminated = next((m for m in messages if m.kind == Kind.EXECUTION_TERMINATED), None)
+        if terminated is not None:
+            self._terminate(instance, step, terminated, now)
+            return None
+        controls = [message for message in messages if message.kind in CONTROL]
+        suspended = instance.status == "Suspended"
+        for message in controls:
+            suspended = message.kind == Kind.SUSPENDED
+        if suspended:
+            self._suspend(past, step, controls, now)
+            return None
+        if not messages:
+            return None
+        if controls or instance.status == "Suspended":
+            step.output = None
+        return self._episode(instance, past, step, messages, now)
+
+    def _terminate(self, instance: Instance, step: Step, message: Message, now: int) -> None:
+        reason = json.loads(message.body)["Input"]
+        step.consumed.append(message.id)
+        step.events += [encode(event(Kind.ORCHESTRATOR_STARTED, now)), message.body]
+        self._finish(instance, step, "Terminated", json.dumps(reason), now, failure=reason)
+
+    def _suspend(self, past: Past, step: Step, controls: list[Message], now: int) -> None:
+        """Record the suspension; everything else stays in the inbox until the instance is resumed."""
+        step.status = "Suspended"
+        step.consumed += [message.id for message in controls]
+        if not controls:
+            return
+        step.output = json.dumps(json.loads(controls[-1].body)["Input"])
+        if past.events:
+            step.events.append(encode(event(Kind.ORCHESTRATOR_STARTED, now)))
+            step.events += [message.body for message in controls]
+            step.events.append(encode(event(Kind.ORCHESTRATOR_COMPLETED, now)))
+
+    def _episode(self, instance: Instance, past: Past, step: Step, messages: list[Message], now: int) -> Outcome | None:
+        first = not past.events
+        if first and messages[0].kind != Kind.EXECUTION_STARTED:
+            return None
+        kept = [message for message in self._ordered(messages) if not (first and message.kind in CONTROL)]
+        new_texts = [encode(event(Kind.ORCHESTRATOR_STARTED, now)), *(message.body for message in kept)]
+        new_events = [json.loads(text) for text in new_texts]
+        step.consumed += [message.id for message in messages]
+        step.events = new_texts
+        step.status = "Running"
+        history = [*past.events, *new_events]
+        try:
+            answer = self._ask(instance, past, new_texts, first)
+            step.custom_status = answer.custom_status
+            check_custom_status(answer.custom_status)
+            outcome = Shim(instance.id, instance.execution_id, answer.actions).replay(history)
+            for work in outcome.pending:
+                self._schedule(instance, step, work, now)
+            if outcome.settled:
+                self._settle(instance, step, answer, outcome, now)
+        except DurableLocalError as error:
+            log.error("orchestration '%s' (%s) fails: %s", instance.id, instance.name, error)
+            self._drop_work(step, new_texts)
+            self._fail(instance, step, str(error), now)
+            return Outcome([], True, 0, 0, None, False)
+        if step.restart is None and step.status == "Running":
+            step.events.append(encode(event(Kind.ORCHESTRATOR_COMPLETED, now)))
+        return outcome
+
+    def _ordered(self, messages: list[Message]) -> list[Message]:
+        """The messages, with completions in drawn order if that fault is on; events keep their order."""
+        if self._order is None:
+            return messages
+        places = [index for index, message in enumerate(messages) if message.kind in COMPLETIONS]
+        drawn = self._order.sample(places, len(places))
+        shuffled = list(messages)
+        for place, source in zip(places, drawn, strict=True):
+            shuffled[place] = messages[source]
+        return shuffled
+
+    def _ask(self, instance: Instance, past: Past, new_texts: list[str], first: bool) -> Answer:
+        info = self._app.orchestrator(instance.name)
+        history = ",".join([*past.texts, *(with_played(text, False) for text in new_texts)])
+        context = _CONTEXT % (
+            history,
+            instance.input or "null",
+            json.dumps(instance.id),
+            "false" if first else "true",
+            json.dumps(instance.parent_id),
+        )
+        answer = self._invoker.orchestrator(info, context)
+        if self._faults.replay_twice:
+            again = self._invoker.orchestrator(info, context)
+            if again.actions != answer.actions:
+                raise NonDeterminismError(
+                    "Non-Deterministic workflow detected: two replays of one history gave different actions: "
+                    f"{_first_difference(answer.actions, again.actions)}"
+                )
+        if answer.broken:
+            raise DurableLocalError(answer.error)
+        return answer
+
+    def _schedule(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
+        add = {
+            "activity": self._add_activity,
+            "child": self._add_child,
+            "timer": self._add_timer,
+            "message": self._add_message,
+        }[work.kind]
+        add(instance, step, work, now)
+
+    def _add_activity(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
+        if work.name != HTTP_ACTIVITY:
+            self._app.activity(work.name)
+        check_size(f"the input of activity '{work.name}'", work.input)
+        text = json.dumps([work.input])
+        step.activities.append((work.seq, work.name, work.input))
+        step.events.append(encode(event(Kind.TASK_SCHEDULED, now, work.seq, Name=work.name, Version="", Input=text)))
+
+    def _add_child(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
+        self._app.orchestrator(work.name)
+        check_size(f"the input of orchestrator '{work.name}'", work.input)
+        text = json.dumps(work.input)
+        step.children.append(
+            NewInstance(
+                id=work.target,
+                execution_id=uuid.uuid4().hex,
+                name=work.name,
+                version=work.version or self._default_version,
+                input=text,
+                parent_id=instance.id,
+                parent_execution=instance.execution_id,
+                parent_seq=work.seq,
+                parent_name=instance.name,
+            )
+        )
+        created = event(
+            Kind.CHILD_CREATED,
+            now,
+            work.seq,
+            Name=work.name,
+            Version=work.version,
+            InstanceId=work.target,
+            Input=text,
+        )
+        step.events.append(encode(created))
+
+    def _add_timer(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
+        # The two extra keys let `rewind` tell the timer after a last failed attempt from the others.
+        extra = {} if work.retry_of is None else {"RetryOf": work.retry_of, "LastRetry": work.last_retry}
+        created = event(Kind.TIMER_CREATED, now, work.seq, FireAt=to_history(work.fire_at), **extra)
+        step.events.append(encode(created))
+        step.timers.append((work.fire_at, encode(timer_fired(work.fire_at, work.seq))))
+
+    def _add_message(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
+        check_size(f"the input of entity operation '{work.name}'", work.input)
+        body = {"op": work.name, "input": json.dumps(work.input)}
+        if work.signal:
+            body["signal"] = True
+        else:
+            body |= {"id": work.request_id, "parent": instance.id, "parentExecution": instance.execution_id}
+        text = json.dumps(body)
+        sent = event(Kind.EVENT_SENT, now, work.seq, InstanceId=work.target, Name=work.name, Input=text)
+        step.events.append(encode(sent))
+        step.entity_messages.append((work.target, text))
+
+    def _settle(self, instance: Instance, step: Step, answer: Answer, outcome: Outcome, now: int) -> None:
+        if answer.error is not None:
+            self._fail(instance, step, answer.error, now)
+        elif outcome.continues:
+            text = json.dumps(outcome.continue_input)
+            check_size(f"the new input of orchestrator '{instance.name}'", text)
+            step.restart = NewInstance(
+                id=instance.id,
+                execution_id=uuid.uuid4().hex,
+                name=instance.name,
+                version=instance.version,
+                input=text,
+                parent_id=instance.parent_id,
+                parent_execution=instance.parent_execution,
+                parent_seq=instance.parent_seq,
+            )
+        elif answer.done:
+            check_size(f"the output of orchestrator '{instance.name}'", answer.output)
+            self._finish(instance, step, "Completed", answer.output, now)
+
+    def _fail(self, instance: Instance, step: Step, error: str, now: int) -> None:
+        text = shorten(f"Orchestrator function '{instance.name}' failed: {error}")
+        self._finish(instance, step, "Failed", json.dumps(text), now, failure=text)
+
+    def _finish(
+        self, instance: Instance, step: Step, status: str, output: str | None, now: int, failure: str | None = None
+    ) -> None:
+        step.status, step.output = status, output
+        completed = event(Kind.EXECUTION_COMPLETED, now, Result=output, OrchestrationStatus=status, FailureDetails=None)
+        step.events += [encode(completed), encode(event(Kind.ORCHESTRATOR_COMPLETED, now))]
+        if instance.parent_id is not None and instance.parent_seq is not None:
+            text = output if failure is None else failure
+            step.parent_event = child_finished(now, instance.parent_seq, failed=failure is not None, text=text)
+
+    def _drop_work(self, step: Step, events: list[str]) -> None:
+        step.events = list(events)
+        step.activities, step.timers, step.children, step.entity_messages = [], [], [], []
+
+    def _past(self, instance: Instance) -> Past:
+        with self._cache_guard:
+            found = self._cache.get(instance.id)
+        if found is not None and (found.execution_id, found.revision) == (instance.execution_id, instance.revision):
+            return found
+        past = Past(instance.execution_id, instance.revision, [], [])
+        for text in self._store.history(instance.id):
+            past.add(json.loads(text), text)
+        return past
+
+    def _remember(self, instance: Instance, past: Past, step: Step, revision: int) -> None:
+        """Keep the history at hand for the next episode, within a bound over all instances."""
+        with self._cache_guard:
+            old = self._cache.pop(instance.id, None)
+            self._cached -= len(old.events) if old else 0
+            if step.restart is not None or step.status in TERMINAL:
+                return
+            for text in step.events:
+                past.add(json.loads(text), text)
+            past.revision = revision
+            self._cache[instance.id] = past
+            self._cached += len(past.events)
+            while self._cached > _CACHED_EVENTS:
+                self._cached -= len(self._cache.popitem(last=False)[1].events)
+
+
+def _first_difference(left: list[dict], right: list[dict]) -> str:
+    for index, (one, other) in enumerate(zip(left, right, strict=False)):
+        if one != other:
+            return f"action {index}: {json.dumps(one)[:300]} against {json.dumps(other)[:300]}"
+    return f"{len(left)} actions against {len(right)}"

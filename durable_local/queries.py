@@ -1,0 +1,157 @@
+"""Reads and rare writes behind the management endpoints: lists with paging, purge and rewind."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from .clock import parse_time
+from .events import Event, Kind, encode, event
+from .store import TERMINAL, Instance, Store
+
+
+@dataclass(frozen=True)
+class InstanceFilter:
+    """Which instances; times are microseconds, None means any."""
+
+    created_from: int | None = None
+    created_to: int | None = None
+    statuses: tuple[str, ...] = ()
+    prefix: str = ""
+
+    def where(self) -> tuple[str, list[Any]]:
+        """An SQL condition with its parameters."""
+        clauses, values = ["1=1"], []
+        if self.created_from is not None:
+            clauses.append("created>=?")
+            values.append(self.created_from)
+        if self.created_to is not None:
+            clauses.append("created<=?")
+            values.append(self.created_to)
+        if self.statuses:
+            clauses.append(f"status IN ({','.join('?' * len(self.statuses))})")
+            values += self.statuses
+        if self.prefix:
+            clauses.append("substr(id, 1, ?)=?")
+            values += [len(self.prefix), self.prefix]
+        return " AND ".join(clauses), values
+
+
+def list_instances(
+    store: Store, wanted: InstanceFilter, top: int, token: str | None
+) -> tuple[list[Instance], str | None]:
+    """One page in order of id, and the token of the next page or None. Raises ValueError for a bad token."""
+    where, values = wanted.where()
+    after = _decode_token(token)
+    sql = f"SELECT * FROM instances WHERE {where} AND id>? ORDER BY id LIMIT ?"
+    found = [Instance(*row) for row in store.rows(sql, [*values, after, top + 1])]
+    page = found[:top]
+    return page, _encode_token(page[-1].id) if len(found) > top and page else None
+
+
+def list_entities(
+    store: Store, name: str, since: int | None, until: int | None, top: int, token: str | None
+) -> tuple[list[tuple[str, str | None, int]], str | None]:
+    """One page of (scheduler id, state, last operation), and the next page's token. An empty name means all."""
+    prefix = f"@{name.lower()}@" if name else "@"
+    sql = (
+        "SELECT sid, state, updated FROM entities WHERE substr(sid, 1, ?)=? AND sid>? AND updated>=? AND updated<=? "
+        "ORDER BY sid LIMIT ?"
+    )
+    bounds = (since if since is not None else 0, until if until is not None else 2**62)
+    found = store.rows(sql, (len(prefix), prefix, _decode_token(token), *bounds, top + 1))
+    page = found[:top]
+    return page, _encode_token(page[-1][0]) if len(found) > top and page else None
+
+
+def purge(store: Store, wanted: InstanceFilter) -> int:
+    """Delete the terminal instances of the filter, with their histories; returns how many."""
+    where, values = wanted.where()
+    marks = ",".join("?" * len(TERMINAL))
+    with store.transaction() as db:
+        sql = f"SELECT id FROM instances WHERE {where} AND status IN ({marks})"
+        ids = db.execute(sql, [*values, *TERMINAL]).fetchall()
+        for table, column in (("history", "instance_id"), ("inbox", "instance_id"), ("instances", "id")):
+            db.executemany(f"DELETE FROM {table} WHERE {column}=?", ids)
+        return len(ids)
+
+
+def purge_one(store: Store, instance_id: str) -> bool:
+    """Delete one instance if it is terminal; False if it is not there or still alive."""
+    with store.transaction() as db:
+        marks = ",".join("?" * len(TERMINAL))
+        sql = f"DELETE FROM instances WHERE id=? AND status IN ({marks})"
+        if not db.execute(sql, [instance_id, *TERMINAL]).rowcount:
+            return False
+        db.execute("DELETE FROM history WHERE instance_id=?", (instance_id,))
+        db.execute("DELETE FROM inbox WHERE instance_id=?", (instance_id,))
+        return True
+
+
+def rewind(store: Store, instance_id: str, reason: str, now: int) -> list[str]:
+    """Take back the failures of a failed instance and of its failed children; returns the instances to wake.
+
+    Failed tasks become GenericEvents, so the next replay schedules them again; of a retried task only the last attempt
+    is taken back. What succeeded stays.
+    """
+    with store.transaction() as db:
+        return _rewind(db, store, instance_id, reason, now)
+
+
+def _rewind(db: sqlite3.Connection, store: Store, instance_id: str, reason: str, now: int) -> list[str]:
+    events: list[Event] = [json.loads(text) for text in store.history(instance_id)]
+    retried = {item["RetryOf"] for item in events if "RetryOf" in item and not item["LastRetry"]}
+    tasks = {item["TaskScheduledId"] for item in events if item["EventType"] == Kind.TASK_FAILED} - retried
+    failed = {item["TaskScheduledId"] for item in events if item["EventType"] == Kind.CHILD_FAILED} - retried
+    waking: list[str] = []
+    restarted: set[int] = set()
+    for item in events:
+        if item["EventType"] == Kind.CHILD_CREATED and item["EventId"] in failed:
+            child = store.instance(item["InstanceId"])
+            if child is not None and child.status == "Failed" and child.parent_id == instance_id:
+                waking += _rewind(db, store, child.id, reason, now)
+            else:
+                restarted.add(item["EventId"])
+    timers = {item["EventId"] for item in events if item.get("LastRetry") and item["RetryOf"] in tasks | failed}
+    gone = {
+        (Kind.TASK_SCHEDULED, "EventId"): tasks,
+        (Kind.TASK_FAILED, "TaskScheduledId"): tasks,
+        (Kind.CHILD_CREATED, "EventId"): restarted,
+        (Kind.CHILD_FAILED, "TaskScheduledId"): failed,
+        (Kind.TIMER_CREATED, "EventId"): timers,
+        (Kind.TIMER_FIRED, "TimerId"): timers,
+    }
+    for index, item in enumerate(events):
+        if item["EventType"] == Kind.EXECUTION_COMPLETED or any(
+            item["EventType"] == kind and item[key] in ids for (kind, key), ids in gone.items()
+        ):
+            replaced = event(Kind.GENERIC, parse_time(item["Timestamp"]), Data=f"Rewound: {reason}")
+            db.execute(
+                "UPDATE history SET body=? WHERE instance_id=? AND idx=?", (encode(replaced), instance_id, index)
+            )
+    db.execute(
+        "UPDATE instances SET status='Running', output=NULL, updated=?, revision=revision+1 WHERE id=?",
+        (now, instance_id),
+    )
+    nudge = encode(event(Kind.GENERIC, now, Data=reason))
+    db.execute(
+        "INSERT INTO inbox(instance_id, execution_id, kind, visible_at, body) VALUES(?,NULL,?,?,?)",
+        (instance_id, int(Kind.GENERIC), now, nudge),
+    )
+    return [*waking, instance_id]
+
+
+def _encode_token(last: str) -> str:
+    return base64.urlsafe_b64encode(last.encode()).decode()
+
+
+def _decode_token(token: str | None) -> str:
+    if not token or token == "null":
+        return ""
+    try:
+        return base64.urlsafe_b64decode(token.encode()).decode()
+    except ValueError as error:
+        raise ValueError("the continuation token is not one of ours") from error

@@ -1,0 +1,381 @@
+"""The task hub in one SQLite file: instances, histories, queues and entities. Every step is one transaction.
+
+One process owns the file (see `lock`), so one connection behind one lock serves all threads. WAL with
+synchronous=NORMAL survives a killed process without loss; a power cut may lose the last moments but never leaves a torn
+state.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import StoreError
+from .events import Event, Kind, child_finished, encode, execution_started
+
+SCHEMA_VERSION = 1
+TERMINAL = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
+
+_SCHEMA = """
+CREATE TABLE instances(
+  id TEXT PRIMARY KEY, execution_id TEXT NOT NULL, name TEXT NOT NULL, version TEXT, status TEXT NOT NULL,
+  input TEXT, output TEXT, custom_status TEXT, parent_id TEXT, parent_execution TEXT, parent_seq INTEGER,
+  created INTEGER NOT NULL, updated INTEGER NOT NULL, revision INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX instances_by_status ON instances(status);
+CREATE TABLE history(instance_id TEXT, idx INTEGER, body TEXT NOT NULL, PRIMARY KEY(instance_id, idx)) WITHOUT ROWID;
+CREATE TABLE inbox(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT, kind INTEGER NOT NULL,
+  visible_at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX inbox_by_instance ON inbox(instance_id, visible_at);
+CREATE TABLE activities(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, seq INTEGER NOT NULL,
+  name TEXT NOT NULL, input TEXT);
+CREATE TABLE entities(sid TEXT PRIMARY KEY, state TEXT, updated INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE entity_inbox(id INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX entity_inbox_by_sid ON entity_inbox(sid, id);
+CREATE TABLE timers(
+  function TEXT PRIMARY KEY, schedule TEXT NOT NULL, last INTEGER, next INTEGER NOT NULL, updated INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A row of `instances`; `input`, `output` and `custom_status` are JSON text."""
+
+    id: str
+    execution_id: str
+    name: str
+    version: str | None
+    status: str
+    input: str | None
+    output: str | None
+    custom_status: str | None
+    parent_id: str | None
+    parent_execution: str | None
+    parent_seq: int | None
+    created: int
+    updated: int
+    revision: int
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message in an instance's inbox; `body` is the event's JSON."""
+
+    id: int
+    execution_id: str | None
+    kind: int
+    body: str
+
+
+@dataclass(frozen=True)
+class ActivityRow:
+    """A queued activity. `id` is its place in the queue and its delivery's identity."""
+
+    id: int
+    instance_id: str
+    execution_id: str
+    seq: int
+    name: str
+    input: str | None
+
+
+@dataclass(frozen=True)
+class NewInstance:
+    """An instance to create; `input` is the JSON of ExecutionStarted.Input."""
+
+    id: str
+    execution_id: str
+    name: str
+    version: str | None
+    input: str | None
+    parent_id: str | None = None
+    parent_execution: str | None = None
+    parent_seq: int | None = None
+    parent_name: str | None = None
+
+
+@dataclass
+class Step:
+    """What one episode changes. `status` None keeps the status; `restart` begins a new generation with that input."""
+
+    consumed: list[int] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    status: str | None = None
+    output: str | None = None
+    custom_status: str | None = None
+    activities: list[tuple[int, str, str | None]] = field(default_factory=list)
+    timers: list[tuple[int, str]] = field(default_factory=list)
+    children: list[NewInstance] = field(default_factory=list)
+    entity_messages: list[tuple[str, str]] = field(default_factory=list)
+    parent_event: Event | None = None
+    restart: NewInstance | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became runnable through a committed step."""
+
+    activities: list[ActivityRow]
+    revision: int
+
+
+class Store:
+    """Owner of the SQLite file. All methods are safe from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._guard = threading.RLock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise StoreError(f"{path} is not a usable store: {error}") from error
+
+    def _open(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+        elif version != SCHEMA_VERSION:
+            self._db.close()
+            raise StoreError(f"the store has schema {version}; this version reads schema {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        with self._guard:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the store for one transaction; an exception rolls it back."""
+        with self._guard:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def rows(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one query."""
+        with self._guard:
+            return self._db.execute(sql, tuple(parameters)).fetchall()
+
+    def instance(self, instance_id: str) -> Instance | None:
+        found = self.rows("SELECT * FROM instances WHERE id=?", (instance_id,))
+        return Instance(*found[0]) if found else None
+
+    def history(self, instance_id: str) -> list[str]:
+        rows = self.rows("SELECT body FROM history WHERE instance_id=? ORDER BY idx", (instance_id,))
+        return [body for (body,) in rows]
+
+    def messages(self, instance_id: str, now: int) -> list[Message]:
+        """Visible messages, the start of an execution first, else in order of arrival."""
+        rows = self.rows(
+            "SELECT id, execution_id, kind, body FROM inbox WHERE instance_id=? AND visible_at<=? ORDER BY kind<>0, id",
+            (instance_id, now),
+        )
+        return [Message(*row) for row in rows]
+
+    def count_messages(self, instance_id: str, now: int) -> int:
+        sql = "SELECT count(*) FROM inbox WHERE instance_id=? AND visible_at<=?"
+        return self.rows(sql, (instance_id, now))[0][0]
+
+    def create(self, new: NewInstance, now: int) -> Instance | None:
+        """Create an instance with its start message. Returns the live instance in the way instead, if there is one."""
+        with self.transaction() as db:
+            existing = self.instance(new.id)
+            if existing is not None and not existing.terminal:
+                return existing
+            _insert_instance(db, new, now)
+            return None
+
+    def send(self, instance_id: str, kind: Kind, body: str, now: int, execution_id: str | None = None) -> bool:
+        """Put a message into a live instance's inbox; False if the instance is gone or over."""
+        with self.transaction() as db:
+            return _deliver(db, instance_id, execution_id, kind, body, now)
+
+    def commit_step(self, seen: Instance, step: Step, now: int) -> Stored | None:
+        """Apply an episode. None, and nothing changed, if the instance moved on since it was read."""
+        with self.transaction() as db:
+            changed = db.execute(
+                "UPDATE instances SET status=coalesce(?, status), output=?, custom_status=?, updated=?, "
+                "revision=revision+1 WHERE id=? AND execution_id=? AND revision=?",
+                (step.status, step.output, step.custom_status, now, seen.id, seen.execution_id, seen.revision),
+            ).rowcount
+            if not changed:
+                return None
+            db.executemany("DELETE FROM inbox WHERE id=?", [(row,) for row in step.consumed])
+            _append_history(db, seen.id, step.events)
+            self._insert_work(db, seen, step, now)
+            if step.status in TERMINAL:
+                db.execute("DELETE FROM inbox WHERE instance_id=?", (seen.id,))
+                _notify_parent(db, seen, step.parent_event, now)
+            if step.restart is not None:
+                _restart(db, seen, step.restart, now)
+            return Stored(_new_activities(db, seen, step), seen.revision + 1)
+
+    def _insert_work(self, db: sqlite3.Connection, seen: Instance, step: Step, now: int) -> None:
+        db.executemany(
+            "INSERT INTO activities(instance_id, execution_id, seq, name, input) VALUES(?,?,?,?,?)",
+            [(seen.id, seen.execution_id, *activity) for activity in step.activities],
+        )
+        db.executemany(
+            "INSERT INTO inbox(instance_id, execution_id, kind, visible_at, body) VALUES(?,?,?,?,?)",
+            [(seen.id, seen.execution_id, int(Kind.TIMER_FIRED), fire_at, body) for fire_at, body in step.timers],
+        )
+        db.executemany("INSERT INTO entity_inbox(sid, body) VALUES(?,?)", step.entity_messages)
+        for child in step.children:
+            existing = self.instance(child.id)
+            if existing is None or existing.terminal:
+                _insert_instance(db, child, now)
+                continue
+            text = f"An Orchestration instance with the status {existing.status} already exists: '{child.id}'."
+            failure = child_finished(now, child.parent_seq or 0, failed=True, text=text)
+            _deliver(db, seen.id, seen.execution_id, Kind.CHILD_FAILED, encode(failure), now)
+
+    def activities(self) -> list[ActivityRow]:
+        """Every queued activity, oldest first."""
+        sql = "SELECT id, instance_id, execution_id, seq, name, input FROM activities ORDER BY id"
+        return [ActivityRow(*row) for row in self.rows(sql)]
+
+    def complete_activity(self, row: ActivityRow, completion: Event, now: int) -> bool:
+        """Trade the queue row for its completion. False if it was completed before or nobody waits any more."""
+        with self.transaction() as db:
+            if not db.execute("DELETE FROM activities WHERE id=?", (row.id,)).rowcount:
+                return False
+            kind = Kind(completion["EventType"])
+            return _deliver(db, row.instance_id, row.execution_id, kind, encode(completion), now)
+
+    def signal(self, sid: str, body: str) -> None:
+        """Queue an operation for an entity."""
+        with self.transaction() as db:
+            db.execute("INSERT INTO entity_inbox(sid, body) VALUES(?,?)", (sid, body))
+
+    def entity_state(self, sid: str) -> tuple[bool, str | None]:
+        """Whether the entity exists, and its state's JSON text."""
+        found = self.rows("SELECT state FROM entities WHERE sid=?", (sid,))
+        return (True, found[0][0]) if found else (False, None)
+
+    def entity_batch(self, sid: str, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        """The oldest queued operations of an entity."""
+        rows = self.rows("SELECT id, body FROM entity_inbox WHERE sid=? ORDER BY id LIMIT ?", (sid, limit))
+        return [(row, json.loads(body)) for row, body in rows]
+
+    def commit_batch(
+        self, sid: str, rows: list[int], state: tuple[bool, str | None] | None, replies: list[Event], now: int
+    ) -> list[str]:
+        """End an entity batch: state (None keeps it), answers and queue in one step. Returns the instances answered.
+
+        A reply is an EventRaised event with the extra keys `instance` and `execution` that say who asked.
+        """
+        with self.transaction() as db:
+            db.executemany("DELETE FROM entity_inbox WHERE id=?", [(row,) for row in rows])
+            if state is not None and state[0]:
+                db.execute("INSERT OR REPLACE INTO entities(sid, state, updated) VALUES(?,?,?)", (sid, state[1], now))
+            elif state is not None:
+                db.execute("DELETE FROM entities WHERE sid=?", (sid,))
+            answered = []
+            for reply in replies:
+                instance, execution = reply.pop("instance"), reply.pop("execution")
+                if _deliver(db, instance, execution, Kind.EVENT_RAISED, encode(reply), now):
+                    answered.append(instance)
+            return answered
+
+
+def _append_history(db: sqlite3.Connection, instance_id: str, events: list[str]) -> None:
+    sql = "SELECT coalesce(max(idx), -1) + 1 FROM history WHERE instance_id=?"
+    start = db.execute(sql, (instance_id,)).fetchone()[0]
+    db.executemany(
+        "INSERT INTO history(instance_id, idx, body) VALUES(?,?,?)",
+        [(instance_id, start + offset, body) for offset, body in enumerate(events)],
+    )
+
+
+def _new_activities(db: sqlite3.Connection, seen: Instance, step: Step) -> list[ActivityRow]:
+    """The rows just inserted: the last ones of the queue, since nobody else writes meanwhile."""
+    if not step.activities:
+        return []
+    last = db.execute("SELECT max(id) FROM activities").fetchone()[0]
+    first = last - len(step.activities) + 1
+    return [
+        ActivityRow(first + offset, seen.id, seen.execution_id, seq, name, text)
+        for offset, (seq, name, text) in enumerate(step.activities)
+    ]
+
+
+def _notify_parent(db: sqlite3.Connection, child: Instance, event: Event | None, now: int) -> None:
+    if child.parent_id is not None and event is not None:
+        kind = Kind(event["EventType"])
+        _deliver(db, child.parent_id, child.parent_execution, kind, encode(event), now)
+
+
+def _deliver(
+    db: sqlite3.Connection, instance_id: str, execution_id: str | None, kind: Kind, body: str, now: int
+) -> bool:
+    row = db.execute("SELECT execution_id, status FROM instances WHERE id=?", (instance_id,)).fetchone()
+    if row is None or row[1] in TERMINAL or execution_id not in (None, row[0]):
+        return False
+    db.execute(
+        "INSERT INTO inbox(instance_id, execution_id, kind, visible_at, body) VALUES(?,?,?,?,?)",
+        (instance_id, execution_id, int(kind), now, body),
+    )
+    return True
+
+
+def _insert_instance(db: sqlite3.Connection, new: NewInstance, now: int) -> None:
+    db.execute("DELETE FROM history WHERE instance_id=?", (new.id,))
+    db.execute("DELETE FROM inbox WHERE instance_id=?", (new.id,))
+    db.execute(
+        "INSERT OR REPLACE INTO instances(id, execution_id, name, version, status, input, parent_id, parent_execution, "
+        "parent_seq, created, updated) VALUES(?,?,?,?,'Pending',?,?,?,?,?,?)",
+        (
+            *(new.id, new.execution_id, new.name, new.version, new.input),
+            *(new.parent_id, new.parent_execution, new.parent_seq, now, now),
+        ),
+    )
+    _insert_start(db, new, now)
+
+
+def _restart(db: sqlite3.Connection, seen: Instance, new: NewInstance, now: int) -> None:
+    """Begin the next generation: history gone, numbering from 0, messages to the old generation dropped."""
+    db.execute("DELETE FROM history WHERE instance_id=?", (seen.id,))
+    db.execute("DELETE FROM inbox WHERE instance_id=? AND execution_id IS NOT NULL", (seen.id,))
+    db.execute(
+        "UPDATE instances SET execution_id=?, input=?, created=?, status='Running' WHERE id=?",
+        (new.execution_id, new.input, now, seen.id),
+    )
+    _insert_start(db, new, now)
+
+
+def _insert_start(db: sqlite3.Connection, new: NewInstance, now: int) -> None:
+    parent = None
+    if new.parent_id is not None:
+        owner = {"InstanceId": new.parent_id, "ExecutionId": new.parent_execution}
+        parent = {"Name": new.parent_name, "OrchestrationInstance": owner, "TaskScheduleId": new.parent_seq}
+    started = execution_started(
+        now,
+        instance_id=new.id,
+        execution_id=new.execution_id,
+        name=new.name,
+        version=new.version,
+        input_text=new.input,
+        parent=parent,
+    )
+    db.execute(
+        "INSERT INTO inbox(instance_id, execution_id, kind, visible_at, body) VALUES(?,?,?,?,?)",
+        (new.id, new.execution_id, int(Kind.EXECUTION_STARTED), now, encode(started)),
+    )

@@ -1,0 +1,44 @@
+"""Hosts for the tests: one per test module for what does not disturb others, fresh ones for the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from durable_local import Host
+
+_helpers = Path(__file__).with_name("helpers.py")
+_spec = importlib.util.spec_from_file_location("durable_local_helpers", _helpers)
+assert _spec is not None and _spec.loader is not None
+helpers = importlib.util.module_from_spec(_spec)
+sys.modules["durable_local_helpers"] = helpers
+_spec.loader.exec_module(helpers)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """The core app on a store of its own."""
+    store = tmp_path_factory.mktemp("hub") / "hub.db"
+    with Host(helpers.APPS / "core", store, shutdown_grace=5) as running:
+        yield running
+
+
+@pytest.fixture
+def new_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
+    """Makes started hosts that are stopped at the end of the test."""
+    made: list[Host] = []
+
+    def make(app: str = "core", store: str = "hub.db", **options) -> Host:
+        options.setdefault("shutdown_grace", 5)
+        running = Host(helpers.APPS / app, tmp_path / store, **options)
+        made.append(running)
+        running.start()
+        return running
+
+    yield make
+    for running in made:
+        running.stop()
