@@ -85,7 +85,8 @@ def run_lane(context):
         return lane["failed"] + 1
     results = []
     for item in page["items"]:
-        context.set_custom_status({"item": item["name"], "done": results})
+        done = [{key: result[key] for key in ("name", "status", "rows") if key in result} for result in results]
+        context.set_custom_status({"item": item["name"], "done": done})
         outcome = item.get("outcome")
         if outcome is None:
             orchestrator = ITEM_ORCHESTRATORS[item["kind"]]

@@ -38,11 +38,10 @@ def plan_run(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError("\n".join(problems))
     lake = workspace.lake("bronze")
     plan = {key: request.get(key) for key in ("run_id", "pipeline", "trigger", "stage", "select", "full_refresh")}
-    plan |= {"config_hash": project.config_hash, "waves": planned}
-    runfiles.write_json(lake, runfiles.plan_path(request["run_id"]), plan)
+    policy = {"config_hash": project.config_hash, "failure_policy": project.pipeline_file.failure_policy}
+    runfiles.write_json(lake, runfiles.plan_path(request["run_id"]), plan | policy | {"waves": planned})
     return {
-        "config_hash": project.config_hash,
-        "failure_policy": project.pipeline_file.failure_policy,
+        **policy,
         "retry": project.pipeline_file.retry.model_dump(),
         "waves": [{"stage": wave["stage"], "lanes": len(wave["lanes"])} for wave in planned],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,9 +28,10 @@ TABLE_FIELDS = (
     "schema_changes",
     "warnings",
     "reason",
+    "progress",
     "error",
 )
-DATASET_FIELDS = ("status", "rows", "bytes", "path", "seconds", "attempts", "retried", "reason", "error")
+DATASET_FIELDS = ("status", "rows", "bytes", "path", "seconds", "attempts", "retried", "reason", "progress", "error")
 
 
 def record_items(workspace: Workspace, page: Payload) -> Payload:
@@ -59,21 +61,22 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
     return summary(record)
 
 
-def assemble(lake: Lake, run: Payload) -> Payload:
+def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None) -> Payload:
     """Return the record of a run as far as it has come: planned items that have no outcome yet are `pending`.
 
     Args:
-        run: `run_id` and the fields of the start request; a plan that is there has precedence.
+        run: `run_id` and the fields of the start request.
+        live: What is known of items beyond what the lanes recorded: name -> fields, `status` among them.
     """
     try:
         plan = runfiles.read_json(lake, runfiles.plan_path(run["run_id"]))
     except LakeNotFound:
         plan = {"waves": []}
-    outcomes = {item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])}
+    outcomes = dict(live or {}) | {item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])}
     planned = [item for wave in plan["waves"] for lane in wave["lanes"] for item in lane]
     record = {key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error")}
     record |= {key: run.get(key) for key in ("stage", "select", "full_refresh")}
-    record["config_hash"] = plan.get("config_hash")
+    record |= {"config_hash": plan.get("config_hash"), "failure_policy": plan.get("failure_policy")}
     record["tables"] = [_table(item, outcomes.get(item["name"])) for item in planned if item["kind"] == "table"]
     record["datasets"] = [
         _dataset(lake, item, outcomes.get(item["name"])) for item in planned if item["kind"] == "dataset"
@@ -106,8 +109,8 @@ def _status(record: Payload, error: Payload | None) -> str:
         return "failed"
     if all(item["status"] == "succeeded" for item in items):
         return "succeeded"
-    published = any(item["status"] == "succeeded" for item in record["datasets"])
-    return "partial" if published else "failed"
+    isolated = record["failure_policy"] == "isolate"
+    return "partial" if isolated and any(item["status"] == "succeeded" for item in items) else "failed"
 
 
 def summary(record: Payload) -> Payload:

@@ -1,0 +1,1 @@
+"""What HTTP answers, independent of who serves it."""

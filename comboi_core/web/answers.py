@@ -1,0 +1,51 @@
+"""Answers: a status, a JSON body, headers; errors as `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from comboi_core.domain.errors import ComboiError
+from comboi_core.telemetry.redaction import redactor
+
+STATUS_OF_CODE = {
+    "request_invalid": 400,
+    "selection_empty": 400,
+    "run_not_found": 404,
+    "table_not_found": 404,
+    "run_in_progress": 409,
+    "config_invalid": 503,
+    "lake_unavailable": 503,
+    "reference_missing": 503,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+    @property
+    def text(self) -> str:
+        """The body as JSON text."""
+        return json.dumps(self.body, ensure_ascii=False)
+
+
+def problem(error: ComboiError) -> Answer:
+    """Turn an error into a problem document with code, remedy and the error's context."""
+    record = redactor.value(error.record())
+    status = STATUS_OF_CODE.get(record["code"], 500)
+    body = {
+        "type": f"urn:comboi:error:{record['code']}",
+        "title": record["code"].replace("_", " "),
+        "status": status,
+        "detail": record["message"],
+        **{key: record[key] for key in ("code", "remedy", "transient")},
+        **redactor.value({key: value for key, value in error.context.items() if isinstance(value, (str, dict, list))}),
+    }
+    return Answer(status, body, content_type="application/problem+json")

@@ -1,0 +1,135 @@
+"""Monitoring: runs, one run (live while it is on), tables, health."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from comboi_core.app import runfiles
+from comboi_core.app.record import assemble
+from comboi_core.app.validation import reference_problems
+from comboi_core.app.workspace import Workspace
+from comboi_core.domain.errors import ComboiError, LakeNotFound, RequestInvalid, RunNotFound
+from comboi_core.domain.names import RUN_ID_PATTERN, did_you_mean, table_id
+from comboi_core.web.hub import ENDED, Hub
+
+RUN_STATES = ("running", "succeeded", "failed", "partial", "cancelled", "skipped")
+MAX_LIMIT = 100
+
+Body = dict[str, Any]
+
+
+class TableNotFound(ComboiError):
+    """The configuration has no such table."""
+
+    code = "table_not_found"
+    remedy = "List the tables with GET /api/tables."
+
+
+async def list_runs(hub: Hub, workspace: Workspace, *, limit: str | None, status: str | None) -> Body:
+    """Return run summaries, newest first, from the pipeline's entity.
+
+    Raises:
+        RequestInvalid: `limit` is no number from 1 to MAX_LIMIT, or there is no such `status`.
+    """
+    if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAX_LIMIT):
+        raise RequestInvalid(f"limit: expected a number from 1 to {MAX_LIMIT}, got '{limit}'")
+    if status is not None and status not in RUN_STATES:
+        raise RequestInvalid(f"status: there is no '{status}'; there are {', '.join(RUN_STATES)}")
+    state = await hub.read("pipeline", workspace.project.pipeline)
+    runs = [run for run in (state["runs"] if state else []) if status in (None, run["status"])]
+    return {"pipeline": workspace.project.pipeline, "runs": runs[: int(limit or 20)]}
+
+
+async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
+    """Return one run's record; while it is on, as far as it has come.
+
+    Raises:
+        RunNotFound: no run has this id.
+    """
+    if not RUN_ID_PATTERN.match(run_id):
+        raise RunNotFound(
+            f"'{run_id}' is no run id; they look like {workspace.project.pipeline}-20261123T060000Z-7f3a91"
+        )
+    lake = workspace.lake("bronze")
+    try:
+        return await asyncio.to_thread(runfiles.read_json, lake, runfiles.record_path(run_id))
+    except LakeNotFound:
+        status = await hub.status(run_id)
+    if not status:
+        raise RunNotFound(f"there is no run '{run_id}'")
+    output = status["output"] if isinstance(status["output"], dict) else {}
+    if status["runtimeStatus"] in ENDED:
+        return {"run_id": run_id, "pipeline": workspace.project.pipeline, "tables": [], "datasets": []} | {
+            "status": output.get("status", "failed"),
+            **{key: output[key] for key in ("holder", "error", "finished_at") if key in output},
+        }
+    phase = status["customStatus"] or {}
+    live = await _live(hub, run_id, phase)
+    request = status["input"] if isinstance(status["input"], dict) else {}
+    request |= {"run_id": run_id, "fence": phase.get("fence"), "started_at": status["createdTime"]}
+    record = await asyncio.to_thread(assemble, lake, request, live)
+    return record | {"status": "running", "phase": phase.get("phase", "starting"), "finished_at": None}
+
+
+async def _live(hub: Hub, run_id: str, phase: Body) -> dict[str, Body]:
+    """Return what the lanes of the wave that is on say of their items: those done, and the one each works on."""
+    lanes = [f"{run_id}:{phase['wave']}:{lane}" for lane in range(phase.get("lanes", 0))]
+    found: dict[str, Body] = {}
+    current: dict[str, str] = {}
+    for lane, status in zip(lanes, await asyncio.gather(*map(hub.status, lanes)), strict=True):
+        shown = (status and status["customStatus"]) or {}
+        found |= {done["name"]: done for done in shown.get("done", [])}
+        if shown.get("item") and shown["item"] not in found:
+            current[shown["item"]] = f"{lane}:{shown['item']}"
+    for name, status in zip(current, await asyncio.gather(*map(hub.status, current.values())), strict=True):
+        found[name] = {"status": "running", "progress": (status and status["customStatus"]) or {}}
+    return found
+
+
+async def list_tables(hub: Hub, workspace: Workspace) -> Body:
+    """Return every configured table with its checkpoint and latest load."""
+    names = [(source.name, table.name) for source in workspace.project.pipeline_file.sources for table in source.tables]
+    states = await asyncio.gather(*(_state(hub, workspace, *name) for name in names))
+    tables = [_table(source, table, state, commits=1) for (source, table), state in zip(names, states, strict=True)]
+    return {"pipeline": workspace.project.pipeline, "tables": tables}
+
+
+async def get_table(hub: Hub, workspace: Workspace, name: str) -> Body:
+    """Return one table's checkpoint and its latest loads.
+
+    Args:
+        name: `source.table`.
+
+    Raises:
+        TableNotFound: the configuration has no such table.
+    """
+    known = {
+        table_id(source.name, table.name): (source.name, table.name)
+        for source in workspace.project.pipeline_file.sources
+        for table in source.tables
+    }
+    if name not in known:
+        raise TableNotFound(f"there is no table '{name}'{did_you_mean(name, known)}")
+    source, table = known[name]
+    return _table(source, table, await _state(hub, workspace, source, table), commits=20)
+
+
+async def _state(hub: Hub, workspace: Workspace, source: str, table: str) -> Body | None:
+    return await hub.read("table", f"{workspace.project.pipeline}.{table_id(source, table)}")
+
+
+def _table(source: str, table: str, state: Body | None, *, commits: int) -> Body:
+    state = state or {"sequence": 0, "watermark": None, "manifest": None, "commits": []}
+    shown = {key: state[key] for key in ("sequence", "watermark", "manifest")}
+    return {"source": source, "table": table, **shown, "loads": state["commits"][:commits]}
+
+
+async def health(workspace: Workspace) -> tuple[bool, Body]:
+    """Tell whether runs can start: references have values and the lake can be listed."""
+    reasons = reference_problems(workspace.project)
+    try:
+        await asyncio.to_thread(workspace.lake("bronze").exists, runfiles.FOLDER)
+    except ComboiError as error:
+        reasons.append(error.message)
+    return not reasons, {"status": "ok" if not reasons else "unhealthy", "reasons": reasons}

@@ -1,0 +1,122 @@
+"""Starting a run: refuse at once while another one holds the lease, and say who does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from comboi_core.app.planning import plan_waves
+from comboi_core.app.workspace import Workspace
+from comboi_core.domain.errors import RequestInvalid, RunRefused
+from comboi_core.domain.names import did_you_mean, run_id
+from comboi_core.telemetry.logs import LOGGER
+from comboi_core.web.hub import ENDED, Hub
+
+log = logging.getLogger(f"{LOGGER}.web")
+
+REQUEST_KEYS = {"stage": str, "select": list, "full_refresh": bool}
+MAX_BODY = 100_000
+PATIENCE = 10.0
+"""Seconds that a start waits to learn whether its run got the lease; after that the run's own status tells."""
+
+
+def parse_request(body: bytes) -> dict[str, Any]:
+    """Read the body of POST /api/runs; an empty one asks for everything.
+
+    Raises:
+        RequestInvalid: names the field that is wrong.
+    """
+    if len(body) > MAX_BODY:
+        raise RequestInvalid(f"the body is larger than {MAX_BODY} bytes")
+    try:
+        request = json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise RequestInvalid(f"the body is not JSON: {error}") from None
+    if not isinstance(request, dict):
+        raise RequestInvalid('the body is not a JSON object such as {} or {"stage": "bronze"}')
+    for key, value in request.items():
+        if key not in REQUEST_KEYS:
+            known = ", ".join(REQUEST_KEYS)
+            raise RequestInvalid(f"unknown field '{key}'{did_you_mean(key, REQUEST_KEYS)}; the fields are {known}")
+        if value is not None and not isinstance(value, REQUEST_KEYS[key]):
+            raise RequestInvalid(f"{key}: expected {REQUEST_KEYS[key].__name__}, got {type(value).__name__}")
+    select = request.get("select") or []
+    if not all(isinstance(name, str) for name in select):
+        raise RequestInvalid("select: expected a list of names")
+    return {"stage": request.get("stage"), "select": select, "full_refresh": bool(request.get("full_refresh"))}
+
+
+async def start_run(hub: Hub, workspace: Workspace, request: dict[str, Any], trigger: str) -> str:
+    """Start a run and wait until it has the lease.
+
+    Args:
+        request: What `parse_request` gives.
+        trigger: `http`, `timer` or `cli`.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        RunRefused: another run holds the lease; the context's `holder` says which and since when.
+        RequestInvalid, SelectionEmpty: stage or select name what is not there.
+    """
+    project = workspace.project
+    plan_waves(project, request["stage"], request["select"])  # a wrong name is refused here, before a run is made of it
+    await _free_lease(hub, project.pipeline)
+    new_id = run_id(project.pipeline, datetime.now(UTC), secrets.token_hex(3))
+    await hub.start(
+        "run_pipeline", new_id, {"run_id": new_id, "pipeline": project.pipeline, "trigger": trigger, **request}
+    )
+    begun = await _wait(lambda: _begun(hub, new_id))
+    if begun and begun.get("phase") == "refused":
+        raise _refusal(project.pipeline, begun["holder"])
+    log.info("run started", extra={"run_id": new_id})
+    return new_id
+
+
+async def _begun(hub: Hub, instance_id: str) -> dict[str, Any] | None:
+    status = await hub.status(instance_id)
+    if not status:
+        return None
+    return status.get("customStatus") or ({"phase": "ended"} if status["runtimeStatus"] in ENDED else None)
+
+
+async def _free_lease(hub: Hub, pipeline: str) -> None:
+    """Refuse if the lease is held by a run that lives; take it from one that ended without giving it back."""
+    state = await hub.read("pipeline", pipeline)
+    holder = state and state["holder"]
+    if not holder:
+        return
+    status = await hub.status(holder["run_id"])
+    if status and status["runtimeStatus"] not in ENDED:
+        raise _refusal(pipeline, holder)
+    reason = f"the orchestration ended as {status['runtimeStatus'] if status else 'purged'} before the run was finished"
+    finished_at = datetime.now(UTC).isoformat()
+    release = {"run_id": holder["run_id"], "finished_at": finished_at, "reason": reason}
+    await hub.signal("pipeline", pipeline, "release", release)
+
+    async def released() -> bool:
+        after = await hub.read("pipeline", pipeline)
+        return after is None or after["holder"] != holder
+
+    await _wait(released)
+
+
+def _refusal(pipeline: str, holder: dict[str, Any]) -> RunRefused:
+    return RunRefused(
+        f"pipeline '{pipeline}' is being run by {holder['run_id']} since {holder['since']}", holder=holder
+    )
+
+
+async def _wait(probe: Any) -> Any:
+    """Call an async probe until it gives something true or PATIENCE is over; return what it gave last."""
+    clock = asyncio.get_running_loop().time
+    deadline, pause = clock() + PATIENCE, 0.01
+    while not (found := await probe()) and clock() < deadline:
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
+    return found

@@ -1,0 +1,126 @@
+"""The front door: the one DFApp. Timer, HTTP start and status; everything else lies behind it.
+
+Schedule: app setting COMBOI_TIMER_SCHEDULE (NCRONTAB, six fields). Configuration: COMBOI_CONFIG.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities.work import bp as activities
+from comboi_core.app.workspace import open_workspace
+from comboi_core.domain.errors import ComboiError, RunRefused
+from comboi_core.web import monitoring, starting
+from comboi_core.web.answers import Answer, problem
+from entities.hub import DurableHub
+from entities.memory import bp as entities
+from orchestrators.build import bp as build
+from orchestrators.load import bp as load
+from orchestrators.run import bp as run
+
+os.environ.setdefault("COMBOI_CONFIG", str(Path(__file__).parent / "configs" / "initial.yml"))
+
+log = logging.getLogger("comboi")
+
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+for blueprint in (activities, entities, run, load, build):
+    app.register_functions(blueprint)
+
+
+async def _respond(work: Callable[[], Awaitable[Answer]]) -> func.HttpResponse:
+    """Turn an answer, or the error in its place, into a response."""
+    try:
+        answer = await work()
+    except ComboiError as error:
+        answer = problem(error)
+    return func.HttpResponse(
+        answer.text, status_code=answer.status, headers=answer.headers, mimetype=answer.content_type
+    )
+
+
+@app.timer_trigger(arg_name="timer", schedule="%COMBOI_TIMER_SCHEDULE%", use_monitor=True)
+@app.durable_client_input(client_name="client")
+async def scheduled_run(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Start a run on schedule; while another one is on, this slot is passed over."""
+    request = starting.parse_request(b"")
+    try:
+        await starting.start_run(DurableHub(client), open_workspace(), request, "timer")
+    except RunRefused as refused:
+        log.warning("scheduled run skipped: %s", refused.message)
+
+
+@app.route(route="runs", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """POST /api/runs"""
+
+    async def work() -> Answer:
+        trigger = "cli" if req.headers.get("x-comboi-trigger") == "cli" else "http"
+        request = starting.parse_request(req.get_body())
+        run_id = await starting.start_run(DurableHub(client), open_workspace(), request, trigger)
+        links = client.create_http_management_payload(run_id)
+        return Answer(202, {"run_id": run_id, **links}, {"Location": f"{req.url.split('?')[0]}/{run_id}"})
+
+    return await _respond(work)
+
+
+@app.route(route="runs", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def list_runs(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """GET /api/runs?limit=&status="""
+
+    async def work() -> Answer:
+        limit, status = req.params.get("limit"), req.params.get("status")
+        return Answer(200, await monitoring.list_runs(DurableHub(client), open_workspace(), limit=limit, status=status))
+
+    return await _respond(work)
+
+
+@app.route(route="runs/{run_id}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """GET /api/runs/{run_id}"""
+
+    async def work() -> Answer:
+        return Answer(200, await monitoring.get_run(DurableHub(client), open_workspace(), req.route_params["run_id"]))
+
+    return await _respond(work)
+
+
+@app.route(route="tables", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def list_tables(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """GET /api/tables"""
+
+    async def work() -> Answer:
+        return Answer(200, await monitoring.list_tables(DurableHub(client), open_workspace()))
+
+    return await _respond(work)
+
+
+@app.route(route="tables/{name}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def get_table(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """GET /api/tables/{source}.{table}"""
+
+    async def work() -> Answer:
+        return Answer(200, await monitoring.get_table(DurableHub(client), open_workspace(), req.route_params["name"]))
+
+    return await _respond(work)
+
+
+@app.route(route="health", methods=["GET"])
+async def health(req: func.HttpRequest) -> func.HttpResponse:
+    """GET /api/health"""
+
+    async def work() -> Answer:
+        well, body = await monitoring.health(open_workspace())
+        return Answer(200 if well else 503, body)
+
+    return await _respond(work)
