@@ -1,0 +1,258 @@
+"""The commands: run, status, runs, validate, serve, demo. Exit code 0 if all went well, 1 if not, 2 for wrong usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from comboi_core.cli import render
+from comboi_core.cli.client import Api
+from comboi_core.cli.following import follow
+from comboi_core.cli.hosting import Served, embedded, quiet, serving
+from comboi_core.domain.errors import ComboiError
+
+app = typer.Typer(
+    name="comboi", help="Serverless ELT: bronze, silver and gold from two YAML files.", no_args_is_help=True,
+    pretty_exceptions_enable=False, add_completion=True,
+)  # fmt: skip
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Default: COMBOI_CONFIG, else configs/initial.yml.")
+]
+Url = Annotated[str | None, typer.Option("--url", envvar="COMBOI_URL", help="A deployed app instead of this machine.")]
+Key = Annotated[str | None, typer.Option("--key", envvar="COMBOI_KEY", help="Function key of the deployed app.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+
+
+@contextmanager
+def _reporting(config: Path | None = None) -> Iterator[None]:
+    """Print comboi's errors with their remedies and exit with 1."""
+    quiet()
+    if config:
+        os.environ["COMBOI_CONFIG"] = str(config)
+    try:
+        yield
+    except ComboiError as error:
+        from comboi_core.telemetry.redaction import redactor
+
+        error.message = redactor.text(error.message)
+        render.show_error(errors, error)
+        raise typer.Exit(1) from None
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@app.command()
+def run(
+    stage: Annotated[str | None, typer.Argument(help="bronze, silver or gold; default: all.")] = None,
+    select: Annotated[list[str] | None, typer.Option("--select", "-s", help="A table or dataset; repeatable.")] = None,
+    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Read the tables anew, whole.")] = False,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the pipeline now, with live progress."""
+    progress = errors if as_json else console
+    with _reporting(config):
+        if not url:
+            from comboi_core.config.loader import load
+
+            for note in load(config).notes:
+                progress.print(f"note: {note}", markup=False)
+        with serving(config, url, key) as served, _interruptible(served):
+            record = run_on(served, {"stage": stage, "select": select or [], "full_refresh": full_refresh}, progress)
+    if as_json:
+        _print_json(record)
+    else:
+        console.print(render.run_view(record))
+    if record["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+def run_on(served: Served, request: dict[str, Any], progress: Console) -> dict[str, Any]:
+    """Finish what a killed host left behind, then run what is asked for; return the record of the latter."""
+    for unfinished in served.unfinished:
+        progress.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
+        finished = follow(served.api, unfinished, progress)
+        progress.print(f"run {unfinished}: {finished['status']}", markup=False)
+    started = served.api.post("runs", request)
+    return follow(served.api, started["run_id"], progress)
+
+
+@contextmanager
+def _interruptible(served: Served) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        left = "the next `comboi run` takes it up where it was" if served.here else "it goes on where it runs"
+        errors.print(f"\ninterrupted; the run is not lost: {left}", markup=False)
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def status(
+    run_id: Annotated[str | None, typer.Argument(help="Default: the latest run.")] = None,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one run: tables, datasets, checks, errors and what to do about them."""
+    with _reporting(config):
+        api = _live_api(config, url, key)
+        if api:
+            run_id = run_id or _latest(api)
+            record = api.get(f"runs/{run_id}")
+        else:
+            from comboi_core.app.history import recorded_run
+
+            record = recorded_run(_lake(config), run_id)
+    if as_json:
+        _print_json(record)
+        return
+    console.print(render.run_view(record))
+    if record["status"] == "unfinished":
+        console.print("no host is running it; `comboi run` takes it up and finishes it first", markup=False)
+
+
+@app.command()
+def runs(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100)] = 20,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest runs, newest first."""
+    with _reporting(config):
+        api = _live_api(config, url, key)
+        if api:
+            found = api.get("runs", limit=limit)["runs"]
+        else:
+            from comboi_core.app.history import recorded_runs
+
+            found = recorded_runs(_lake(config), limit)
+    if as_json:
+        _print_json(found)
+    else:
+        console.print(render.runs_grid(found) if found else "no run yet; start one with `comboi run`")
+
+
+def _live_api(config: Path | None, url: str | None, key: str | None) -> Api | None:
+    """Return the API of the deployed app or of the live host; None where only the lake can tell."""
+    if url:
+        return Api(url, key)
+    from comboi_core.cli.hosting import hub_file
+    from durable_local import Host
+
+    live = Host.find(hub_file(config))
+    return Api(live) if live else None
+
+
+def _latest(api: Api) -> str:
+    found = api.get("runs", limit=1)["runs"]
+    if not found:
+        from comboi_core.domain.errors import RunNotFound
+
+        raise RunNotFound("there has been no run yet", remedy="Start one with `comboi run`.")
+    return found[0]["run_id"]
+
+
+def _lake(config: Path | None) -> Any:
+    from comboi_core.app.workspace import Workspace
+    from comboi_core.config.loader import load
+
+    return Workspace(load(config)).lake("bronze")
+
+
+@app.command()
+def validate(config: Config = None, as_json: AsJson = False) -> None:
+    """Check configuration, scripts, deduplication settings and references; every problem at once, with file:line."""
+    with _reporting(config):
+        from comboi_core.app.validation import project_problems
+        from comboi_core.config.loader import load
+
+        project = load(config)
+        problems = project_problems(project)
+    if as_json:
+        _print_json({"valid": not problems, "problems": problems, "notes": list(project.notes)})
+    else:
+        for note in project.notes:
+            console.print(f"note: {note}", markup=False)
+        for problem in problems:
+            errors.print(f"✗ {problem}", style="red", markup=False)
+        if not problems:
+            tables = sum(len(source.tables) for source in project.pipeline_file.sources)
+            console.print(
+                f"✓ pipeline {project.pipeline}: {tables} tables, {len(project.datasets())} datasets", style="green"
+            )
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    config: Config = None,
+    port: Annotated[int, typer.Option("--port", "-p", help="Loopback port of the API.")] = 7071,
+    schedule: Annotated[
+        str | None, typer.Option("--schedule", help="NCRONTAB, six fields; default: COMBOI_TIMER_SCHEDULE.")
+    ] = None,
+) -> None:
+    """Keep the embedded host up: API, timer, and whatever runs."""
+    with _reporting(config):
+        from comboi_core.config.loader import load
+        from durable_local import HubLockedError
+
+        project = load(config)
+        if schedule:
+            os.environ["COMBOI_TIMER_SCHEDULE"] = schedule
+        planned = os.environ.get("COMBOI_TIMER_SCHEDULE")
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        try:
+            with embedded(config, timers=bool(planned), port=port) as host:
+                console.print(f"pipeline {project.pipeline} at {host.url}/api/runs", markup=False)
+                console.print(
+                    f"schedule: {planned}" if planned else "no schedule; set COMBOI_TIMER_SCHEDULE or give --schedule",
+                    markup=False,
+                )
+                for unfinished in host.unfinished:
+                    console.print(f"taking up {unfinished}, which was left unfinished", markup=False)
+                console.print("Ctrl-C stops it")
+                stop.wait()
+        except HubLockedError as locked:
+            errors.print(f"✗ another host is up already: {locked}", style="red", markup=False)
+            raise typer.Exit(1) from None
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path | None, typer.Option("--folder", help="Default: .comboi/demo in the checkout.")] = None,
+) -> None:
+    """Run the whole thing on real data, from nothing: two runs, with a day of changes between them."""
+    with _reporting():
+        from comboi_core.cli.demo.story import tell
+
+        succeeded = tell(console, folder)
+    if not succeeded:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

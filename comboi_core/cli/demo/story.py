@@ -1,0 +1,145 @@
+"""The demo: a database, a first run, a day of changes, a second run, and what came of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from comboi_core.cli import render
+from comboi_core.cli.following import follow
+from comboi_core.cli.hosting import APP_FOLDER, serving
+from comboi_core.domain.errors import ComboiError
+
+Record = dict[str, Any]
+
+
+class DemoBusy(ComboiError):
+    """Another demo runs in the same folder."""
+
+    code = "demo_busy"
+    remedy = "Wait for it, or give another folder: `comboi demo --folder DIR`."
+
+
+def tell(console: Console, folder: Path | None = None) -> bool:
+    """Run the demo in a folder of its own, made anew; tell whether both runs succeeded.
+
+    Raises:
+        DemoBusy: another demo is at work there.
+    """
+    from comboi_core.cli.demo.data import change_source, load_source
+    from comboi_core.cli.demo.postgres import EmbeddedPostgres
+
+    home = (folder or APP_FOLDER / ".comboi" / "demo").resolve()
+    began = time.monotonic()
+    with _alone(home):
+        config = APP_FOLDER / "configs" / "initial.yml"
+        os.environ["COMBOI_LAKE_ROOT"] = str(home)
+        os.environ["COMBOI_HUB"] = str(home / "hub.db")
+        console.rule("1  a database with real data", align="left")
+        with EmbeddedPostgres(home / "postgres") as database:
+            os.environ["COMBOI_DEMO_POSTGRES"] = database.uri
+            _counts(console, "rows in PostgreSQL", load_source(database.uri))
+            console.rule("2  the first run lands everything", align="left")
+            first = _run(console, config)
+            if first["status"] == "succeeded":
+                console.rule("3  a day of changes at the source", align="left")
+                _counts(console, "rows changed or added", change_source(database.uri))
+                console.rule("4  the second run lands the changes only", align="left")
+                second = _run(console, config)
+    if first["status"] != "succeeded" or second["status"] != "succeeded":
+        return False
+    _closing(console, home, first, second, time.monotonic() - began)
+    return True
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Hold the folder, and begin with an empty one: the demo tells its story from nothing each time."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with open(home.with_name(f"{home.name}.lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoBusy(f"another demo is at work in {home}") from None
+        marker = home / ".comboi-demo"
+        if home.exists() and any(home.iterdir()) and not marker.exists():
+            raise DemoBusy(f"{home} is not empty and no demo's folder", remedy="Give an empty folder with --folder.")
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        marker.touch()
+        yield
+
+
+def _run(console: Console, config: Path) -> Record:
+    with serving(config) as served:
+        started = served.api.post("runs", {})
+        record = follow(served.api, started["run_id"], console)
+    console.print(render.run_view(record))
+    return record
+
+
+def _counts(console: Console, title: str, counts: dict[str, int]) -> None:
+    console.print(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+
+
+def _closing(console: Console, home: Path, first: Record, second: Record, total: float) -> None:
+    console.rule("what came of it", align="left")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("", "first run", "second run"):
+        table.add_column(name, justify="left" if not name else "right")
+    for title, value in (
+        ("rows read from PostgreSQL", lambda run: f"{sum(item['rows'] for item in run['tables']):,}"),
+        ("rows published in silver and gold", lambda run: f"{sum(item['rows'] for item in run['datasets']):,}"),
+        ("checks passed", lambda run: f"{sum(check['passed'] for check in _checks(run))} of {len(_checks(run))}"),
+        ("time", lambda run: f"{run['seconds']:.1f} s"),
+    ):
+        table.add_row(title, value(first), value(second))
+    console.print(table)
+    for item in second["datasets"]:
+        found = item.get("duplicates")
+        if found:
+            console.print(
+                f"duplicates in {item['name']}: {found['duplicates']:,} of {found['records']:,} records; against the true "
+                f"links precision {found['precision']:.4f}, recall {found['recall']:.4f}"
+            )
+    _routes(console, home, second)
+    console.print(f"\nthe files are in {home / 'lake'} (bronze, silver, gold: plain Parquet)", soft_wrap=True)
+    console.print(f"everything together took {total:.0f} s")
+    console.print(
+        "\nwhat to try next\n"
+        "  comboi validate                      check the configuration (COMBOI_DEMO_POSTGRES is not set any more)\n"
+        f"  COMBOI_LAKE_ROOT={home} COMBOI_HUB={home / 'hub.db'} comboi runs\n"
+        "  configs/initial.yml                  point it at your own database, then `comboi run`\n"
+        "  comboi serve --schedule '0 0 * * * *'  keep it running, every hour",
+        soft_wrap=True,
+    )
+
+
+def _checks(run: Record) -> list[Record]:
+    return [check for item in run["datasets"] for check in item["checks"]]
+
+
+def _routes(console: Console, home: Path, run: Record) -> None:
+    """Show a bit of gold, so that the reader sees data and not only counts."""
+    import duckdb
+
+    path = next(item["path"] for item in run["datasets"] if item["name"] == "busiest_routes")
+    with duckdb.connect() as con:
+        found = con.execute("SELECT * FROM read_parquet(?) LIMIT 5", [str(home / "lake" / "gold" / path)])
+        columns = [column[0] for column in found.description]
+        rows = found.fetchall()
+    table = Table(title="gold: busiest_routes, the first five", box=None, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
+    console.print(table)

@@ -1,0 +1,49 @@
+"""Following a run: a live view in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from comboi_core.cli.client import Api
+from comboi_core.cli.render import number, run_view, seconds
+
+Record = dict[str, Any]
+
+INTERVAL = 0.25
+"""Seconds between two looks at the run."""
+
+
+def follow(api: Api, run_id: str, console: Console) -> Record:
+    """Show a run until it has ended; return its record."""
+    if not console.is_terminal:
+        return _lines(api, run_id, console)
+    with Live(console=console, refresh_per_second=8, transient=True) as live:
+        while (record := api.get(f"runs/{run_id}"))["status"] == "running":
+            live.update(run_view(record))
+            time.sleep(INTERVAL)
+    return record
+
+
+def _lines(api: Api, run_id: str, console: Console) -> Record:
+    seen: dict[str, str] = {}
+    while True:
+        record = api.get(f"runs/{run_id}")
+        for item in [*record.get("tables", ()), *record.get("datasets", ())]:
+            name = item.get("name") or f"{item['source']}.{item['table']}"
+            if item["status"] not in ("pending", seen.get(name)):
+                seen[name] = item["status"]
+                _line(console, name, item)
+        if record["status"] != "running":
+            return record
+        time.sleep(INTERVAL)
+
+
+def _line(console: Console, name: str, item: Record) -> None:
+    extra = ""
+    if item["status"] == "succeeded" and item.get("rows") is not None:
+        extra = f"  {number(item['rows'])} rows  {seconds(item.get('seconds'))}"
+    console.print(f"{item['status']:<10} {name}{extra}", markup=False, highlight=False)

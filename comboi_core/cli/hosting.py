@@ -1,0 +1,100 @@
+"""Where a command's API is: a deployed app, the host that is up on this project, or one started for the command."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import comboi_core
+from comboi_core.cli.client import Api
+from comboi_core.config.loader import config_path
+from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.names import RUN_ID_PATTERN
+
+APP_FOLDER = Path(comboi_core.__file__).resolve().parent.parent
+GRACE = 5.0
+"""Seconds that activities in flight get when the host stops; what is cut off is done again by the next run."""
+
+
+class NoApp(ComboiError):
+    """function_app.py is not where it has to be."""
+
+    code = "app_missing"
+    remedy = "Run comboi from its checkout: `pip install -e .` there keeps function_app.py beside comboi_core."
+
+
+@dataclass
+class Served:
+    """An API to talk to.
+
+    Attributes:
+        here: Whether the host was started for this command and ends with it.
+        unfinished: Runs that a killed host left unfinished; they are under way again.
+    """
+
+    api: Api
+    here: bool
+    unfinished: list[str] = field(default_factory=list)
+
+
+def project_root(config: Path | None) -> Path:
+    """Return the project's folder: the parent of the folder that holds the configuration."""
+    return config_path(config).resolve().parent.parent
+
+
+def hub_file(config: Path | None) -> Path:
+    """Return the task hub's file: COMBOI_HUB, else `.comboi/hub.db` in the project."""
+    return Path(os.environ.get("COMBOI_HUB") or project_root(config) / ".comboi" / "hub.db")
+
+
+def quiet() -> None:
+    """Keep libraries' warnings and our own log records off the terminal; the log file has them."""
+    warnings.simplefilter("ignore")
+    logger = logging.getLogger("comboi")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+
+
+@contextmanager
+def serving(config: Path | None, url: str | None = None, key: str | None = None) -> Iterator[Served]:
+    """Give an API: at `url`, else of the live host on this project's task hub, else of a host started here."""
+    if url:
+        yield Served(Api(url, key), here=False)
+        return
+    from durable_local import Host
+
+    hub = hub_file(config)
+    live = Host.find(hub)
+    if live:
+        yield Served(Api(live), here=False)
+        return
+    with embedded(config, timers=False) as host:
+        unfinished = [instance for instance in host.unfinished if RUN_ID_PATTERN.match(instance)]
+        yield Served(Api(host.url), here=True, unfinished=sorted(unfinished))
+
+
+@contextmanager
+def embedded(config: Path | None, *, timers: bool, port: int = 0) -> Iterator:
+    """Run the app on an embedded host for the length of the block.
+
+    Raises:
+        durable_local.HubLockedError: another live host holds the task hub.
+    """
+    from durable_local import Host
+
+    if not (APP_FOLDER / "function_app.py").exists():
+        raise NoApp(f"{APP_FOLDER / 'function_app.py'} does not exist")
+    os.environ["COMBOI_CONFIG"] = str(config_path(config).resolve())
+    hub = hub_file(config)
+    hub.parent.mkdir(parents=True, exist_ok=True)
+    host = Host(APP_FOLDER, hub, port=port, timers=timers, shutdown_grace=GRACE)
+    host.start()
+    try:
+        yield host
+    finally:
+        host.stop()
