@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import time
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +25,7 @@ from .lock import HubLock, find_holder
 from .loop import acquire_loop, release_loop, run_on
 from .management import Management
 from .pool import remaining
+from .sdk import quieten, remember_timestamps
 from .settings import Settings, load_settings
 from .status import client_binding, status_payload
 from .store import TERMINAL, Store
@@ -92,7 +92,8 @@ class Host:
     def _start(self) -> None:
         lock = HubLock(self.store_path)
         self._cleanup.callback(lock.release)
-        _quieten()
+        quieten()
+        remember_timestamps()
         settings = load_settings(self.app_dir)
         self._enter_app_environment(settings)
         app = load_app(self.app_dir)
@@ -182,12 +183,3 @@ def _unfinished(store: Store) -> list[str]:
     marks = ",".join("?" * len(TERMINAL))
     sql = f"SELECT id FROM instances WHERE parent_id IS NULL AND status NOT IN ({marks}) ORDER BY created"
     return [row[0] for row in store.rows(sql, TERMINAL)]
-
-
-def _quieten() -> None:
-    """Keep the SDK's notices about itself from the user's terminal."""
-    warnings.filterwarnings("ignore", message=r"azure\.functions ", category=DeprecationWarning)
-    warnings.filterwarnings("ignore", message="Potential duplicate Task completion")
-    azure = logging.getLogger("azure")
-    if azure.level == logging.NOTSET:
-        azure.setLevel(logging.WARNING)

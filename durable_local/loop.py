@@ -11,7 +11,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from azure.durable_functions.models.utils import http_utils
+from .sdk import close_client_session
 
 Result = TypeVar("Result")
 
@@ -31,7 +31,7 @@ class _LoopThread:
         self.loop.run_forever()
 
     def close(self) -> None:
-        run_on(self.loop, http_utils._close_session())
+        run_on(self.loop, close_client_session())
         run_on(self.loop, _cancel_others())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)

@@ -75,11 +75,7 @@ class Management:
             return await handler(request, segments)
         except _Refused as refusal:
             return _error(refusal.status, str(refusal)) if str(refusal) else web.Response(status=refusal.status)
-        except UnknownFunctionError as error:
-            # The SDK's client drops the text of some refusals, so it is said here as well.
-            log.error("%s %s: %s", request.method, request.path, error)
-            return _error(400, str(error))
-        except (ValueError, PayloadTooLargeError) as error:
+        except (ValueError, PayloadTooLargeError, UnknownFunctionError) as error:
             return _error(400, str(error))
 
     async def _start(self, request: web.Request, segments: list[str]) -> web.Response:
@@ -204,7 +200,12 @@ class Management:
         return web.Response(status=202)
 
     def _send_signal(self, segments: list[str], operation: str, text: str | None) -> None:
-        self._engine.app.entity(segments[1])
+        try:
+            self._engine.app.entity(segments[1])
+        except UnknownFunctionError as error:
+            # The SDK's client reports the status alone, so the names are said here as well.
+            log.error("signal to %s: %s", scheduler_id(segments[1], segments[2]), error)
+            raise
         body = {"op": operation, "signal": True, "input": text, "id": uuid.uuid4().hex}
         self._engine.signal(scheduler_id(segments[1], segments[2]), json.dumps(body))
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -42,3 +45,35 @@ def new_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
     yield make
     for running in made:
         running.stop()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def web_server() -> Iterator[str]:
+    """A server that answers POST /echo/STATUS with what it got."""
+
+    class Echo(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            text = f"POST {body} {self.headers['X-Test']} {self.headers['Content-Type']}".encode()
+            self.send_response(int(self.path.rsplit("/", 1)[1]))
+            self.send_header("X-Reply", "there")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *arguments: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 APPS = Path(__file__).parent / "apps"
 WEBHOOK = "/runtime/webhooks/durabletask"
-WAIT = 60.0
+WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,23 @@ def client(host, method: str, **arguments: Any) -> dict[str, Any]:
     reply = http("POST", f"{host.url}/api/client/{method}", arguments)
     assert reply.status == 200, reply
     return reply.json
+
+
+def history(host, instance_id: str) -> list[dict[str, Any]]:
+    """The history as the management endpoint shows it."""
+    return manage(host, "GET", f"/instances/{instance_id}?showHistory=true&showHistoryOutput=true").json[
+        "historyEvents"
+    ]
+
+
+def running_status(host, instance_id: str) -> str:
+    return manage(host, "GET", f"/instances/{instance_id}").json["runtimeStatus"]
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait for a condition; fails after `WAIT` seconds."""
+    deadline = time.monotonic() + WAIT
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.01)
+    return found
