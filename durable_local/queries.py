@@ -152,6 +152,6 @@ def _decode_token(token: str | None) -> str:
     if not token or token == "null":
         return ""
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except ValueError as error:
         raise ValueError("the continuation token is not one of ours") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import azure.durable_functions as df
 import azure.functions as func
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
@@ -420,7 +421,7 @@ async def client_call(req: func.HttpRequest, client) -> func.HttpResponse:
 def show(value):
     if isinstance(value, list):
         return [show(item) for item in value]
-    if isinstance(value, df.DurableOrchestrationStatus):
+    if isinstance(value, DurableOrchestrationStatus):
         return value.to_json() | {"historyEvents": getattr(value, "historyEvents", None)} if value else None
     if hasattr(value, "entity_exists"):
         return {"exists": value.entity_exists, "state": value.entity_state}
@@ -460,3 +461,33 @@ def cookies(req: func.HttpRequest) -> func.HttpResponse:
 @app.route()
 def default_route(req: func.HttpRequest, context: func.Context) -> str:
     return context.function_name
+
+
+# ---- for control and rewind
+
+
+@app.orchestration_trigger(context_name="context")
+def failing_parent_of_waiting_child(context):
+    try:
+        yield context.call_sub_orchestrator("waits", None, f"{context.instance_id}-child")
+    except Exception as error:
+        return str(error)
+
+
+@app.orchestration_trigger(context_name="context")
+def square_then_flaky(context):
+    first = yield context.call_activity("square", 2)
+    second = yield context.call_activity("flaky", context.get_input())
+    return [first, second]
+
+
+@app.orchestration_trigger(context_name="context")
+def retry_only(context):
+    result = yield context.call_activity_with_retry("flaky", RETRY, context.get_input())
+    return result
+
+
+@app.orchestration_trigger(context_name="context")
+def parent_of_flaky(context):
+    result = yield context.call_sub_orchestrator("flaky_child", context.get_input())
+    return result

@@ -1,0 +1,89 @@
+"""What fails, how it is worded, and what is refused for its size."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from durable_local_helpers import manage, run
+
+
+def test_the_activitys_exception_is_plain_text_for_the_orchestrator(host):
+    caught = run(host, "catches", {"activity": "boom", "input": "boom!"})["output"]
+    assert caught["type"] == "Exception"
+    assert caught["text"].startswith("Activity function 'boom' failed:  ValueError: boom! \n {")
+
+
+def test_an_uncaught_failure_fails_the_orchestration(host):
+    status = run(host, "passes", {"activity": "boom", "input": "x"})
+    assert status["runtimeStatus"] == "Failed"
+    assert status["output"].startswith(
+        "Orchestrator function 'passes' failed: Activity function 'boom' failed:  ValueError"
+    )
+
+
+def test_a_result_that_is_not_json_is_the_activitys_failure(host):
+    text = run(host, "catches", {"activity": "not_json"})["output"]["text"]
+    assert "ValueError: activity trigger output must be json serializable" in text
+
+
+def test_an_activity_that_exits_is_a_failure_and_the_host_lives(host):
+    assert "SystemExit: 3" in run(host, "catches", {"activity": "quits"})["output"]["text"]
+    assert run(host, "chain", {"n": 1})["output"] == 1
+
+
+def test_an_output_that_is_not_json_fails_the_orchestration(host):
+    status = run(host, "bad_output")
+    assert (status["runtimeStatus"], "JSON serializable" in status["output"]) == ("Failed", True)
+
+
+def test_an_unknown_activity_fails_loudly_with_the_known_names(host):
+    status = run(host, "missing_activity")
+    assert status["runtimeStatus"] == "Failed"
+    assert (
+        "'sqare'" in status["output"] and "'boom'" in status["output"] and "Did you mean 'square'?" in status["output"]
+    )
+
+
+def test_an_unknown_child_fails_loudly_with_the_known_names(host):
+    output = run(host, "missing_child")["output"]
+    assert "'chian'" in output and "Did you mean 'chain'?" in output
+
+
+def test_starting_an_unknown_orchestrator_is_refused_with_the_known_names(host):
+    reply = manage(host, "POST", "/orchestrators/chian")
+    assert reply.status == 400
+    assert "Did you mean 'chain'?" in reply.json["Message"]
+    assert reply.json["ExceptionMessage"] == reply.json["Message"]
+
+
+def test_signalling_an_unknown_entity_is_refused_with_the_known_names(host):
+    reply = manage(host, "POST", "/entities/countr/k?op=add")
+    assert (reply.status, "Did you mean 'counter'?" in reply.json["Message"]) == (400, True)
+
+
+def test_calling_an_unknown_entity_is_the_callers_error(host):
+    output = run(host, "calls_any_entity", ["countr", "k", "get", None])["output"]
+    assert output.startswith("error: ") and "Did you mean 'counter'?" in output
+
+
+def test_a_custom_status_over_16_kb_of_utf16_fails(host):
+    assert run(host, "big_status", 8000)["runtimeStatus"] == "Completed"
+    status = run(host, "big_status", 8200)
+    assert (status["runtimeStatus"], "16 KB" in status["output"]) == ("Failed", True)
+
+
+def test_payloads_over_45_kb_warn_and_over_1_mb_fail(host, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING, "durable_local"):
+        assert run(host, "passes", {"activity": "big", "input": 50_000})["runtimeStatus"] == "Completed"
+    assert "the output of activity 'big' is 50002 bytes" in caplog.text
+    text = run(host, "catches", {"activity": "big", "input": 2_000_000})["output"]["text"]
+    assert "PayloadTooLargeError: the output of activity 'big' is 2000002 bytes" in text
+    reply = manage(host, "POST", "/orchestrators/chain", "x" * 1_100_000)
+    assert (reply.status, "1048576" in reply.json["Message"]) == (400, True)
+
+
+def test_code_that_differs_between_replays_is_found(host):
+    statuses = [run(host, "random_path") for _ in range(8)]
+    found = [status for status in statuses if "Non-Deterministic workflow detected" in str(status["output"])]
+    assert found and all(status["runtimeStatus"] == "Failed" for status in found)
