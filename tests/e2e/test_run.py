@@ -1,0 +1,135 @@
+"""Whole runs through the command line, on a real PostgreSQL and the shipped app."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from tests.support.project import Project, change
+
+
+def by_name(record: dict) -> dict[str, dict]:
+    return {item["table"]: item for item in record["tables"]} | {item["name"]: item for item in record["datasets"]}
+
+
+def test_the_first_run_lands_everything_and_the_second_one_only_the_changes(
+    project: Project, database: EmbeddedPostgres
+):
+    first = by_name(project.run())
+    change(database)
+    second = by_name(project.run())
+
+    assert {name: first[name]["rows"] for name in ("orders", "events", "customers")} == {
+        "orders": 5000,
+        "events": 3000,
+        "customers": 50,
+    }
+    assert {name: second[name]["rows"] for name in ("orders", "events", "customers")} == {
+        "orders": 900,
+        "events": 500,
+        "customers": 50,
+    }
+    assert first["orders"]["watermark"] == "2026-01-04 11:20:00+00"
+    assert second["orders"]["window"]["low"] == "2026-01-04 11:20:00+00"
+    found = project.contents()
+    source = database.psql("SELECT count(*), sum(amount), count(*) FILTER (status = 'paid') FROM shop.orders".replace(
+        "FILTER (status", "FILTER (WHERE status"))
+    count, total, paid = source.strip().split("|")
+    assert (len(found["shop.orders"]), str(sum(row[2] for row in found["shop.orders"]))) == (int(count), total)
+    assert sum(row[3] == "paid" for row in found["shop.orders"]) == int(paid)
+    assert len(found["shop.events"]) == 3500
+    assert {row[3] for row in found["revenue"]} == {3500}
+
+
+def test_a_run_with_nothing_new_commits_nothing_for_incremental_tables(project: Project):
+    project.run()
+    before = project.commits()
+    record = by_name(project.run())
+    after = project.commits()
+
+    assert record["orders"]["rows"] == 0 and record["orders"]["status"] == "succeeded"
+    assert {name: after[f"shop.{name}"]["sequence"] for name in ("orders", "events")} == {"orders": 1, "events": 1}
+    assert after["shop.orders"] == before["shop.orders"]
+
+
+def test_a_stage_or_a_selection_runs_alone(project: Project):
+    bronze = project.run("bronze", "--select", "orders", "--select", "customers")
+    assert [item["table"] for item in bronze["tables"]] == ["orders", "customers"]
+    assert bronze["datasets"] == []
+
+    silver = project.run("--select", "orders_clean")
+    assert silver["tables"] == []
+    assert [(item["name"], item["rows"]) for item in silver["datasets"]] == [("orders_clean", 5000)]
+
+
+def test_a_full_refresh_reads_the_table_anew_and_drops_what_the_source_deleted(
+    project: Project, database: EmbeddedPostgres
+):
+    project.run("bronze")
+    database.psql("DELETE FROM shop.orders WHERE order_id <= 100")
+    project.run("bronze")
+    assert len(project.contents()["shop.orders"]) == 5000, "an incremental run cannot see deletes"
+    project.run("bronze", "--full-refresh")
+    assert len(project.contents()["shop.orders"]) == 4900
+
+
+def test_every_activity_executed_twice_gives_the_same_result(
+    project: Project, database: EmbeddedPostgres, tmp_path_factory
+):
+    twice = project.copy(tmp_path_factory.mktemp("twice") / "project")
+    faults = {"DURABLE_LOCAL_FAULTS": "double_activities,replay_twice,shuffle=7"}
+    project.run()
+    twice.run(**faults)
+    change(database)
+    project.run()
+    twice.run(**faults)
+
+    assert twice.contents() == project.contents()
+    for name, checkpoint in project.commits().items():
+        assert twice.commits()[name]["watermark"] == checkpoint["watermark"]
+        assert twice.commits()[name]["sequence"] == checkpoint["sequence"]
+
+
+def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Project, database: EmbeddedPostgres):
+    """A lock in the source keeps the first run going for as long as the test needs it."""
+    server = project.start("serve", "--port", "0")
+    try:
+        url = ""
+        while "http://" not in url:
+            url = server.stdout.readline()
+            assert url, "comboi serve ended"
+        base = url.split(" at ")[1].strip().removesuffix("/api/runs")
+        import threading
+
+        import requests
+
+        answers: list[requests.Response] = []
+        starters = [
+            threading.Thread(target=lambda: answers.append(requests.post(f"{base}/api/runs", json={}, timeout=60)))
+            for _ in range(4)
+        ]
+        for starter in starters:
+            starter.start()
+        for starter in starters:
+            starter.join()
+        codes = sorted(answer.status_code for answer in answers)
+        assert codes == [202, 409, 409, 409]
+        started = next(answer for answer in answers if answer.status_code == 202)
+        run_id = started.json()["run_id"]
+        assert started.headers["Location"].endswith(f"/api/runs/{run_id}")
+        assert started.json()["statusQueryGetUri"]
+        for refused in (answer for answer in answers if answer.status_code == 409):
+            assert refused.headers["Content-Type"] == "application/problem+json"
+            assert refused.json()["holder"]["run_id"] == run_id
+            assert run_id in refused.json()["detail"]
+        while requests.get(f"{base}/api/runs/{run_id}", timeout=60).json()["status"] == "running":
+            time.sleep(0.1)
+        listed = requests.get(f"{base}/api/runs", timeout=60).json()["runs"]
+        assert [(run["run_id"], run["status"]) for run in listed] == [(run_id, "succeeded")]
+        beside = project.comboi("run", "--json")
+        assert beside.returncode == 0, beside.stderr
+        assert json.loads(beside.stdout)["fence"] > 1, "comboi run beside a live host submits to it"
+    finally:
+        server.terminate()
+        assert server.wait(30) == 0
