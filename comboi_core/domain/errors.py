@@ -145,6 +145,13 @@ class LakeNotFound(ComboiError):
     remedy = "Run the stage that makes the file first; if it did run, look for what deleted the file."
 
 
+class ManifestUnreadable(ComboiError):
+    """A load's manifest is not one, or was written by a newer comboi."""
+
+    code = "manifest_unreadable"
+    remedy = "Use the comboi version that wrote it, or reset the table and run it with --full-refresh."
+
+
 # What a run says.
 
 

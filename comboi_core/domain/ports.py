@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
 
 if TYPE_CHECKING:
@@ -38,8 +39,12 @@ class Lake(Protocol):
     def stage(self, path: str) -> AbstractContextManager[Path]:
         """Give a local path to write a file to; put it in place in one step when the block ends without an error.
 
-        When the block raises, the target stays as it was and nothing is left behind.
+        When the block raises, the target stays as it was and nothing is left behind. A block that leaves no file puts
+        none in place.
         """
+
+    def tidy(self) -> None:
+        """Remove what writers that were killed more than a day ago left behind unseen."""
 
     def attach(self, con: DuckDBPyConnection) -> None:
         """Make the connection able to read what `uri` names."""
@@ -63,6 +68,9 @@ class Source(Protocol):
 
     def select(self, load: LoadPlan, chunk: Chunk) -> str:
         """Return a SELECT that DuckDB runs on the connection the source was opened with, giving the chunk's rows."""
+
+    def translate(self, error: Exception) -> ComboiError:
+        """Return the typed error for what running the SELECT raised; without secrets, and not referring to `error`."""
 
     def close(self) -> None:
         """Release connections; never raises."""

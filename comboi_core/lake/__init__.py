@@ -1,0 +1,1 @@
+"""The data lake: one filesystem port, bronze files and their manifests."""

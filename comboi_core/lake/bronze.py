@@ -1,0 +1,170 @@
+"""Bronze: chunks as Parquet files, loads as manifests, and the sweep of what no manifest lists.
+
+How readers see a table stands in `views`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from comboi_core.domain.errors import CommitConflict, ManifestUnreadable
+from comboi_core.domain.load import Column, LoadPlan
+from comboi_core.domain.manifest import FORMAT_VERSION, DataFile, Manifest, manifest_path, table_folder
+from comboi_core.domain.ports import Lake
+from comboi_core.domain.sql import identifier, literal
+from comboi_core.lake.views import view_sql
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["next_manifest", "read_manifest", "sweep", "view_sql", "write_chunk", "write_manifest"]
+
+_KEPT_MANIFESTS = 5
+_ROW_GROUP_ROWS = 122_880
+_ROW_GROUP_BYTES = "64MB"
+"""Bounds a writer's memory where rows are wide."""
+_DATA = re.compile(r"load=(\d+)/[^/]+\.parquet")
+_MANIFEST = re.compile(r"_loads/(\d+)-(\d+)\.json")
+
+
+def write_chunk(
+    con: DuckDBPyConnection, lake: Lake, select_sql: str, path: str, *, cursor: str | None
+) -> tuple[int, int, str | None]:
+    """Stream a SELECT into one zstd Parquet file, put in place in one step.
+
+    Args:
+        select_sql: What `Source.select` gave; run once.
+        path: The file's path in the lake.
+        cursor: The column whose largest value is asked for, or None.
+
+    Returns:
+        Rows, bytes, and the largest cursor as DuckDB prints it (None without cursor or if all are NULL). Without rows
+        no file is written, and the answer is (0, 0, None).
+
+    Raises:
+        LakeUnavailable: the file cannot be written.
+        duckdb.Error: what reading the source raised, for `Source.translate`.
+    """
+    with lake.stage(path) as staged:
+        copied = con.execute(
+            f"COPY ({select_sql}) TO {literal(str(staged))} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS, "
+            f"ROW_GROUP_SIZE {_ROW_GROUP_ROWS}, ROW_GROUP_SIZE_BYTES {literal(_ROW_GROUP_BYTES)})"
+        )
+        names = [column[0] for column in copied.description]
+        stats = dict(zip(names, copied.fetchall()[0], strict=True))
+        if not stats["count"]:
+            staged.unlink(missing_ok=True)
+            return 0, 0, None
+    of_cursor = (stats["column_statistics"] or {}).get(identifier(cursor), {}) if cursor else {}
+    return stats["count"], stats["file_size_bytes"], of_cursor.get("max")
+
+
+def write_manifest(lake: Lake, manifest: Manifest) -> str:
+    """Put a manifest in place and return its path; equal manifests give equal bytes."""
+    path = manifest_path(manifest.source, manifest.table, manifest.sequence, manifest.fence)
+    lake.write(path, _encode(manifest))
+    return path
+
+
+def read_manifest(lake: Lake, path: str) -> Manifest:
+    """Return a manifest.
+
+    Raises:
+        LakeNotFound: there is none.
+        ManifestUnreadable: it is damaged, or of a version or with fields that this comboi does not know.
+    """
+    from pydantic import ValidationError
+
+    data = lake.read(path)
+    try:
+        plain = json.loads(data)
+        version = plain.get("version")
+        if version != FORMAT_VERSION:
+            raise ManifestUnreadable(f"{path} has version {version}; this comboi reads version {FORMAT_VERSION}")
+        manifest = _adapter().validate_json(data, strict=True)
+    except (ValueError, AttributeError, ValidationError) as error:
+        raise ManifestUnreadable(f"{path} is not a manifest: {str(error).splitlines()[0]}") from error
+    if json.loads(_encode(manifest)) != plain:
+        raise ManifestUnreadable(f"{path} has fields that this comboi does not know")
+    return manifest
+
+
+def next_manifest(
+    previous: Manifest | None,
+    load: LoadPlan,
+    files: tuple[DataFile, ...],
+    *,
+    fence: int,
+    run_id: str,
+    primary_key: tuple[str, ...],
+) -> Manifest:
+    """Return the manifest of a load: earlier files and the new ones, or the new ones alone where the load replaces.
+
+    Columns that the source no longer has stay, since earlier rows have values in them.
+
+    Raises:
+        CommitConflict: the load does not follow `previous`.
+    """
+    place = f"{load.source}.{load.table}"
+    if previous is not None and load.sequence != previous.sequence + 1:
+        raise CommitConflict(f"{place}: load {load.sequence} does not follow load {previous.sequence}")
+    earlier = () if previous is None or load.replaces else previous.files
+    gone: tuple[Column, ...] = ()
+    if previous is not None and not load.replaces:
+        present = {column.name for column in load.columns}
+        gone = tuple(column for column in previous.columns if column.name not in present)
+    return Manifest(
+        source=load.source,
+        table=load.table,
+        sequence=load.sequence,
+        fence=fence,
+        run_id=run_id,
+        mode=load.mode,
+        primary_key=tuple(primary_key),
+        window=load.window,
+        watermark=load.watermark,
+        columns=load.columns + gone,
+        files=earlier + tuple(sorted(files, key=lambda file: file.path)),
+    )
+
+
+def sweep(lake: Lake, source: str, table: str, committed: Manifest) -> int:
+    """Delete the data files that the committed manifest does not list and the manifests before the last five.
+
+    Only the lease's holder may call this, right after its commit. What belongs to a later load than the committed one
+    stays: another run may be writing it. Killed halfway, it is finished by the next one.
+
+    Returns:
+        How many files were deleted.
+    """
+    folder = table_folder(source, table)
+    listed = {file.path for file in committed.files}
+    manifests: list[tuple[int, int, str]] = []
+    useless: list[str] = []
+    for path in lake.list(folder):
+        name = path.removeprefix(f"{folder}/")
+        if (data := _DATA.fullmatch(name)) and int(data[1]) <= committed.sequence and path not in listed:
+            useless.append(path)
+        elif found := _MANIFEST.fullmatch(name):
+            manifests.append((int(found[1]), int(found[2]), path))
+    done = sorted(entry for entry in manifests if entry[0] < committed.sequence)
+    rivals = [entry for entry in manifests if entry[0] == committed.sequence and entry[1] != committed.fence]
+    useless += [path for *_, path in done[: -(_KEPT_MANIFESTS - 1)] + rivals]
+    lake.delete(useless)
+    lake.tidy()
+    return len(useless)
+
+
+@lru_cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Manifest)
+
+
+def _encode(manifest: Manifest) -> bytes:
+    return json.dumps(asdict(manifest), ensure_ascii=False, sort_keys=True, indent=1).encode()

@@ -1,0 +1,1 @@
+"""Operational databases: one adapter per type, found through `registry`."""

@@ -1,0 +1,86 @@
+"""What DuckDB and libpq say, as typed errors without secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from comboi_core.domain.errors import (
+    ComboiError,
+    InternalError,
+    SourceAuthFailed,
+    SourceObjectMissing,
+    SourceQueryFailed,
+    SourceUnreachable,
+    UnsupportedValue,
+)
+
+GUARD = "comboi-guard"
+"""Begins the text that a guard makes PostgreSQL fail to cast: `comboi-guard[column]value`."""
+
+_GUARD = re.compile(rf"{GUARD}\[(?P<column>.*)\](?P<value>[^\]]*?)\"?\s*$", re.MULTILINE)
+
+# PostgreSQL does not send its error codes this far. Order matters: the first that matches decides.
+_KINDS: tuple[tuple[str, type[ComboiError]], ...] = (
+    (r"authentication failed|no password supplied|pg_hba\.conf|not permitted to log in", SourceAuthFailed),
+    (r"FATAL: .*role .* does not exist|permission denied for database", SourceAuthFailed),
+    (r"(relation|table|column|schema|database|function) .*does not exist", SourceObjectMissing),
+    (r"permission denied for", SourceObjectMissing),
+    (r"due to (lock|statement) timeout|conflict with recovery|deadlock detected", SourceUnreachable),
+    (r"terminating connection|starting up|shutting down|too many (clients|connections)", SourceUnreachable),
+    (r"remaining connection slots|server closed the connection|connection to server", SourceUnreachable),
+    (r"SSL (SYSCALL|error|connection)|could not (receive|send) data|no connection to the server", SourceUnreachable),
+    (r"could not (translate host|connect)|Connection refused|timeout expired", SourceUnreachable),
+    (r"connection not open|connection pointer is NULL|Unable to connect", SourceUnreachable),
+    (r"Conversion Error|Out of Range Error|Invalid Input Error", UnsupportedValue),
+    (r"ERROR:|Failed to prepare|Binder Error|Failed to (execute|fetch)", SourceQueryFailed),
+)
+_OUT_OF_MEMORY = "Raise engine.memory_limit, or lower chunk_rows and parallel_chunks."
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with every secret replaced by `***`."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def translate(error: Exception, place: str, secrets: Iterable[str]) -> ComboiError:
+    """Return the typed error for what reading `place` (`source.table`) raised.
+
+    A ComboiError comes back as it is. The new error does not refer to the old one, whose text holds the connection
+    string.
+    """
+    if isinstance(error, ComboiError):
+        return error
+    text = scrub(str(error), secrets)
+    guard = _GUARD.search(text)
+    if guard:
+        column, value = guard["column"], guard["value"]
+        return UnsupportedValue(
+            f"{place}: column {column} holds {value}, which Parquet cannot hold as this type",
+            remedy="Correct the row, or read the column as text in `query:` (`column::text`).",
+            column=column,
+            value=value,
+        )
+    if "Out of Memory" in text:
+        return InternalError(f"{place}: DuckDB ran out of memory: {_core(text)}", remedy=_OUT_OF_MEMORY)
+    for pattern, kind in _KINDS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return kind(f"{place}: {_core(text)}")
+    return InternalError(f"{place}: {_core(text)}")
+
+
+def _core(text: str) -> str:
+    """The database's own sentence, without the echo of the query around it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for marker in ("FATAL:", "ERROR:"):
+        said = next((line for line in lines if marker in line), None)
+        if said:
+            return said[said.index(marker) + len(marker) :].strip()
+    told = re.sub(
+        r'^IO Error: Unable to connect to Postgres at ".*?(?:\*\*\*").*?:? ',
+        "cannot connect: ",
+        lines[0] if lines else "",
+    )
+    return told[:500] or "no details given"

@@ -1,0 +1,29 @@
+"""Source types and their adapters: adding a source is one file and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comboi_core.config.sources import SourceConfig, TableConfig
+from comboi_core.domain.ports import Source
+from comboi_core.sources.postgres import PostgresTable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+ADAPTERS = {"postgres": PostgresTable}
+
+
+def open_source(
+    con: DuckDBPyConnection, source: SourceConfig, table: TableConfig, connection: dict[str, str]
+) -> Source:
+    """Open one table of a source on a DuckDB connection.
+
+    Args:
+        con: As `open_duckdb` gives it; the adapter attaches the source to it until `close`.
+        connection: `source.connection` as a dict, its references resolved; for postgres `{"conn_str": ...}`.
+
+    Raises:
+        ComboiError: SourceUnreachable, SourceAuthFailed or SourceObjectMissing; never with a secret in its text.
+    """
+    return ADAPTERS[source.type](con, source=source.name, table=table, connection=connection)
