@@ -56,8 +56,9 @@ def kill_and_run_again(undisturbed: Undisturbed, folder: Path, instants: list[fl
     again = project.comboi("run")
     assert again.returncode == 0, again.stdout + again.stderr
     assert project.contents() == undisturbed.contents
+    commits = project.commits()
     for name, expected in undisturbed.commits.items():
-        found = project.commits()[name]
+        found = commits[name]
         assert found["watermark"] == expected["watermark"], name
         if expected["loads"][0]["mode"] != "full":
             assert found["sequence"] == expected["sequence"], f"{name}: a load was committed twice or not at all"

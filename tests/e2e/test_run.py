@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+
+import requests
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.support.project import Project, change
@@ -33,8 +36,7 @@ def test_the_first_run_lands_everything_and_the_second_one_only_the_changes(
     assert first["orders"]["watermark"] == "2026-01-04 11:20:00+00"
     assert second["orders"]["window"]["low"] == "2026-01-04 11:20:00+00"
     found = project.contents()
-    source = database.psql("SELECT count(*), sum(amount), count(*) FILTER (status = 'paid') FROM shop.orders".replace(
-        "FILTER (status", "FILTER (WHERE status"))
+    source = database.psql("SELECT count(*), sum(amount), count(*) FILTER (WHERE status = 'paid') FROM shop.orders")
     count, total, paid = source.strip().split("|")
     assert (len(found["shop.orders"]), str(sum(row[2] for row in found["shop.orders"]))) == (int(count), total)
     assert sum(row[3] == "paid" for row in found["shop.orders"]) == int(paid)
@@ -86,13 +88,13 @@ def test_every_activity_executed_twice_gives_the_same_result(
     twice.run(**faults)
 
     assert twice.contents() == project.contents()
-    for name, checkpoint in project.commits().items():
-        assert twice.commits()[name]["watermark"] == checkpoint["watermark"]
-        assert twice.commits()[name]["sequence"] == checkpoint["sequence"]
+    once, doubled = project.commits(), twice.commits()
+    for name, checkpoint in once.items():
+        for field in ("watermark", "sequence", "manifest"):
+            assert doubled[name][field] == checkpoint[field]
 
 
 def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Project, database: EmbeddedPostgres):
-    """A lock in the source keeps the first run going for as long as the test needs it."""
     server = project.start("serve", "--port", "0")
     try:
         url = ""
@@ -100,10 +102,6 @@ def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Proje
             url = server.stdout.readline()
             assert url, "comboi serve ended"
         base = url.split(" at ")[1].strip().removesuffix("/api/runs")
-        import threading
-
-        import requests
-
         answers: list[requests.Response] = []
         starters = [
             threading.Thread(target=lambda: answers.append(requests.post(f"{base}/api/runs", json={}, timeout=60)))
