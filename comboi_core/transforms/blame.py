@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, ScriptError
 from comboi_core.domain.userscript import blame, definition_line
 
@@ -92,7 +92,7 @@ def database_error(
     """
     import duckdb
 
-    cause, position = _details(error)
+    cause, position = error_details(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         limit = _memory_limit(con)
         message = f"{script}: DuckDB ran out of memory{limit}: {cause.splitlines()[0]}"
@@ -154,18 +154,6 @@ def describe_inputs(con: DuckDBPyConnection, inputs: Mapping[str, str]) -> str:
             more = f", and {len(columns) - _MOST_COLUMNS} more" if len(columns) > _MOST_COLUMNS else ""
             lines.append(f"    {alias} has {shown}{more}")
     return "\n".join(lines)
-
-
-def _details(error: duckdb.Error) -> tuple[str, int | None]:
-    """Return an error's text and its position in the statement, whether it came as JSON or as text."""
-    text = str(error)
-    kind, brace, rest = text.partition("{")
-    if brace and kind.endswith(": "):
-        with suppress(ValueError):
-            fields: dict[str, Any] = json.loads(brace + rest)
-            position = fields.get("position")
-            return kind + fields["exception_message"], int(position) if position is not None else None
-    return text, None
 
 
 def _place(script: Path, line: int | None, position: int | None, sql: Statement | None) -> tuple[int, str]:

@@ -1,0 +1,1 @@
+"""Quality checks: what must hold of a dataset before it is published."""

@@ -1,0 +1,46 @@
+"""A few rows to look at, in values that JSON can hold."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from comboi_core.domain.sql import identifier
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MOST_ROWS = 5
+MOST_TEXT = 200
+_LARGEST_EXACT = 2**53 - 1
+# Types whose Python values JSON holds as they are; everything else is shown as DuckDB writes it.
+_PLAIN = {"BOOLEAN", "FLOAT", "DOUBLE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
+_PLAIN |= {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+
+
+def sample(con: DuckDBPyConnection, rows: str) -> list[dict[str, Any]]:
+    """Return the first rows of a query that starts with its FROM clause.
+
+    Text is cut to 200 characters. What JSON cannot hold exactly (decimals, moments, bytes, nested values, NaN, integers
+    beyond 2**53) becomes text.
+    """
+    columns = con.execute(f"DESCRIBE {rows}").fetchall()
+    shown = ", ".join(_shown(name, type_name) for name, type_name, *_ in columns)
+    found = con.execute(f"SELECT {shown} FROM ({rows} LIMIT {MOST_ROWS})").fetchall()
+    names = [column[0] for column in columns]
+    return [dict(zip(names, map(_safe, row), strict=True)) for row in found]
+
+
+def _shown(name: str, type_name: str) -> str:
+    column = identifier(name)
+    return column if type_name in _PLAIN else f"left(CAST({column} AS VARCHAR), {MOST_TEXT + 1})"
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and abs(value) > _LARGEST_EXACT:
+        return str(value)
+    if isinstance(value, str) and len(value) > MOST_TEXT:
+        return value[: MOST_TEXT - 1] + "…"
+    return value
