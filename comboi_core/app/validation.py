@@ -54,13 +54,15 @@ def _shown(project: Project, path) -> str:
 
 
 def dedupe_problems(project: Project) -> list[str]:
-    """Return what is wrong with `splink:` settings; imports Splink, which takes a moment."""
+    """Return what is wrong with `splink:` settings; imports Splink, which takes a moment, only if there are any."""
+    deduplicated = [dataset for dataset in project.datasets() if dataset.splink]
+    if not deduplicated:
+        return []
     from comboi_core.dedupe.splink_dedupe import validate_splink
 
     return [
         f"{project.places[dataset.name]}: {dataset.name}: {problem}"
-        for dataset in project.datasets()
-        if dataset.splink
+        for dataset in deduplicated
         for problem in validate_splink(dataset.splink)
     ]
 

@@ -56,7 +56,7 @@ def test_an_empty_result_replaces_a_full_one_only_where_that_is_allowed(project:
     assert refused.returncode == 1 and "allow_empty" in refused.stdout
     assert len(project.contents()["orders_clean"]) == 5000
     project.edit("configs/transformations.yml", "- name: orders_clean\n", "- name: orders_clean\n  allow_empty: true\n")
-    project.run()
+    project.run("--select", "orders_clean")
     assert project.contents()["orders_clean"] == []
 
 
