@@ -91,6 +91,7 @@ class LoadPlan:
         window: The cursor's range; None where the table has no cursor.
         watermark: The checkpoint's watermark after this load. Never past `window.high`, never backwards.
         unchanged: True if the source has nothing new; then there is nothing to extract or to commit.
+        key_unique: Whether the source guarantees that a load holds each primary key once; readers then need not look.
         estimated_rows: The source's own estimate, for progress and for dealing work; never for correctness.
         warnings: What the run record has to say, e.g. that lag stands in for a missing privilege.
     """
@@ -105,6 +106,7 @@ class LoadPlan:
     columns: tuple[Column, ...]
     chunks: tuple[Chunk, ...]
     unchanged: bool = False
+    key_unique: bool = False
     estimated_rows: int | None = None
     schema_changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

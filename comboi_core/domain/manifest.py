@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from comboi_core.domain.load import Column, Mode, Window
 
 FORMAT_VERSION = 1
+RESERVED_COLUMNS = frozenset({"_load", "_comboi_file", "file_row_number"})
+"""Names that readers of bronze add to a table's own; no source column may have one of them, in any case."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Manifest:
         files: Every file a reader needs, oldest load first.
         columns: The table's columns as of this load.
         primary_key: Key columns; readers of mode merge keep the latest row per key.
+        key_unique: Whether each load among `files` holds each key once, by the source's own guarantee.
     """
 
     source: str
@@ -53,6 +56,7 @@ class Manifest:
     watermark: str | None
     columns: tuple[Column, ...]
     files: tuple[DataFile, ...]
+    key_unique: bool = False
     version: int = FORMAT_VERSION
 
     @property

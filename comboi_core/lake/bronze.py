@@ -114,7 +114,9 @@ def next_manifest(
         raise CommitConflict(f"{place}: load {load.sequence} does not follow load {previous.sequence}")
     earlier = () if previous is None or load.replaces else previous.files
     gone: tuple[Column, ...] = ()
+    unique = load.key_unique
     if previous is not None and not load.replaces:
+        unique = unique and previous.key_unique and previous.primary_key == tuple(primary_key)
         present = {column.name for column in load.columns}
         gone = tuple(column for column in previous.columns if column.name not in present)
     return Manifest(
@@ -129,6 +131,7 @@ def next_manifest(
         watermark=load.watermark,
         columns=load.columns + gone,
         files=earlier + tuple(sorted(files, key=lambda file: file.path)),
+        key_unique=unique,
     )
 
 

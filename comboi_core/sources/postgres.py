@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from comboi_core.config.sources import TableConfig
 from comboi_core.domain.errors import ComboiError, ConfigError, SourceObjectMissing, UnsupportedValue
 from comboi_core.domain.load import Checkpoint, Chunk, Column, LoadPlan, Window
+from comboi_core.domain.manifest import RESERVED_COLUMNS
 from comboi_core.domain.names import did_you_mean, table_id
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.sources import drift
@@ -36,7 +37,6 @@ _ALIASES = itertools.count()
 _WRITERS_SECONDS = 10.0
 """How long a load over an integer cursor waits for the transactions that are writing to the table."""
 _MAX_CHUNKS = 1000
-_LOAD_COLUMN = "_load"
 
 T = TypeVar("T")
 
@@ -94,6 +94,7 @@ class PostgresTable:
             columns=columns,
             chunks=() if unchanged else self._chunks(oid, columns, window, estimate),
             unchanged=unchanged,
+            key_unique=self._key_unique(oid),
             estimated_rows=0 if unchanged else estimate,
             schema_changes=changes,
             warnings=tuple(warnings),
@@ -193,11 +194,13 @@ class PostgresTable:
             columns = tuple(column for column in columns if column.name in kept)
         if not columns:
             raise UnsupportedValue(f"{self._place}: the source has no columns", remedy="Check the table's rights.")
-        seen: dict[str, str] = {_LOAD_COLUMN: _LOAD_COLUMN}
+        seen: dict[str, str] = {}
         for column in columns:
             other = seen.setdefault(column.name.lower(), column.name)
-            if other != column.name or column.name == _LOAD_COLUMN:
-                reason = "is comboi's own" if other == _LOAD_COLUMN else f"differs from {other} only by case"
+            reason = f"differs from {other} only by case" if other != column.name else None
+            if column.name.lower() in RESERVED_COLUMNS:
+                reason = "is comboi's own"
+            if reason:
                 raise UnsupportedValue(
                     f"{self._place}: the name of column {column.name} {reason}",
                     remedy="Rename the column in `query:`, or leave it out with `columns:`.",
@@ -317,6 +320,10 @@ class PostgresTable:
             Chunk(index, "key_range" if cuts else "all", start, end)
             for index, (start, end) in enumerate(itertools.pairwise(edges))
         )
+
+    def _key_unique(self, oid: str | None) -> bool:
+        key = self._config.primary_key
+        return bool(oid and key) and self._rows(sql.unique_key(str(oid), key))[0]["found"] == "true"
 
     def _key(self, columns: tuple[Column, ...]) -> Column | None:
         if len(self._config.primary_key) != 1:

@@ -149,6 +149,27 @@ def key_bounds(source: str, key: str, condition: str) -> str:
     return f"SELECT min({key})::text AS low, max({key})::text AS high FROM {source} WHERE {condition}"
 
 
+def unique_key(oid: str, key: tuple[str, ...]) -> str:
+    """Give `found`, true if a unique index over NOT NULL columns of the key guarantees each key to be there once.
+
+    Partitions and heirs share no index with their parent, unless it is a partitioned table's own.
+    """
+    return f"""
+        SELECT (EXISTS (
+            SELECT 1 FROM pg_index i
+            WHERE i.indrelid = {literal(oid)}::oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+              AND i.indpred IS NULL AND i.indexprs IS NULL
+              AND NOT EXISTS (
+                SELECT 1 FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                WHERE k.place <= i.indnkeyatts AND NOT (a.attnotnull AND a.attname IN ({", ".join(map(literal, key))}))
+              )
+        ) AND NOT EXISTS (
+            SELECT 1 FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent
+            WHERE h.inhparent = {literal(oid)}::oid AND c.relkind <> 'p'
+        ))::text AS found"""
+
+
 def rows(columns: str, source: str, condition: str) -> str:
     """Give the rows of a chunk."""
     return f"SELECT {columns} FROM {source} WHERE {condition}"
