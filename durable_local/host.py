@@ -119,7 +119,7 @@ class Host:
         lock.publish(self.url)
         self.unfinished = _unfinished(store)
         engine.resume()
-        self._loop.call_soon_threadsafe(timers.start)
+        run_on(self._loop, timers.start())
         self._cleanup.callback(lambda: run_on(self._loop, timers.stop(remaining(self._deadline)), self._grace + 30))
 
     def stop(self) -> None:

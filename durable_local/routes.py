@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from .errors import AppLoadError
 
-_PARAMETER = re.compile(r"\{(\*{0,2})([A-Za-z_]\w*)((?::(?:[^{}]|\{[^{}]*\})+)?)(\?)?\}")
+_PARAMETER = re.compile(r"\{(\*{0,2})([A-Za-z_]\w*)((?::(?:[^{}]|\{\{|\}\})+)?)(\?)?\}")
 
 
 def _parses(parse: Callable[[str], Any]) -> Callable[[str], bool]:
@@ -26,17 +26,25 @@ def _parses(parse: Callable[[str], Any]) -> Callable[[str], bool]:
     return check
 
 
+def _bounds(argument: str) -> tuple[int, int]:
+    low, _, high = argument.partition(",")
+    return int(low), int(high or low)
+
+
 def _length(argument: str) -> Callable[[str], bool]:
-    low, _, high = argument.partition(",")
-    return lambda text: int(low) <= len(text) <= int(high or low)
+    low, high = _bounds(argument)
+    return lambda text: low <= len(text) <= high
 
 
-def _range(argument: str) -> Callable[[str], bool]:
-    low, _, high = argument.partition(",")
-    return lambda text: _INTEGER(text) and int(low) <= int(text) <= int(high)
+def _between(low: int | None, high: int | None) -> Callable[[str], Any]:
+    def check(text: str) -> Any:
+        return _INTEGER(text) and (low is None or int(text) >= low) and (high is None or int(text) <= high)
+
+    return check
 
 
 _INTEGER = re.compile(r"[+-]?\d+").fullmatch
+_LONGEST = 1 << 30
 _CONSTRAINTS: dict[str, Callable[[str], Callable[[str], Any]]] = {
     "int": lambda _: _INTEGER,
     "long": lambda _: _INTEGER,
@@ -48,11 +56,11 @@ _CONSTRAINTS: dict[str, Callable[[str], Callable[[str], Any]]] = {
     "double": lambda _: _parses(float),
     "float": lambda _: _parses(float),
     "length": _length,
-    "minlength": lambda argument: lambda text: len(text) >= int(argument),
-    "maxlength": lambda argument: lambda text: len(text) <= int(argument),
-    "min": lambda argument: lambda text: _INTEGER(text) and int(text) >= int(argument),
-    "max": lambda argument: lambda text: _INTEGER(text) and int(text) <= int(argument),
-    "range": _range,
+    "minlength": lambda argument: _length(f"{argument},{_LONGEST}"),
+    "maxlength": lambda argument: _length(f"0,{argument}"),
+    "min": lambda argument: _between(int(argument), None),
+    "max": lambda argument: _between(None, int(argument)),
+    "range": lambda argument: _between(*_bounds(argument)),
     "regex": lambda argument: re.compile(argument, re.IGNORECASE).search,
 }
 
@@ -116,6 +124,7 @@ def _constraint(template: str, text: str) -> Callable[[str], Any]:
     if maker is None:
         raise AppLoadError(f"route '{template}': unknown constraint '{name}'")
     try:
-        return maker(argument.removesuffix(")"))
+        # Braces inside a template are doubled.
+        return maker(argument.removesuffix(")").replace("{{", "{").replace("}}", "}"))
     except (ValueError, re.error) as error:
         raise AppLoadError(f"route '{template}': bad constraint '{text}': {error}") from error

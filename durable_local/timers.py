@@ -61,11 +61,11 @@ class TimerRunner:
         self._look_again = asyncio.Event()
         self._forget_clock: Callable[[], None] = lambda: None
 
-    def start(self) -> None:
-        """Begin to fire."""
+    async def start(self) -> None:
+        """Begin to fire; on return every timer has its next time."""
         loop = asyncio.get_running_loop()
         self._forget_clock = self._clock.on_jump(lambda: loop.call_soon_threadsafe(self._look_again.set))
-        self._tasks = [loop.create_task(self._run(function)) for function in self._functions]
+        self._tasks = [loop.create_task(self._run(function, *self._begin(function))) for function in self._functions]
 
     async def stop(self, grace: float) -> None:
         """Fire no more; give running functions `grace` seconds, then cancel them."""
@@ -78,8 +78,7 @@ class TimerRunner:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _run(self, function: TimerFunction) -> None:
-        last, due, past_due = self._begin(function)
+    async def _run(self, function: TimerFunction, last: int | None, due: int, past_due: bool) -> None:
         if function.info.trigger.run_on_startup and not past_due:
             last, due = await self._fire(function, last, self._clock.now(), past_due=False)
         while not self._stopping:

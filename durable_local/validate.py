@@ -46,7 +46,7 @@ def _check_context(name: str, annotations: dict[str, Any]) -> None:
     if found is not None and getattr(found, "__name__", "") != "Context":
         raise AppLoadError(
             f"{_CANNOT} '{name}': the 'context' parameter is expected to be of type azure.functions.Context, "
-            f"got {found!r}"
+            f"got {found!r}; the context_name of orchestrators and entities must be 'context'"
         )
 
 

@@ -491,3 +491,11 @@ def retry_only(context):
 def parent_of_flaky(context):
     result = yield context.call_sub_orchestrator("flaky_child", context.get_input())
     return result
+
+
+@app.orchestration_trigger(context_name="context")
+def waits_after_square(context):
+    first = yield context.call_activity("square", 3)
+    value = yield context.wait_for_external_event("go")
+    last = yield context.call_activity("square", 4)
+    return [first, value, last]
