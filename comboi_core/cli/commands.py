@@ -17,7 +17,7 @@ from rich.console import Console
 from comboi_core.cli import render
 from comboi_core.cli.client import Api
 from comboi_core.cli.following import follow
-from comboi_core.cli.hosting import Served, embedded, quiet, serving
+from comboi_core.cli.hosting import Served, embedded, live_url, quiet, serving
 from comboi_core.domain.errors import ComboiError
 
 app = typer.Typer(
@@ -156,10 +156,7 @@ def _live_api(config: Path | None, url: str | None, key: str | None) -> Api | No
     """Return the API of the deployed app or of the live host; None where only the lake can tell."""
     if url:
         return Api(url, key)
-    from comboi_core.cli.hosting import hub_file
-    from durable_local import Host
-
-    live = Host.find(hub_file(config))
+    live = live_url(config)
     return Api(live) if live else None
 
 
@@ -215,7 +212,6 @@ def serve(
     """Keep the embedded host up: API, timer, and whatever runs."""
     with _reporting(config):
         from comboi_core.config.loader import load
-        from durable_local import HubLockedError
 
         project = load(config)
         if schedule:
@@ -224,20 +220,16 @@ def serve(
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        try:
-            with embedded(config, timers=bool(planned), port=port) as host:
-                console.print(f"pipeline {project.pipeline} at {host.url}/api/runs", markup=False)
-                console.print(
-                    f"schedule: {planned}" if planned else "no schedule; set COMBOI_TIMER_SCHEDULE or give --schedule",
-                    markup=False,
-                )
-                for unfinished in host.unfinished:
-                    console.print(f"taking up {unfinished}, which was left unfinished", markup=False)
-                console.print("Ctrl-C stops it")
-                stop.wait()
-        except HubLockedError as locked:
-            errors.print(f"✗ another host is up already: {locked}", style="red", markup=False)
-            raise typer.Exit(1) from None
+        with embedded(config, timers=bool(planned), port=port) as host:
+            console.print(f"pipeline {project.pipeline} at {host.url}/api/runs", markup=False)
+            console.print(
+                f"schedule: {planned}" if planned else "no schedule; set COMBOI_TIMER_SCHEDULE or give --schedule",
+                markup=False,
+            )
+            for unfinished in host.unfinished:
+                console.print(f"taking up {unfinished}, which was left unfinished", markup=False)
+            console.print("Ctrl-C stops it")
+            stop.wait()
 
 
 @app.command()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.names import RUN_ID_PATTERN
 
 APP_FOLDER = Path(comboi_core.__file__).resolve().parent.parent
+STARTING = 15.0
+"""Seconds that another command's host gets to come up."""
 GRACE = 5.0
 """Seconds that activities in flight get when the host stops; what is cut off is done again by the next run."""
 
@@ -26,6 +29,20 @@ class NoApp(ComboiError):
 
     code = "app_missing"
     remedy = "Run comboi from its checkout: `pip install -e .` there keeps function_app.py beside comboi_core."
+
+
+class HostBusy(ComboiError):
+    """Another live host holds the project's task hub."""
+
+    code = "host_busy"
+    remedy = "Use the host that is up, or stop it first; `comboi run` finds it by itself."
+
+
+class PortTaken(ComboiError):
+    """The port of the API is in use."""
+
+    code = "port_taken"
+    remedy = "Give another one with --port; 0 takes any free one."
 
 
 @dataclass
@@ -66,16 +83,35 @@ def serving(config: Path | None, url: str | None = None, key: str | None = None)
     if url:
         yield Served(Api(url, key), here=False)
         return
-    from durable_local import Host
-
-    hub = hub_file(config)
-    live = Host.find(hub)
+    live = live_url(config)
     if live:
         yield Served(Api(live), here=False)
         return
-    with embedded(config, timers=False) as host:
+    with ExitStack() as stack:
+        try:
+            host = stack.enter_context(embedded(config, timers=False))
+        except HostBusy:  # another command was a moment faster: its host serves this one too
+            live = _wait_for_live_url(config)
+            if not live:
+                raise
+            yield Served(Api(live), here=False)
+            return
         unfinished = [instance for instance in host.unfinished if RUN_ID_PATTERN.match(instance)]
         yield Served(Api(host.url), here=True, unfinished=sorted(unfinished))
+
+
+def live_url(config: Path | None) -> str | None:
+    """Return the URL of the host that is up on this project's task hub, if one is."""
+    from durable_local import Host
+
+    return Host.find(hub_file(config))
+
+
+def _wait_for_live_url(config: Path | None) -> str | None:
+    deadline = time.monotonic() + STARTING
+    while not (live := live_url(config)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return live
 
 
 @contextmanager
@@ -83,9 +119,10 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0) -> Iterator:
     """Run the app on an embedded host for the length of the block.
 
     Raises:
-        durable_local.HubLockedError: another live host holds the task hub.
+        HostBusy: another live host holds the task hub.
+        PortTaken: something listens on the port.
     """
-    from durable_local import Host
+    from durable_local import Host, HubLockedError
 
     if not (APP_FOLDER / "function_app.py").exists():
         raise NoApp(f"{APP_FOLDER / 'function_app.py'} does not exist")
@@ -93,7 +130,12 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0) -> Iterator:
     hub = hub_file(config)
     hub.parent.mkdir(parents=True, exist_ok=True)
     host = Host(APP_FOLDER, hub, port=port, timers=timers, shutdown_grace=GRACE)
-    host.start()
+    try:
+        host.start()
+    except HubLockedError as locked:
+        raise HostBusy(str(locked)) from None
+    except OSError as taken:
+        raise PortTaken(str(taken)) from None
     try:
         yield host
     finally:

@@ -131,3 +131,31 @@ def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Proje
     finally:
         server.terminate()
         assert server.wait(30) == 0
+
+
+def test_two_commands_started_at_once_share_one_host_and_one_is_refused(project: Project):
+    first, second = project.start("run"), project.start("run")
+    said = [first.communicate(timeout=120)[0], second.communicate(timeout=120)[0]]
+    codes = sorted([first.returncode, second.returncode])
+    assert codes in ([0, 0], [0, 1]), said
+    if codes == [0, 1]:
+        refused = said[0] if first.returncode else said[1]
+        assert "is being run by shop-" in refused and "what to do: " in refused
+    assert {name: commit["sequence"] for name, commit in project.commits().items()}["shop.orders"] == 1
+    assert len(project.contents()["shop.orders"]) == 5000
+
+
+def test_the_timer_starts_runs(project: Project):
+    server = project.start("serve", "--port", "0", "--schedule", "* * * * * *")
+    try:
+        base = server.stdout.readline().split(" at ")[1].strip()
+        assert "schedule: * * * * * *" in server.stdout.readline()
+        while True:
+            runs = requests.get(base, timeout=60).json()["runs"]
+            if runs and runs[-1]["status"] != "running":
+                break
+            time.sleep(0.1)
+        assert (runs[-1]["trigger"], runs[-1]["status"]) == ("timer", "succeeded")
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
