@@ -18,10 +18,28 @@ from comboi_core.domain.names import did_you_mean
 
 DEFAULT_CONFIG = "configs/initial.yml"
 MAX_BYTES = 2_000_000
+MAX_PLACES = 200_000
+"""Keys and items of one file, aliases counted as often as they are used: a page of them can stand for billions."""
+KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 QUEUE_NOTE = "the section queue: is ignored: durable orchestration has replaced the storage queue"
 
 M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader; it names the line of a scalar that is no date, number or text: `2026-13-45`, `"\\ud800"`."""
+
+    def construct_scalar(self, node: yaml.Node) -> Any:
+        value = super().construct_scalar(node)
+        value.encode()
+        return value
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
 
 
 class _Document:
@@ -30,18 +48,19 @@ class _Document:
     def __init__(self, path: Path, shown: str) -> None:
         self.shown = shown
         self.lines: dict[Path_, int] = {}
+        self._places = 0
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise ConfigError(
                 f"{shown}: no such file", remedy="Name the file with --config or COMBOI_CONFIG, or run `comboi init`."
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{shown}: cannot be read: {error}") from None
         if len(text) > MAX_BYTES:
             raise ConfigError(f"{shown}: larger than {MAX_BYTES} characters")
-        loader = yaml.SafeLoader(text)
         try:
+            loader = _Loader(text)
             node = loader.get_single_node()
             if node is not None:
                 self._index(node, ())
@@ -50,17 +69,23 @@ class _Document:
             mark = error.problem_mark or error.context_mark
             where = f"{shown}:{mark.line + 1}" if mark else shown
             raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from None
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            raise ConfigError(f"{shown}: not valid YAML: {error}") from None
-        finally:
-            loader.dispose()
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from None
+        except RecursionError:
+            raise ConfigError(f"{shown}: nested too deeply, or an alias that contains itself") from None
 
     def _index(self, node: yaml.Node, path: Path_) -> None:
+        self._places += 1
+        if self._places > MAX_PLACES:
+            raise ConfigError(f"{self.shown}: more than {MAX_PLACES} keys and items, aliases counted at each use")
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             seen: dict[str, int] = {}
             for key, value in node.value:
                 line = key.start_mark.line + 1
+                if key.tag not in KEY_TAGS:
+                    shown = f"'{key.value}'" if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
+                    raise ConfigError(f"{self.shown}:{line}: a key is text, not {shown}; put it in quotes")
                 if key.value in seen:
                     raise ConfigError(
                         f"{self.shown}:{line}: the key '{key.value}' is already given in line {seen[key.value]}"
