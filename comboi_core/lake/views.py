@@ -2,9 +2,9 @@
 
 The current state of a merged table is every row whose key no later load has. With the key unique in each load, the keys
 of all loads but the first are enough to find that out: they are gathered first, and all rows stream past them. Measured
-with 10 million rows and 20 loads of 100,000, 2 threads, 1 GB: against `row_number() ... QUALIFY` over all columns 2.1
-times as fast into Parquet and 5 times in an aggregate over two columns, with 0.33 GB in place of 1.1; `arg_max` over
-whole rows ran out of memory, and picking the winners by file and row number took 1.7 times as long as QUALIFY. QUALIFY
+with 10 million rows and 20 loads of 100,000, 2 threads, 1 GB, in CPU time: `row_number() ... QUALIFY` over all
+columns takes 1.9 times as long into Parquet and 4 times in an aggregate over two columns, and 1.1 GB for 0.33; `arg_max`
+over whole rows ran out of memory; picking winners by file and row number took 1.7 times as long as QUALIFY. QUALIFY
 stays for tables (queries, mostly) where one load may hold a key twice.
 """
 

@@ -36,7 +36,7 @@ _MODIFIER = re.compile(r"\((-?\d+)(?:,(-?\d+))?\)")
 _BLANKS = "textin(bpcharout({}))"
 _JSON = "array_to_json({})::text"
 _TEXT = "{}::text"
-_TEMPLATES = {"character": _BLANKS, "bpchar": _BLANKS, "oid": "{}::int8"}
+_TEMPLATES = {"character": _BLANKS, "bpchar": _BLANKS, "inet": "textin(inet_out({}))", "oid": "{}::int8"}
 _LAST_TIMESTAMP = literal("294247-01-01")
 
 
