@@ -13,9 +13,11 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 SqlName = Annotated[str, StringConstraints(pattern=SQL_NAME_PATTERN)]
 """A name that SQL takes without quotes: datasets and aliases, which users write in their own SQL."""
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h|d)$")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h|d)")
+LONGEST = 3650 * 86400.0
+"""The longest duration in seconds; timers and dates cannot count without end."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_MEMORY = re.compile(r"^\d+(?:\.\d+)?\s*(KB|MB|GB|KiB|MiB|GiB)$")
+_MEMORY = re.compile(r"(?=[0-9.]*[1-9])[0-9]+(?:\.[0-9]+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 
 
 class Model(BaseModel):
@@ -26,20 +28,22 @@ class Model(BaseModel):
 
 def _seconds(value: Any) -> Any:
     if isinstance(value, str):
-        match = _DURATION.match(value.strip())
+        match = _DURATION.fullmatch(value.strip())
         if not match:
             raise ValueError("write a duration as a number and a unit: 30s, 5m, 2h, 1d")
         return float(match[1]) * _SECONDS[match[2]]
+    if isinstance(value, bool):
+        raise ValueError("write a duration as a number and a unit: 30s, 5m, 2h, 1d")
     return value
 
 
 def _memory(value: str) -> str:
-    if not _MEMORY.match(value):
+    if not _MEMORY.fullmatch(value):
         raise ValueError("write an amount of memory as a number and a unit: 512MB, 1GB")
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+Seconds = Annotated[float, Field(allow_inf_nan=False, le=LONGEST), BeforeValidator(_seconds)]
 """A duration in seconds, written in YAML as `30s`, `5m`, `2h` or `1d`."""
 
 Memory = Annotated[str, AfterValidator(_memory)]
