@@ -125,6 +125,21 @@ def _inner_model(annotation: Any) -> Any:
     return None
 
 
+_EXPECTED = {
+    "model_type": "expected a mapping (key: value)",
+    "dict_type": "expected a mapping (key: value)",
+    "tuple_type": "expected a list ([a, b], or [] for none)",
+    "string_type": "expected text; put it in quotes",
+}
+"""What pydantic's error types mean to someone who writes YAML."""
+
+
+def _given(value: Any) -> str:
+    """Return a value as a message shows it: on one line, cut short."""
+    shown = repr(str(value))
+    return shown if len(shown) <= 80 else f"{shown[:76]}...'"
+
+
 def _message(error: dict[str, Any], model: type[BaseModel]) -> str:
     path: Path_ = error["loc"]
     field = ".".join(str(part) for part in path) or "the file"
@@ -134,10 +149,12 @@ def _message(error: dict[str, Any], model: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{field}: this key is missing"
     if error["type"] == "string_pattern_mismatch":
-        return f"{field}: '{error['input']}' is no name: letters, digits, _ and -, starting with a letter"
+        return f"{field}: {_given(error['input'])} is no name: letters, digits, _ and -, starting with a letter"
     if error["type"] == "literal_error":
         close = did_you_mean(str(error["input"]), str(error["ctx"]["expected"]).replace("'", "").split(" or "))
-        return f"{field}: '{error['input']}' is not possible{close}; expected {error['ctx']['expected']}"
+        return f"{field}: {_given(error['input'])} is not possible{close}; expected {error['ctx']['expected']}"
+    if error["type"] in _EXPECTED:
+        return f"{field}: {_EXPECTED[error['type']]}"
     return f"{field}: {error['msg'].removeprefix('Value error, ')}"
 
 
