@@ -6,9 +6,11 @@ import logging
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from .activities import ActivityRunner, Twins
 from .clock import Clock
@@ -26,6 +28,7 @@ from .store import ActivityRow, Instance, NewInstance, Store
 log = logging.getLogger("durable_local")
 
 _MAX_COALESCE_MICROS = 1_000_000
+_PAUSE_AFTER_ERROR_MICROS = 1_000_000
 
 
 @dataclass
@@ -55,22 +58,30 @@ class Engine:
         seed = faults.shuffle_seed
         self._twins = Twins(seed or 0) if faults.double_activities else None
         self._alarm = Alarm(clock)
-        self._orchestrator_pool = KeyedPool("durable-orchestrator", settings.max_orchestrators, self._run_episode)
         order = None if seed is None else Random(seed)
-        self._activity_pool = KeyedPool("durable-activity", settings.max_activities, self._run_activity, order)
-        self._entity_pool = KeyedPool("durable-entity", settings.max_entities, self._run_batch)
+        self._orchestrator_pool = self._pool("orchestrator", settings.max_orchestrators, self._run_episode)
+        self._activity_pool = self._pool("activity", settings.max_activities, self._run_activity, order)
+        self._entity_pool = self._pool("entity", settings.max_entities, self._run_batch)
         self._guard = threading.Lock()
         self._mail: dict[str, Mailbox] = {}
         self._queued: dict[int, ActivityRow] = {}
         self._waiters: defaultdict[str, list[Future[None]]] = defaultdict(list)
         self._abandoned = False
 
+    def _pool(self, kind: str, size: int, handle: Callable[[Any], None], order: Random | None = None) -> KeyedPool:
+        return KeyedPool(
+            f"durable-{kind}",
+            size,
+            handle,
+            later=lambda wake: self._alarm.at(self.clock.now() + _PAUSE_AFTER_ERROR_MICROS, wake),
+            order=order,
+        )
+
     def resume(self) -> None:
         """Take up everything the store holds: activities in flight, entity batches, timers and messages."""
         self._queue_activities(self.store.activities())
-        for instance_id, due in self.store.rows("SELECT instance_id, min(visible_at) FROM inbox GROUP BY instance_id"):
-            self._wake_at(due, instance_id)
-        for instance_id, due in self.store.rows("SELECT instance_id, visible_at FROM inbox WHERE kind=?", (11,)):
+        sql = "SELECT DISTINCT instance_id, max(visible_at, ?) FROM inbox"
+        for instance_id, due in self.store.rows(sql, (self.clock.now(),)):
             self._wake_at(due, instance_id)
         for (sid,) in self.store.rows("SELECT DISTINCT sid FROM entity_inbox"):
             self._entity_pool.wake(sid)
@@ -215,8 +226,9 @@ class Engine:
             completion = self._twins.settle(row.id, completion)
         if completion is None or self._abandoned:
             return
+        delivered = self.store.complete_activity(row, completion, self.clock.now())
         del self._queued[row.id]
-        if self.store.complete_activity(row, completion, self.clock.now()):
+        if delivered:
             self._arrived(row.instance_id)
 
     def _run_batch(self, sid: str) -> None:

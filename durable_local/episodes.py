@@ -33,7 +33,7 @@ from .store import TERMINAL, ActivityRow, Instance, Message, NewInstance, Step, 
 
 log = logging.getLogger("durable_local")
 
-_CACHED_EVENTS = 200_000
+_CACHED_CHARACTERS = 64 * 1024 * 1024
 _CONTEXT = (
     '{"history":[%s],"input":%s,"instanceId":%s,"isReplaying":%s,"parentInstanceId":%s,"upperSchemaVersion":1,'
     '"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"3.00:00:00",'
@@ -49,10 +49,12 @@ class Past:
     revision: int
     events: list[Event]
     texts: list[str]
+    size: int = 0
 
     def add(self, item: Event, text: str) -> None:
         self.events.append(item)
         self.texts.append(with_played(text, item["EventType"] not in NEVER_PLAYED))
+        self.size += len(text)
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,8 @@ class EpisodeRunner:
         history = [*past.events, *new_events]
         try:
             answer = self._ask(instance, past, new_texts, first)
-            step.custom_status = answer.custom_status
             check_custom_status(answer.custom_status)
+            step.custom_status = answer.custom_status
             outcome = Shim(instance.id, instance.execution_id, answer.actions).replay(history)
             for work in outcome.pending:
                 self._schedule(instance, step, work, now)
@@ -338,16 +340,16 @@ class EpisodeRunner:
         """Keep the history at hand for the next episode, within a bound over all instances."""
         with self._cache_guard:
             old = self._cache.pop(instance.id, None)
-            self._cached -= len(old.events) if old else 0
+            self._cached -= old.size if old else 0
             if step.restart is not None or step.status in TERMINAL:
                 return
             for text in step.events:
                 past.add(json.loads(text), text)
             past.revision = revision
             self._cache[instance.id] = past
-            self._cached += len(past.events)
-            while self._cached > _CACHED_EVENTS:
-                self._cached -= len(self._cache.popitem(last=False)[1].events)
+            self._cached += past.size
+            while self._cached > _CACHED_CHARACTERS:
+                self._cached -= self._cache.popitem(last=False)[1].size
 
 
 def _first_difference(left: list[dict], right: list[dict]) -> str:

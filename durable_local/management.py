@@ -20,7 +20,7 @@ from .errors import PayloadTooLargeError, UnknownFunctionError
 from .events import Kind, control, event_raised
 from .payload import check_size
 from .status import history_events, management_urls, status_payload
-from .store import Instance, NewInstance
+from .store import TERMINAL, Instance, NewInstance
 
 log = logging.getLogger("durable_local")
 
@@ -262,7 +262,10 @@ async def _body(request: web.Request) -> str | None:
 
 
 def _filter(request: web.Request) -> queries.InstanceFilter:
-    statuses = tuple(filter(None, request.query.get("runtimeStatus", "").split(",")))
+    wanted = {status.strip().lower() for status in request.query.get("runtimeStatus", "").split(",")} - {""}
+    statuses = tuple(status for status in sorted(_ALIVE | TERMINAL) if status.lower() in wanted)
+    if len(statuses) < len(wanted):
+        raise ValueError("runtimeStatus names a status that does not exist")
     return queries.InstanceFilter(
         created_from=_time(request, "createdTimeFrom"),
         created_to=_time(request, "createdTimeTo"),

@@ -8,7 +8,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
+from functools import partial
 from random import Random
+from typing import Any
 
 from .clock import Clock
 
@@ -22,11 +24,20 @@ class KeyedPool:
     """Runs `handle(key)` for woken keys on up to `size` threads.
 
     A key never runs twice at once; a wake during its run makes it run again. Order is first come first served, or drawn
-    from `order` if given. Threads start when needed and are daemons: user code that hangs cannot hold up the exit.
+    from `order` if given. `later` gets the function that wakes a key again after `handle` raised, which it should call
+    after a pause. Threads start when needed and are daemons: user code that hangs cannot hold up the exit.
     """
 
-    def __init__(self, name: str, size: int, handle: Callable[[Hashable], None], order: Random | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        handle: Callable[[Any], None],
+        later: Callable[[Callable[[], None]], None],
+        order: Random | None = None,
+    ) -> None:
         self._name = name
+        self._later = later
         self._size = size
         self._handle = handle
         self._order = order
@@ -69,7 +80,8 @@ class KeyedPool:
             try:
                 self._handle(key)
             except Exception:
-                log.exception("internal error while processing %s %r", self._name, key)
+                log.exception("internal error while processing %s %r; it is tried again", self._name, key)
+                self._later(partial(self.wake, key))
             finally:
                 self._finished(key)
 

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from durable_local_helpers import APPS, client, manage, run, running_status, start, until
+from durable_local_helpers import APPS, client, http, manage, run, running_status, start, until
 
 from durable_local import AppLoadError, Faults, Host, HostStoppedError, UnknownInstanceError
 from durable_local.errors import StoreError
@@ -220,3 +220,81 @@ def test_a_duplicate_completion_is_ignored(new_host, tmp_path):
 def stored_history(folder: Path) -> str:
     with sqlite3.connect(folder / "hub.db") as db:
         return "\n".join(body for (body,) in db.execute("SELECT body FROM history"))
+
+
+VERSIONS = """
+import azure.durable_functions as df
+app = df.DFApp()
+
+@app.activity_trigger(input_name="x")
+def work(x):
+    return x
+
+@app.activity_trigger(input_name="x")
+def other(x):
+    return x
+
+@app.orchestration_trigger(context_name="context")
+def NAME(context):
+    yield context.call_activity("ACTIVITY", 1)
+    yield context.wait_for_external_event("go")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "activity", "complaint"),
+    [
+        ("changed", "other", "Non-Deterministic workflow detected"),
+        ("renamed", "work", "Known orchestrator functions: 'renamed'"),
+    ],
+)
+def test_code_that_changed_under_a_running_instance_fails_it_loudly(tmp_path, name, activity, complaint):
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "function_app.py").write_text(VERSIONS.replace("NAME", "changed").replace("ACTIVITY", "work"))
+    with Host(app, tmp_path / "hub.db") as host:
+        instance_id = start(host, "changed")
+        until(lambda: '"EventType":5' in stored_history(tmp_path))
+    (app / "function_app.py").write_text(VERSIONS.replace("NAME", name).replace("ACTIVITY", activity))
+    with Host(app, tmp_path / "hub.db") as host:
+        manage(host, "POST", f"/instances/{instance_id}/raiseEvent/go", 1)
+        status = host.wait(instance_id)
+    assert status["runtimeStatus"] == "Failed"
+    assert complaint in status["output"]
+
+
+def test_an_app_with_a_blueprint_in_a_module_can_be_hosted_again(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "blueprint_of_this_test.py").write_text(
+        "import azure.durable_functions as df\n"
+        "bp = df.Blueprint()\n"
+        "@bp.route(route='hello')\n"
+        "@bp.durable_client_input(client_name='client')\n"
+        "async def hello(req, client):\n    return 'hello'\n"
+        "@bp.orchestration_trigger(context_name='context')\n"
+        "def orchestrate(context):\n    return 1\n"
+    )
+    (app / "function_app.py").write_text(
+        "import azure.durable_functions as df\nfrom blueprint_of_this_test import bp\n"
+        "app = df.DFApp()\napp.register_functions(bp)\n"
+    )
+    for _ in range(2):
+        with Host(app, tmp_path / "hub.db") as host:
+            assert run(host, "orchestrate")["output"] == 1
+            assert http("GET", f"{host.url}/api/hello").text == "hello"
+    assert str(app) not in sys.path
+
+
+def test_a_step_that_cannot_be_stored_is_tried_again(new_host, monkeypatch: pytest.MonkeyPatch):
+    host = new_host()
+    store = host._running().store
+    complete, failures = store.complete_activity, iter([True])
+
+    def fails_once(*arguments):
+        if next(failures, False):
+            raise sqlite3.OperationalError("disk I/O error")
+        return complete(*arguments)
+
+    monkeypatch.setattr(store, "complete_activity", fails_once)
+    assert run(host, "chain", {"n": 2})["output"] == 256
