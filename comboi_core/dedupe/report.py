@@ -1,0 +1,75 @@
+"""What deduplication found, in figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comboi_core.domain.sql import identifier
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class DedupeReport:
+    """Figures for the run record.
+
+    Attributes:
+        clusters: Distinct entities, those of one record included; this many records survive.
+        duplicates: Records that another one stands for: records - clusters.
+        largest_cluster: Records in the largest cluster; a large one often means a value that many share.
+        precision: Share of the merged pairs that are true, where labels are known. None if nothing was merged.
+        recall: Share of the true pairs that were merged, among all true pairs. None if there are none.
+        f1: Harmonic mean of the two; None if there are neither merged nor true pairs.
+        remarks: What a reader of the figures should know, e.g. a rule that found nothing.
+    """
+
+    records: int
+    clusters: int
+    duplicates: int
+    largest_cluster: int
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def make_report(
+    con: DuckDBPyConnection, assigned: str, source: str, unique_id: str, label: str | None, remarks: tuple[str, ...]
+) -> DedupeReport:
+    """Count clusters and, where the true identity is known, compare with it.
+
+    Args:
+        assigned: Quoted name of a table (comboi_id, comboi_cluster), one row per record.
+        source: Quoted name of the table with the records.
+        label: The column with the true identity. Records without one are left out of the comparison.
+    """
+    sizes = f"SELECT count(*) AS size FROM {assigned} GROUP BY comboi_cluster"
+    records, clusters, largest = con.execute(
+        f"SELECT coalesce(sum(size), 0), count(*), coalesce(max(size), 0) FROM ({sizes})"
+    ).fetchone()
+    scores = _scores(con, assigned, source, unique_id, label) if label else {}
+    return DedupeReport(int(records), clusters, int(records) - clusters, largest, **scores, remarks=remarks)
+
+
+def _scores(con: DuckDBPyConnection, assigned: str, source: str, unique_id: str, label: str) -> dict[str, float | None]:
+    labelled = f"""
+        SELECT comboi_cluster, {identifier(label)} AS comboi_label
+        FROM {assigned} JOIN {source} ON comboi_id = {identifier(unique_id)}
+        WHERE comboi_label IS NOT NULL"""
+
+    def pairs(keys: str) -> int:
+        groups = f"SELECT count(*)::HUGEINT AS n FROM ({labelled}) GROUP BY {keys}"
+        return int(con.execute(f"SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM ({groups})").fetchone()[0])
+
+    merged, true, both = pairs("comboi_cluster"), pairs("comboi_label"), pairs("comboi_cluster, comboi_label")
+    return {
+        "precision": _share(both, merged),
+        "recall": _share(both, true),
+        "f1": _share(2 * both, merged + true),
+    }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
