@@ -34,6 +34,7 @@ class Input(Model):
         stage, path = value.pop("stage", None), value.pop("source_path", None)
         if {"source", "table", "dataset"} & value.keys():
             raise ValueError("give either stage: and source_path:, or source: and table:, or dataset:; not a mixture")
+        stage = str(stage)
         parts = str(path or "").removesuffix(".parquet").split("/")
         if stage == "bronze" and len(parts) == 2:
             return value | {"source": parts[0], "table": parts[1]}
@@ -213,11 +214,11 @@ class DatasetConfig(Model):
 
     @model_validator(mode="after")
     def _aliases(self) -> DatasetConfig:
-        aliases = [item.alias for item in self.inputs]
+        aliases = [item.alias.lower() for item in self.inputs]  # SQL does not tell `Orders` from `orders`
         double = next((alias for alias in aliases if aliases.count(alias) > 1), None)
         if double:
             raise ValueError(f"two inputs have the alias '{double}'")
-        if self.name in aliases:
+        if self.name.lower() in aliases:
             raise ValueError(f"the alias '{self.name}' is the dataset's own name; choose another alias")
         return self
 
