@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfi
 from comboi_core.config.sources import SourceConfig, TableConfig
 
 Stage = Literal["bronze", "silver", "gold"]
+_PLACEHOLDER = re.compile(r"\{(stage|source|table)\}")
 STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
 
 
@@ -57,12 +59,13 @@ class StageConfig(Model):
     @field_validator("remote_path_template")
     @classmethod
     def _template(cls, value: str) -> str:
-        try:
-            shown = value.format(stage="s", source="a", table="b")
-        except (KeyError, IndexError, ValueError):
-            raise ValueError("remote_path_template may use {stage}, {source} and {table}") from None
-        if "{table}" not in value or shown.startswith("/") or ".." in shown.split("/"):
-            raise ValueError("remote_path_template needs {table} and has to stay inside the lake")
+        bare = _PLACEHOLDER.sub("x", value)
+        if "{" in bare or "}" in bare:
+            raise ValueError("remote_path_template may use {stage}, {source} and {table}")
+        pieces = bare.split("/")
+        inside = all(piece and not piece.startswith(".") for piece in pieces) and bare.isprintable()
+        if "{table}" not in value or "\\" in bare or not inside:
+            raise ValueError("remote_path_template needs {table} and has to stay inside the lake, in visible folders")
         return value
 
 
@@ -176,6 +179,11 @@ class Project(Model):
 
     @property
     def config_hash(self) -> str:
-        """A short hash of everything that decides what a run does; references count by name, not by value."""
-        text = self.pipeline_file.model_dump_json() + self.transformations.model_dump_json()
+        """A short hash of everything that decides what a run does; references count by name, not by value.
+
+        Threads do not: by default there are as many as the machine has processors, and activities of one run may be
+        on several machines.
+        """
+        deciding = self.pipeline_file.model_dump_json(exclude={"queue": True, "engine": {"threads"}})
+        text = deciding + self.transformations.model_dump_json()
         return hashlib.sha256(text.encode()).hexdigest()[:16]
