@@ -19,14 +19,16 @@ def wiring_problems(pipeline: PipelineFile, transformations: TransformationsFile
     stages = {dataset.name: "silver" for dataset in transformations.silver}
     stages |= {dataset.name: "gold" for dataset in transformations.gold}
     needs: dict[str, set[str]] = {}
+    places: dict[str, Place] = {}
     for stage, datasets in (("silver", transformations.silver), ("gold", transformations.gold)):
         for position, dataset in enumerate(datasets):
             yield from _inputs(dataset, (stage, position), stage, tables, stages)
+            places[dataset.name] = (stage, position)
             needs[dataset.name] = {item.dataset for item in dataset.inputs if item.dataset}
     try:
         waves(needs)
     except CycleError as error:
-        yield (), error.message
+        yield places[error.context["members"][0]], error.message
 
 
 def _inputs(

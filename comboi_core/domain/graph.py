@@ -24,8 +24,8 @@ def waves(dependencies: Mapping[str, Collection[str]]) -> list[list[str]]:
     try:
         sorter.prepare()
     except GraphCycle as circle:
-        members = circle.args[1]
-        raise CycleError(f"datasets need each other in a circle: {' -> '.join(reversed(members))}") from None
+        members = list(reversed(circle.args[1]))
+        raise CycleError(f"datasets need each other in a circle: {' -> '.join(members)}", members=members) from None
     grouped = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
