@@ -23,9 +23,10 @@ from .host import Host
 from .loader import load_app
 from .lock import HubLock
 from .management import check_instance_id
+from .records import TERMINAL, NewInstance
 from .settings import load_settings
 from .status import WEBHOOK_PATH
-from .store import TERMINAL, NewInstance, Store
+from .store import Store
 
 cli = typer.Typer(help="Run Azure Durable Functions apps on this machine.", no_args_is_help=True, add_completion=False)
 

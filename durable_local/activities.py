@@ -16,8 +16,8 @@ from .events import Event, task_completed, task_failed
 from .invoke import FunctionFailure, Invoker
 from .loader import FunctionApp
 from .payload import check_size, shorten
+from .records import ActivityRow
 from .replay import HTTP_ACTIVITY
-from .store import ActivityRow
 
 log = logging.getLogger("durable_local")
 

@@ -22,8 +22,9 @@ from .faults import Faults
 from .invoke import Invoker
 from .loader import FunctionApp
 from .pool import Alarm, KeyedPool, remaining
+from .records import ActivityRow, Instance, NewInstance
 from .settings import Settings
-from .store import ActivityRow, Instance, NewInstance, Store
+from .store import Store
 
 log = logging.getLogger("durable_local")
 

@@ -4,57 +4,38 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import uuid
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from random import Random
 
-from .clock import Clock, to_history
+from .clock import Clock
 from .errors import DurableLocalError, NonDeterminismError
 from .events import (
     COMPLETIONS,
     CONTROL,
-    NEVER_PLAYED,
-    Event,
     Kind,
     child_finished,
     encode,
     event,
-    timer_fired,
     with_played,
 )
 from .faults import Faults
 from .invoke import Answer, Invoker
 from .loader import FunctionApp
+from .past import HistoryCache, Past
 from .payload import check_custom_status, check_size, shorten
-from .replay import HTTP_ACTIVITY, Outcome, Scheduled, Shim
-from .store import TERMINAL, ActivityRow, Instance, Message, NewInstance, Step, Store
+from .records import TERMINAL, ActivityRow, Instance, Message, NewInstance, Step
+from .replay import Outcome, Shim
+from .scheduling import Scheduler
+from .store import Store
 
 log = logging.getLogger("durable_local")
 
-_CACHED_CHARACTERS = 64 * 1024 * 1024
 _CONTEXT = (
     '{"history":[%s],"input":%s,"instanceId":%s,"isReplaying":%s,"parentInstanceId":%s,"upperSchemaVersion":1,'
     '"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"3.00:00:00",'
     '"maximumShortTimerDuration":"6.00:00:00","defaultHttpAsyncRequestSleepTimeMillseconds":30000}'
 )
-
-
-@dataclass
-class Past:
-    """The history of one execution as of `revision`: the parsed events, and the text that the SDK gets for them."""
-
-    execution_id: str
-    revision: int
-    events: list[Event]
-    texts: list[str]
-    size: int = 0
-
-    def add(self, item: Event, text: str) -> None:
-        self.events.append(item)
-        self.texts.append(with_played(text, item["EventType"] not in NEVER_PLAYED))
-        self.size += len(text)
 
 
 @dataclass(frozen=True)
@@ -82,15 +63,13 @@ class EpisodeRunner:
         default_version: str | None,
     ) -> None:
         self._store = store
-        self._default_version = default_version
         self._app = app
         self._invoker = invoker
         self._clock = clock
         self._faults = faults
         self._order = None if faults.shuffle_seed is None else Random(faults.shuffle_seed)
-        self._cache: OrderedDict[str, Past] = OrderedDict()
-        self._cache_guard = threading.Lock()
-        self._cached = 0
+        self._histories = HistoryCache(store)
+        self._scheduler = Scheduler(app, default_version)
 
     def run(self, instance_id: str) -> Ran | None:
         """Process the visible messages of an instance. None if there was nothing to do."""
@@ -99,7 +78,7 @@ class EpisodeRunner:
         messages = self._store.messages(instance_id, now)
         if instance is None or instance.terminal or not messages:
             return None
-        past = self._past(instance)
+        past = self._histories.past(instance)
         mine = (None, instance.execution_id)
         current = [message for message in messages if message.execution_id in mine]
         step = Step(custom_status=instance.custom_status, output=instance.output)
@@ -112,7 +91,7 @@ class EpisodeRunner:
             # Rewound or replaced meanwhile: the messages are still there for the next round.
             return Ran(instances=[instance_id])
         finished = step.status in TERMINAL
-        self._remember(instance, past, step, stored.revision)
+        self._histories.remember(instance.id, past, step, stored.revision)
         wake = [child.id for child in step.children]
         wake += [instance_id] if step.restart is not None else []
         wake += [instance.parent_id] if finished and instance.parent_id is not None else []
@@ -179,7 +158,7 @@ class EpisodeRunner:
             step.custom_status = answer.custom_status
             outcome = Shim(instance.id, instance.execution_id, answer.actions).replay(history)
             for work in outcome.pending:
-                self._schedule(instance, step, work, now)
+                self._scheduler.add(instance, step, work, now)
             if outcome.settled:
                 self._settle(instance, step, answer, outcome, now)
         except DurableLocalError as error:
@@ -224,70 +203,6 @@ class EpisodeRunner:
             raise DurableLocalError(answer.error)
         return answer
 
-    def _schedule(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
-        add = {
-            "activity": self._add_activity,
-            "child": self._add_child,
-            "timer": self._add_timer,
-            "message": self._add_message,
-        }[work.kind]
-        add(instance, step, work, now)
-
-    def _add_activity(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
-        if work.name != HTTP_ACTIVITY:
-            self._app.activity(work.name)
-        check_size(f"the input of activity '{work.name}'", work.input)
-        text = json.dumps([work.input])
-        step.activities.append((work.seq, work.name, work.input))
-        step.events.append(encode(event(Kind.TASK_SCHEDULED, now, work.seq, Name=work.name, Version="", Input=text)))
-
-    def _add_child(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
-        self._app.orchestrator(work.name)
-        check_size(f"the input of orchestrator '{work.name}'", work.input)
-        text = json.dumps(work.input)
-        step.children.append(
-            NewInstance(
-                id=work.target,
-                execution_id=uuid.uuid4().hex,
-                name=work.name,
-                version=work.version or self._default_version,
-                input=text,
-                parent_id=instance.id,
-                parent_execution=instance.execution_id,
-                parent_seq=work.seq,
-                parent_name=instance.name,
-            )
-        )
-        created = event(
-            Kind.CHILD_CREATED,
-            now,
-            work.seq,
-            Name=work.name,
-            Version=work.version,
-            InstanceId=work.target,
-            Input=text,
-        )
-        step.events.append(encode(created))
-
-    def _add_timer(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
-        # The two extra keys let `rewind` tell the timer after a last failed attempt from the others.
-        extra = {} if work.retry_of is None else {"RetryOf": work.retry_of, "LastRetry": work.last_retry}
-        created = event(Kind.TIMER_CREATED, now, work.seq, FireAt=to_history(work.fire_at), **extra)
-        step.events.append(encode(created))
-        step.timers.append((work.fire_at, encode(timer_fired(work.fire_at, work.seq))))
-
-    def _add_message(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
-        check_size(f"the input of entity operation '{work.name}'", work.input)
-        body = {"op": work.name, "input": json.dumps(work.input)}
-        if work.signal:
-            body["signal"] = True
-        else:
-            body |= {"id": work.request_id, "parent": instance.id, "parentExecution": instance.execution_id}
-        text = json.dumps(body)
-        sent = event(Kind.EVENT_SENT, now, work.seq, InstanceId=work.target, Name=work.name, Input=text)
-        step.events.append(encode(sent))
-        step.entity_messages.append((work.target, text))
-
     def _settle(self, instance: Instance, step: Step, answer: Answer, outcome: Outcome, now: int) -> None:
         if answer.error is not None:
             self._fail(instance, step, answer.error, now)
@@ -325,31 +240,6 @@ class EpisodeRunner:
     def _drop_work(self, step: Step, events: list[str]) -> None:
         step.events = list(events)
         step.activities, step.timers, step.children, step.entity_messages = [], [], [], []
-
-    def _past(self, instance: Instance) -> Past:
-        with self._cache_guard:
-            found = self._cache.get(instance.id)
-        if found is not None and (found.execution_id, found.revision) == (instance.execution_id, instance.revision):
-            return found
-        past = Past(instance.execution_id, instance.revision, [], [])
-        for text in self._store.history(instance.id):
-            past.add(json.loads(text), text)
-        return past
-
-    def _remember(self, instance: Instance, past: Past, step: Step, revision: int) -> None:
-        """Keep the history at hand for the next episode, within a bound over all instances."""
-        with self._cache_guard:
-            old = self._cache.pop(instance.id, None)
-            self._cached -= old.size if old else 0
-            if step.restart is not None or step.status in TERMINAL:
-                return
-            for text in step.events:
-                past.add(json.loads(text), text)
-            past.revision = revision
-            self._cache[instance.id] = past
-            self._cached += past.size
-            while self._cached > _CACHED_CHARACTERS:
-                self._cached -= self._cache.popitem(last=False)[1].size
 
 
 def _first_difference(left: list[dict], right: list[dict]) -> str:

@@ -25,10 +25,11 @@ from .lock import HubLock, find_holder
 from .loop import acquire_loop, release_loop, run_on
 from .management import Management
 from .pool import remaining
+from .records import TERMINAL
 from .sdk import quieten, remember_timestamps
 from .settings import Settings, load_settings
 from .status import client_binding, status_payload
-from .store import TERMINAL, Store
+from .store import Store
 from .timers import TimerRunner, timer_functions
 
 log = logging.getLogger("durable_local")

@@ -19,8 +19,8 @@ from .entities import scheduler_id, split_scheduler_id
 from .errors import PayloadTooLargeError, UnknownFunctionError
 from .events import Kind, control, event_raised
 from .payload import check_size
+from .records import TERMINAL, Instance, NewInstance
 from .status import history_events, management_urls, status_payload
-from .store import TERMINAL, Instance, NewInstance
 
 log = logging.getLogger("durable_local")
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from .clock import parse_time
 from .events import Event, Kind, encode, event
-from .store import TERMINAL, Instance, Store
+from .records import TERMINAL, Instance
+from .store import Store
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any
 from .clock import parse_time
 from .errors import NonDeterminismError
 from .events import Event, Kind
+from .nodes import Group, Leaf, Node, Retry
 
 HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 
@@ -70,85 +71,6 @@ class Outcome:
         return self.walked and not self.open_tasks
 
 
-class _Node:
-    """Something the walk can wait for."""
-
-    __slots__ = ("done", "failed", "parent")
-
-    def __init__(self) -> None:
-        self.done = False
-        self.failed = False
-        self.parent: _Group | _Retry | None = None
-
-    def settle(self, failed: bool = False) -> None:
-        self.done, self.failed = True, failed
-        if self.parent is not None:
-            self.parent.child_settled(self)
-
-
-class _Group(_Node):
-    """WhenAny or WhenAll. Children that are done when adopted count at once; an empty group is done."""
-
-    __slots__ = ("_missing",)
-
-    def __init__(self, children: list[_Node], *, wait_for_all: bool) -> None:
-        super().__init__()
-        unfinished = [child for child in children if not child.done]
-        for child in unfinished:
-            child.parent = self
-        self._missing = len(unfinished) if wait_for_all else min(1, len(unfinished))
-        if not wait_for_all and len(unfinished) < len(children):
-            self._missing = 0
-        self.done = self._missing == 0
-
-    def child_settled(self, child: _Node) -> None:
-        self._missing -= 1
-        if self._missing == 0:
-            self.settle()
-
-
-class _Retry(_Node):
-    """Attempts with a timer after each failure, the last one included: the SDK counts ids on that."""
-
-    __slots__ = ("_attempt", "_delay", "_left", "_timer")
-
-    def __init__(self, attempt: Callable[[], _Leaf], timer: Callable[..., _Leaf], options: dict[str, int]) -> None:
-        super().__init__()
-        self._attempt = attempt
-        self._timer = timer
-        self._delay = int(options["firstRetryIntervalInMilliseconds"]) * 1000
-        self._left = max(1, int(options["maxNumberOfAttempts"]))
-        self._start()
-
-    def _start(self) -> None:
-        self._left -= 1
-        self._attempt().parent = self
-
-    def child_settled(self, child: _Leaf) -> None:
-        if child.kind == "timer":
-            if self._left:
-                self._start()
-            else:
-                self.settle(failed=True)
-        elif child.failed:
-            last = self._left == 0
-            self._timer(0 if last else self._delay, retry_of=child.seq, last_retry=last).parent = self
-        else:
-            self.settle()
-
-
-class _Leaf(_Node):
-    """A single task, wait or message."""
-
-    __slots__ = ("kind", "seq")
-
-    def __init__(self, kind: str, seq: int = -1, *, done: bool = False) -> None:
-        super().__init__()
-        self.kind = kind
-        self.seq = seq
-        self.done = done
-
-
 class Shim:
     """Walks one action list over one history. Use `replay` once per object."""
 
@@ -157,25 +79,25 @@ class Shim:
         self._execution_id = execution_id
         self._actions = actions
         self._index = 0
-        self._current: _Node | None = None
+        self._current: Node | None = None
         self._walked = False
         self._seq = 0
         self._now = 0
         self._pending: dict[int, Scheduled] = {}
-        self._open: dict[int, _Leaf] = {}
-        self._waiting: defaultdict[str, list[_Leaf]] = defaultdict(list)
+        self._open: dict[int, Leaf] = {}
+        self._waiting: defaultdict[str, list[Leaf]] = defaultdict(list)
         self._buffered: defaultdict[str, deque[Event]] = defaultdict(deque)
         self._answers: set[str] = set()
         self._continues = False
         self._continue_input: str | None = None
-        self._invokers: dict[int, Callable[[dict[str, Any]], _Node]] = {
+        self._invokers: dict[int, Callable[[dict[str, Any]], Node]] = {
             0: self._activity,
             1: lambda action: self._retry(action, self._activity),
             2: self._child,
             3: lambda action: self._retry(action, self._child),
             4: self._continue_as_new,
             5: self._timer_action,
-            6: lambda action: self._wait(action["externalEventName"], _Leaf("event")),
+            6: lambda action: self._wait(action["externalEventName"], Leaf("event")),
             7: self._call_entity,
             8: self._http,
             9: self._signal_entity,
@@ -218,7 +140,7 @@ class Shim:
             self._index += 1
             self._current = self._invoke(action)
 
-    def _invoke(self, action: dict[str, Any]) -> _Node:
+    def _invoke(self, action: dict[str, Any]) -> Node:
         invoker = self._invokers.get(action["actionType"])
         if invoker is None:
             raise NonDeterminismError(f"action type {action['actionType']} is not known to this host")
@@ -261,41 +183,41 @@ class Shim:
         seq, self._seq = self._seq, self._seq + 1
         return seq
 
-    def _schedule(self, work: Scheduled, *, is_open: bool = True) -> _Leaf:
-        leaf = _Leaf(work.kind, work.seq, done=not is_open)
+    def _schedule(self, work: Scheduled, *, is_open: bool = True) -> Leaf:
+        leaf = Leaf(work.kind, work.seq, done=not is_open)
         self._pending[work.seq] = work
         if is_open:
             self._open[work.seq] = leaf
         return leaf
 
-    def _activity(self, action: dict[str, Any]) -> _Leaf:
+    def _activity(self, action: dict[str, Any]) -> Leaf:
         seq = self._next_seq()
         return self._schedule(Scheduled(seq, "activity", action["functionName"], action.get("input")))
 
-    def _http(self, action: dict[str, Any]) -> _Leaf:
+    def _http(self, action: dict[str, Any]) -> Leaf:
         seq = self._next_seq()
         return self._schedule(Scheduled(seq, "activity", HTTP_ACTIVITY, json.dumps(action["httpRequest"])))
 
-    def _child(self, action: dict[str, Any]) -> _Leaf:
+    def _child(self, action: dict[str, Any]) -> Leaf:
         seq = self._next_seq()
         target = action.get("instanceId") or f"{self._execution_id}:{seq}"
         return self._schedule(
             Scheduled(seq, "child", action["functionName"], action.get("input"), target, action.get("version"))
         )
 
-    def _retry(self, action: dict[str, Any], attempt: Callable[[dict[str, Any]], _Leaf]) -> _Retry:
-        return _Retry(lambda: attempt(action), self._retry_timer, action["retryOptions"])
+    def _retry(self, action: dict[str, Any], attempt: Callable[[dict[str, Any]], Leaf]) -> Retry:
+        return Retry(lambda: attempt(action), self._retry_timer, action["retryOptions"])
 
-    def _retry_timer(self, delay: int, *, retry_of: int, last_retry: bool) -> _Leaf:
+    def _retry_timer(self, delay: int, *, retry_of: int, last_retry: bool) -> Leaf:
         seq, fire_at = self._next_seq(), self._now + delay
         return self._schedule(Scheduled(seq, "timer", fire_at=fire_at, retry_of=retry_of, last_retry=last_retry))
 
-    def _timer_action(self, action: dict[str, Any]) -> _Leaf:
+    def _timer_action(self, action: dict[str, Any]) -> Leaf:
         # A cancelled timer keeps its number and still fires later; nobody waits for it.
         work = Scheduled(self._next_seq(), "timer", fire_at=parse_time(action["fireAt"]))
         return self._schedule(work, is_open=not action.get("isCanceled"))
 
-    def _wait(self, name: str, leaf: _Leaf) -> _Leaf:
+    def _wait(self, name: str, leaf: Leaf) -> Leaf:
         if self._buffered[name]:
             self._buffered[name].popleft()
             leaf.done = True
@@ -303,20 +225,20 @@ class Shim:
             self._waiting[name].append(leaf)
         return leaf
 
-    def _call_entity(self, action: dict[str, Any]) -> _Leaf:
+    def _call_entity(self, action: dict[str, Any]) -> Leaf:
         seq = self._next_seq()
         # The same on every replay, since the SDK looks the answer up by it.
         request_id = uuid.uuid5(_REQUEST_NAMESPACE, f"{self._instance_id}\n{self._execution_id}\n{seq}").hex
         self._send(seq, action, request_id=request_id, signal=False)
-        leaf = self._wait(request_id, _Leaf("answer", seq))
+        leaf = self._wait(request_id, Leaf("answer", seq))
         if not leaf.done:
             self._answers.add(request_id)
         return leaf
 
-    def _signal_entity(self, action: dict[str, Any]) -> _Leaf:
+    def _signal_entity(self, action: dict[str, Any]) -> Leaf:
         return self._send(self._next_seq(), action, request_id="", signal=True)
 
-    def _send(self, seq: int, action: dict[str, Any], *, request_id: str, signal: bool) -> _Leaf:
+    def _send(self, seq: int, action: dict[str, Any], *, request_id: str, signal: bool) -> Leaf:
         work = Scheduled(
             seq,
             "message",
@@ -328,10 +250,10 @@ class Shim:
         )
         return self._schedule(work, is_open=False)
 
-    def _continue_as_new(self, action: dict[str, Any]) -> _Leaf:
+    def _continue_as_new(self, action: dict[str, Any]) -> Leaf:
         self._continues = True
         self._continue_input = action.get("input")
-        return _Leaf("continue", done=True)
+        return Leaf("continue", done=True)
 
-    def _compound(self, action: dict[str, Any], *, wait_for_all: bool) -> _Group:
-        return _Group([self._invoke(child) for child in action["compoundActions"]], wait_for_all=wait_for_all)
+    def _compound(self, action: dict[str, Any], *, wait_for_all: bool) -> Group:
+        return Group([self._invoke(child) for child in action["compoundActions"]], wait_for_all=wait_for_all)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .clock import to_status
 from .events import Event, Kind
-from .store import Instance
+from .records import Instance
 
 WEBHOOK_PATH = "/runtime/webhooks/durabletask"
 _QUERY = "taskHub={hub}&connection=Storage"

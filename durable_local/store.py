@@ -12,15 +12,14 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import StoreError
 from .events import Event, Kind, child_finished, encode, execution_started
+from .records import TERMINAL, ActivityRow, Instance, Message, NewInstance, Step, Stored
 
 SCHEMA_VERSION = 1
-TERMINAL = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
 
 _SCHEMA = """
 CREATE TABLE instances(
@@ -42,92 +41,6 @@ CREATE INDEX entity_inbox_by_sid ON entity_inbox(sid, id);
 CREATE TABLE timers(
   function TEXT PRIMARY KEY, schedule TEXT NOT NULL, last INTEGER, next INTEGER NOT NULL, updated INTEGER NOT NULL);
 """
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A row of `instances`; `input`, `output` and `custom_status` are JSON text."""
-
-    id: str
-    execution_id: str
-    name: str
-    version: str | None
-    status: str
-    input: str | None
-    output: str | None
-    custom_status: str | None
-    parent_id: str | None
-    parent_execution: str | None
-    parent_seq: int | None
-    created: int
-    updated: int
-    revision: int
-
-    @property
-    def terminal(self) -> bool:
-        return self.status in TERMINAL
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message in an instance's inbox; `body` is the event's JSON."""
-
-    id: int
-    execution_id: str | None
-    kind: int
-    body: str
-
-
-@dataclass(frozen=True)
-class ActivityRow:
-    """A queued activity. `id` is its place in the queue and its delivery's identity."""
-
-    id: int
-    instance_id: str
-    execution_id: str
-    seq: int
-    name: str
-    input: str | None
-
-
-@dataclass(frozen=True)
-class NewInstance:
-    """An instance to create; `input` is the JSON of ExecutionStarted.Input."""
-
-    id: str
-    execution_id: str
-    name: str
-    version: str | None
-    input: str | None
-    parent_id: str | None = None
-    parent_execution: str | None = None
-    parent_seq: int | None = None
-    parent_name: str | None = None
-
-
-@dataclass
-class Step:
-    """What one episode changes. `status` None keeps the status; `restart` begins a new generation with that input."""
-
-    consumed: list[int] = field(default_factory=list)
-    events: list[str] = field(default_factory=list)
-    status: str | None = None
-    output: str | None = None
-    custom_status: str | None = None
-    activities: list[tuple[int, str, str | None]] = field(default_factory=list)
-    timers: list[tuple[int, str]] = field(default_factory=list)
-    children: list[NewInstance] = field(default_factory=list)
-    entity_messages: list[tuple[str, str]] = field(default_factory=list)
-    parent_event: Event | None = None
-    restart: NewInstance | None = None
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What became runnable through a committed step."""
-
-    activities: list[ActivityRow]
-    revision: int
 
 
 class Store:
