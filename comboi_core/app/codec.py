@@ -28,6 +28,6 @@ def decode_json(kind: type[T], data: bytes) -> T:
 
 
 def encode_json(value: Any) -> bytes:
-    """Return a dataclass or plain structure as JSON; equal values give equal bytes."""
+    """Return a dataclass or plain structure as JSON; values made the same way give the same bytes."""
     plain = value if isinstance(value, (dict, list)) else asdict(value)
-    return json.dumps(plain, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    return json.dumps(plain, ensure_ascii=False, indent=1).encode()

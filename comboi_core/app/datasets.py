@@ -38,7 +38,8 @@ def build(workspace: Workspace, job: Payload) -> Payload:
     details: Payload = {"checks": [], "duplicates": None}
     try:
         with workspace.duckdb() as con:
-            inputs = _create_inputs(workspace, con, dataset, job["manifests"])
+            inputs, rows_read = _create_inputs(workspace, con, dataset, job["manifests"])
+            details["rows_read"] = rows_read
             published = _publish(workspace, con, dataset, inputs, details)
     except CheckFailed as failed:
         published = {"error": failed.record()}
@@ -50,36 +51,46 @@ def build(workspace: Workspace, job: Payload) -> Payload:
 
 def _create_inputs(
     workspace: Workspace, con: DuckDBPyConnection, dataset: DatasetConfig, manifests: Mapping[str, str | None]
-) -> dict[str, str]:
-    """Create a view per input, named as its alias; return alias -> quoted name."""
+) -> tuple[dict[str, str], int]:
+    """Create a view per input, named as its alias; return alias -> quoted name, and how many rows lie behind them."""
+    rows_read = 0
     for item in dataset.inputs:
-        con.execute(f"CREATE VIEW {identifier(item.alias)} AS {_input_sql(workspace, con, dataset, item, manifests)}")
-    return {item.alias: identifier(item.alias) for item in dataset.inputs}
+        if item.dataset is not None:
+            sql, rows = _dataset_input(workspace, con, dataset, item.dataset)
+        else:
+            sql, rows = _bronze_input(workspace, con, dataset, item, manifests)
+        con.execute(f"CREATE VIEW {identifier(item.alias)} AS {sql}")
+        rows_read += rows
+    return {item.alias: identifier(item.alias) for item in dataset.inputs}, rows_read
 
 
-def _input_sql(
+def _dataset_input(workspace: Workspace, con: DuckDBPyConnection, dataset: DatasetConfig, name: str) -> tuple[str, int]:
+    stage, _ = workspace.project.dataset(name)
+    lake, path = workspace.lake(stage), workspace.project.dataset_path(name)
+    if not lake.exists(path):
+        raise LakeNotFound(f"{dataset.name}: its input '{name}' has not been published yet")
+    lake.attach(con)
+    sql = f"SELECT * FROM read_parquet({literal(lake.uri(path))})"
+    return sql, con.execute(f"SELECT count(*) FROM ({sql})").fetchone()[0]
+
+
+def _bronze_input(
     workspace: Workspace,
     con: DuckDBPyConnection,
     dataset: DatasetConfig,
     item: Input,
     manifests: Mapping[str, str | None],
-) -> str:
+) -> tuple[str, int]:
     from comboi_core.lake.bronze import read_manifest, view_sql
 
-    if item.dataset is not None:
-        stage, _ = workspace.project.dataset(item.dataset)
-        lake, path = workspace.lake(stage), workspace.project.dataset_path(item.dataset)
-        if not lake.exists(path):
-            raise LakeNotFound(f"{dataset.name}: its input '{item.dataset}' has not been published yet")
-        lake.attach(con)
-        return f"SELECT * FROM read_parquet({literal(lake.uri(path))})"
     name = table_id(str(item.source), str(item.table))
-    manifest = manifests.get(name)
-    if manifest is None:
+    path = manifests.get(name)
+    if path is None:
         raise LakeNotFound(f"{dataset.name}: its input '{name}' has not been landed yet")
     lake = workspace.lake("bronze")
     lake.attach(con)
-    return view_sql(lake, read_manifest(lake, manifest), item.view)
+    manifest = read_manifest(lake, path)
+    return view_sql(lake, manifest, item.view), sum(file.rows for file in manifest.files)
 
 
 def _publish(

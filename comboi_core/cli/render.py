@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -9,6 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 Record = dict[str, Any]
+
+SAMPLE_COLUMNS = 6
+"""Columns of failing rows that are shown, the checked ones first; `--json` shows all."""
 
 STYLES = {
     "succeeded": ("✓", "green"),
@@ -50,50 +54,65 @@ def status(value: str) -> Text:
     return Text(f"{sign} {value}", style=style)
 
 
-def _grid(*columns: tuple[str, str]) -> Table:
+def _sign(item: Record) -> Text:
+    sign, style = STYLES.get(item["status"], ("?", ""))
+    return Text(sign, style=style)
+
+
+def _named(name: str, item: Record) -> Text:
+    """Return the name with what is worth saying of the state: nothing for what went well."""
+    progress = item.get("progress") or {}
+    if progress.get("attempt"):
+        return Text(f"{name} (attempt {progress['attempt']} after {progress['error']['code']})", style="yellow")
+    if progress.get("phase"):
+        return Text(f"{name} ({progress['phase']})", style="cyan")
+    style = {"failed": "red", "pending": "dim", "skipped": "dim"}.get(item["status"], "")
+    return Text(f"{name} ({item['status']})" if item["status"] in ("failed", "skipped") else name, style=style)
+
+
+def grid(*columns: str, right: str = "") -> Table:
+    """Return an empty grid; the columns named in `right` (separated by commas) are aligned to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name, justify in columns:
-        table.add_column(name, justify=justify, no_wrap=name in ("table", "dataset", "status"))  # type: ignore[arg-type]
+    for name in columns:
+        table.add_column(
+            name, justify="right" if name in right.split(",") else "left", overflow="ellipsis", no_wrap=True
+        )
     return table
 
 
 def tables_grid(tables: list[Record]) -> Table:
     """Return the bronze part of a record as a grid."""
-    grid = _grid(
-        ("table", "left"), ("status", "left"), ("mode", "left"), ("rows read", "right"), ("files", "right"),
-        ("written", "right"), ("new watermark", "left"), ("time", "right"),
+    shown = grid(
+        "", "bronze", "mode", "rows read", "files", "written", "new watermark", "time",
+        right="rows read,files,written,time",
     )  # fmt: skip
     for item in tables:
-        shown = status(item["status"])
-        if item["status"] == "running":
-            shown.append(_progress(item))
-        grid.add_row(
-            f"{item['source']}.{item['table']}", shown, item.get("mode") or "",
+        shown.add_row(
+            _sign(item), _named(f"{item['source']}.{item['table']}", item), item.get("mode") or "",
             number(item.get("rows")), number(item.get("files")), size(item.get("bytes")),
-            item.get("watermark") or "", seconds(item.get("seconds")),
+            watermark(item.get("watermark")), seconds(item.get("seconds")),
         )  # fmt: skip
-    return grid
+    return shown
 
 
-def datasets_grid(datasets: list[Record]) -> Table:
-    """Return the silver and gold part of a record as a grid."""
-    grid = _grid(
-        ("dataset", "left"), ("status", "left"), ("stage", "left"), ("rows written", "right"), ("checks", "left"),
-        ("duplicates", "left"), ("time", "right"),
-    )  # fmt: skip
+def watermark(value: str | None) -> str:
+    """Return a watermark for people: without fractions of a second. JSON has it in full."""
+    return re.sub(r"(:\d\d)\.\d+", r"\1", value or "")
+
+
+def datasets_grid(stage: str, datasets: list[Record]) -> Table:
+    """Return the silver or the gold part of a record as a grid."""
+    shown = grid(
+        "", stage, "rows read", "rows written", "checks", "duplicates", "time", right="rows read,rows written,time"
+    )
     for item in datasets:
-        grid.add_row(
-            item["name"], status(item["status"]), item["stage"], number(item.get("rows")), _checks(item),
-            _duplicates(item), seconds(item.get("seconds")),
+        found = item.get("duplicates")
+        duplicates = f"{found['duplicates']:,} of {found['records']:,}" if found else ""
+        shown.add_row(
+            _sign(item), _named(item["name"], item), number(item.get("rows_read")), number(item.get("rows")),
+            _checks(item), duplicates, seconds(item.get("seconds")),
         )  # fmt: skip
-    return grid
-
-
-def _progress(item: Record) -> str:
-    progress = item.get("progress") or {}
-    if progress.get("attempt"):
-        return f" (attempt {progress['attempt']}: {progress['error']['code']})"
-    return f" ({progress['phase']})" if progress.get("phase") else ""
+    return shown
 
 
 def _checks(item: Record) -> str:
@@ -102,19 +121,9 @@ def _checks(item: Record) -> str:
         return ""
     failed = sum(not check["passed"] and check["severity"] == "error" for check in checks)
     warned = sum(not check["passed"] and check["severity"] == "warn" for check in checks)
-    parts = [f"{len(checks) - failed - warned} passed"]
-    parts += [f"{warned} warned"] * bool(warned) + [f"{failed} failed"] * bool(failed)
+    parts = [f"{len(checks) - failed - warned} ok"]
+    parts += [f"{warned} warn"] * bool(warned) + [f"{failed} fail"] * bool(failed)
     return ", ".join(parts)
-
-
-def _duplicates(item: Record) -> str:
-    found = item.get("duplicates")
-    if not found:
-        return ""
-    text = f"{found['duplicates']:,} of {found['records']:,}"
-    if found.get("precision") is not None:
-        text += f" (precision {found['precision']:.4f}, recall {found['recall']:.4f})"
-    return text
 
 
 def run_view(record: Record) -> RenderableType:
@@ -127,8 +136,10 @@ def run_view(record: Record) -> RenderableType:
         parts.append(Text(f"another run held the lease: {record['holder']['run_id']}"))
     if record.get("tables"):
         parts += [Text(), tables_grid(record["tables"])]
-    if record.get("datasets"):
-        parts += [Text(), datasets_grid(record["datasets"])]
+    for stage in ("silver", "gold"):
+        datasets = [item for item in record.get("datasets", ()) if item["stage"] == stage]
+        if datasets:
+            parts += [Text(), datasets_grid(stage, datasets)]
     troubles = list(_troubles(record))
     if troubles:
         parts += [Text(), *troubles]
@@ -149,6 +160,10 @@ def _troubles(record: Record) -> list[RenderableType]:
             found.append(Text(f"! {name}: {change}", style="yellow"))
         if item.get("reason") and item["status"] == "skipped" and record["status"] != "running":
             found.append(Text(f"– {name}: skipped: {item['reason']}", style="dim"))
+        found_duplicates = item.get("duplicates") or {}
+        if found_duplicates.get("precision") is not None:
+            quality = "against the labels precision {precision:.4f}, recall {recall:.4f}".format(**found_duplicates)
+            found.append(Text(f"· {name}: deduplication: {quality}", style="dim"))
         for check in item.get("checks") or ():
             if not check["passed"]:
                 found += _failed_check(name, check)
@@ -157,15 +172,14 @@ def _troubles(record: Record) -> list[RenderableType]:
 
 def _failed_check(name: str, check: Record) -> list[RenderableType]:
     bad = check["severity"] == "error"
-    line = Text(
-        f"{'✗' if bad else '!'} {name}: check {check['name']}: {check['message']}", style="red" if bad else "yellow"
-    )
+    said = f"{'✗' if bad else '!'} {name}: check {check['name']}: {check['message']}"
+    line = Text(said, style="red" if bad else "yellow")
     if not check["sample"]:
         return [line]
-    columns = list(check["sample"][0])[:8]
+    columns = sorted(check["sample"][0], key=lambda column: column not in check["name"])[:SAMPLE_COLUMNS]
     rows = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim", style="dim")
     for column in columns:
-        rows.add_column(column, overflow="ellipsis", no_wrap=True, max_width=28)
+        rows.add_column(column, overflow="ellipsis", no_wrap=True, max_width=20)
     for row in check["sample"]:
         rows.add_row(*("NULL" if row[column] is None else str(row[column]) for column in columns))
     return [line, rows]
@@ -173,16 +187,14 @@ def _failed_check(name: str, check: Record) -> list[RenderableType]:
 
 def runs_grid(runs: list[Record]) -> Table:
     """Return run summaries as a grid."""
-    grid = _grid(
-        ("run", "left"), ("status", "left"), ("trigger", "left"), ("rows", "right"), ("time", "right"), ("", "left")
-    )
+    shown = grid("run", "status", "trigger", "rows read", "time", "", right="rows read,time")
     for run in runs:
         error = run.get("error") or {}
-        grid.add_row(
+        shown.add_row(
             run["run_id"], status(run["status"]), run.get("trigger") or "", number(run.get("rows")),
-            seconds(run.get("seconds")), error.get("message", "").split("\n")[0][:80],
+            seconds(run.get("seconds")), error.get("message", "").split("\n")[0],
         )  # fmt: skip
-    return grid
+    return shown
 
 
 def show_error(console: Console, error: Any) -> None:

@@ -1,50 +1,19 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from datetime import date
 
 import duckdb
 import pytest
 
-from tests.demo import independent
 from tests.demo.conftest import Snapshots
 from tests.demo.plain import TRANSFORMATIONS, build_all, datasets, load_script
-
-GOLD = {
-    "carrier_punctuality": (("carrier", "month"), independent.carrier_punctuality),
-    "delay_by_weather": (("condition",), independent.delay_by_weather),
-    "busiest_routes": (("rank",), independent.busiest_routes),
-    "customers_per_state": (("state",), independent.customers_per_state),
-}
+from tests.support.gold import GOLD, differences, read
 
 
 @pytest.fixture(scope="module")
 def built(snapshots: Snapshots) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[tuple[str, bool, str]]]]:
     outcomes = [outcome for catalog in ("before", "after") for outcome in build_all(snapshots.con, catalog)]
     yield snapshots.con, outcomes
-
-
-def read(con: duckdb.DuckDBPyConnection, table: str, keys: tuple[str, ...]) -> dict[object, dict[str, object]]:
-    """A table by its key, which is a tuple if it has several columns; dates as ISO text."""
-    cursor = con.execute(f"FROM {table}")
-    names = [column[0] for column in cursor.description]
-    result = {}
-    for values in cursor.fetchall():
-        row = {
-            name: value.isoformat() if isinstance(value, date) else value
-            for name, value in zip(names, values, strict=True)
-        }
-        key = tuple(row.pop(name) for name in keys)
-        result[key if len(keys) > 1 else key[0]] = row
-    return result
-
-
-def same(ours: object, theirs: object) -> bool:
-    """Whole numbers and texts exactly, fractions to nine digits."""
-    if isinstance(ours, float) and isinstance(theirs, float):
-        return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-12)
-    return ours == theirs and type(ours) is type(theirs)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["loaded", "changed"])
@@ -54,16 +23,8 @@ def test_gold_agrees_with_the_independent_calculation(built, name: str, after: b
     keys, calculate = GOLD[name]
     ours = read(con, f"{'after' if after else 'before'}.built.{name}", keys)
     theirs = calculate(after)
-    assert ours.keys() == theirs.keys()
     assert len(ours) > 5
-    different = {
-        (key, column): (ours[key].get(column), value)
-        for key, row in theirs.items()
-        for column, value in row.items()
-        if not same(ours[key].get(column), value)
-    }
-    assert different == {}
-    assert all(ours[key].keys() == row.keys() for key, row in theirs.items())
+    assert differences(ours, theirs) == {}
 
 
 def test_check_scripts_pass_on_the_real_data(built) -> None:

@@ -46,7 +46,7 @@ def test_a_warning_publishes_and_is_shown(project: Project, database: EmbeddedPo
     )
     done = project.comboi("run")
     assert done.returncode == 0, done.stdout
-    assert "accepted_values" in done.stdout and "1 warned" in done.stdout
+    assert "accepted_values" in done.stdout and "1 warn" in done.stdout
 
 
 def test_an_empty_result_replaces_a_full_one_only_where_that_is_allowed(project: Project):

@@ -84,7 +84,10 @@ DATASETS: dict[str, Any] = {
     "gold": [
         {
             "name": "revenue",
-            "inputs": [{"alias": "orders", "dataset": "orders_clean"}, {"alias": "kinds", "dataset": "events_per_kind"}],
+            "inputs": [
+                {"alias": "orders", "dataset": "orders_clean"},
+                {"alias": "kinds", "dataset": "events_per_kind"},
+            ],
         },
     ],
 }
@@ -192,7 +195,9 @@ class Project:
                 manifest = read_manifest(lake, checkpoint["manifest"])
                 listed = {file.path for file in manifest.files}
                 there = {path for path in lake.list(f"{manifest.source}/{manifest.table}") if path.endswith(".parquet")}
-                assert there == listed, f"{name}: files that no manifest lists: {there - listed}; lost: {listed - there}"
+                assert there == listed, (
+                    f"{name}: files that no manifest lists: {there - listed}; lost: {listed - there}"
+                )
                 found[name] = con.execute(view_sql(lake, manifest, "current")).fetchall()
             for path in sorted((self.folder / "lake").glob("*/*/*.parquet")):
                 if path.parts[-3] != "bronze":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from comboi_core.cli import render
 from comboi_core.cli.following import follow
@@ -93,9 +93,7 @@ def _counts(console: Console, title: str, counts: dict[str, int]) -> None:
 
 def _closing(console: Console, home: Path, first: Record, second: Record, total: float) -> None:
     console.rule("what came of it", align="left")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("", "first run", "second run"):
-        table.add_column(name, justify="left" if not name else "right")
+    table = render.grid("", "first run", "second run", right="first run,second run")
     for title, value in (
         ("rows read from PostgreSQL", lambda run: f"{sum(item['rows'] for item in run['tables']):,}"),
         ("rows published in silver and gold", lambda run: f"{sum(item['rows'] for item in run['datasets']):,}"),
@@ -108,20 +106,28 @@ def _closing(console: Console, home: Path, first: Record, second: Record, total:
         found = item.get("duplicates")
         if found:
             console.print(
-                f"duplicates in {item['name']}: {found['duplicates']:,} of {found['records']:,} records; against the true "
-                f"links precision {found['precision']:.4f}, recall {found['recall']:.4f}"
+                f"duplicates in {item['name']}: {found['duplicates']:,} of {found['records']:,} records; "
+                f"against the true links precision {found['precision']:.4f}, recall {found['recall']:.4f}"
             )
     _routes(console, home, second)
-    console.print(f"\nthe files are in {home / 'lake'} (bronze, silver, gold: plain Parquet)", soft_wrap=True)
+    settings, config = home / "env", APP_FOLDER / "configs" / "initial.yml"
+    settings.write_text(f"export COMBOI_LAKE_ROOT='{home}' COMBOI_HUB='{home / 'hub.db'}'\n", encoding="utf-8")
+    comboi = _short(Path(sys.executable).parent / "comboi")
+    gold = _short(home / "lake" / "gold" / "metrics" / "carrier_punctuality.parquet")
+    console.print(f"\nthe files: {_short(home / 'lake')}/ (bronze, silver, gold: plain Parquet)", soft_wrap=True)
     console.print(f"everything together took {total:.0f} s")
     console.print(
         "\nwhat to try next\n"
-        "  comboi validate                      check the configuration (COMBOI_DEMO_POSTGRES is not set any more)\n"
-        f"  COMBOI_LAKE_ROOT={home} COMBOI_HUB={home / 'hub.db'} comboi runs\n"
-        "  configs/initial.yml                  point it at your own database, then `comboi run`\n"
-        "  comboi serve --schedule '0 0 * * * *'  keep it running, every hour",
+        f"  . {_short(settings)} && {comboi} status      the second run again; `runs` lists both\n"
+        f'  {_short(Path(sys.executable))} -c "import duckdb; duckdb.sql(\\"FROM \'{gold}\'\\").show()"\n'
+        f"  {_short(config)}      point it at your own database, then `{comboi} validate`, `{comboi} run`",
         soft_wrap=True,
     )
+
+
+def _short(path: Path) -> str:
+    """Return a path as people type it: relative to the working directory where it is below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _checks(run: Record) -> list[Record]:
@@ -134,12 +140,14 @@ def _routes(console: Console, home: Path, run: Record) -> None:
 
     path = next(item["path"] for item in run["datasets"] if item["name"] == "busiest_routes")
     with duckdb.connect() as con:
-        found = con.execute("SELECT * FROM read_parquet(?) LIMIT 5", [str(home / "lake" / "gold" / path)])
+        found = con.execute(
+            "SELECT rank, origin, dest, dest_name, flights, carriers FROM read_parquet(?) ORDER BY rank LIMIT 5",
+            [str(home / "lake" / "gold" / path)],
+        )
         columns = [column[0] for column in found.description]
         rows = found.fetchall()
-    table = Table(title="gold: busiest_routes, the first five", box=None, title_justify="left", header_style="bold")
-    for column in columns:
-        table.add_column(column)
+    console.print("\ngold, the first five of busiest_routes")
+    table = render.grid(*columns)
     for row in rows:
         table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
     console.print(table)
