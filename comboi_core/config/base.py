@@ -37,6 +37,12 @@ def _seconds(value: Any) -> Any:
     return value
 
 
+def _text(value: str) -> str:
+    if not value.strip() or "\x00" in value:
+        raise ValueError("is empty or holds a NUL character")
+    return value
+
+
 def _memory(value: str) -> str:
     if not _MEMORY.fullmatch(value):
         raise ValueError("write an amount of memory as a number and a unit: 512MB, 1GB")
@@ -45,6 +51,9 @@ def _memory(value: str) -> str:
 
 Seconds = Annotated[float, Field(allow_inf_nan=False, le=LONGEST), BeforeValidator(_seconds)]
 """A duration in seconds, written in YAML as `30s`, `5m`, `2h` or `1d`."""
+
+Text = Annotated[str, AfterValidator(_text)]
+"""Text that says something, and that SQL can hold."""
 
 Memory = Annotated[str, AfterValidator(_memory)]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from comboi_core.config.base import Model, Name, Seconds
+from comboi_core.config.base import Model, Name, Seconds, Text
 from comboi_core.domain.load import Mode
 from comboi_core.domain.names import RESERVED_SOURCES
 
@@ -15,11 +15,11 @@ class TableConfig(Model):
     """One table to land: a `table:` of the source or the result of a `query:`."""
 
     name: Name
-    table: str | None = None
-    query: str | None = None
-    columns: tuple[str, ...] | None = None
-    primary_key: tuple[str, ...] = ()
-    incremental_column: str | None = None
+    table: Text | None = None
+    query: Text | None = None
+    columns: tuple[Text, ...] | None = None
+    primary_key: tuple[Text, ...] = ()
+    incremental_column: Text | None = None
     mode: Mode | None = None
     lag: Seconds | None = Field(default=None, ge=0)
     on_null_cursor: Literal["include", "exclude", "fail"] = "include"
