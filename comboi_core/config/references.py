@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote
 
 _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-_BODY = re.compile(r"^(env|keyvault):([A-Za-z0-9_\-]+)$")
+_USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*@")
+_BODY = re.compile(r"^(env|keyvault):([A-Za-z0-9_\-]+)\Z")
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,19 @@ def parse(text: str) -> Iterator[Reference]:
 
 
 def substitute(text: str, values: dict[Reference, str]) -> str:
-    """Put values in the place of references."""
-    return _REFERENCE.sub(lambda match: values[next(parse(match[0]))], text)
+    """Put values in the place of references.
+
+    In front of the @ of a URI, as in `postgresql://user:{{keyvault:NAME}}@host`, they are URL-encoded: a password with
+    an @ or a / in it would else send the rest of itself out as a host's name.
+    """
+    userinfo = _USERINFO.match(text)
+    end = userinfo.end() if userinfo else 0
+
+    def value(match: re.Match[str]) -> str:
+        found = values[next(parse(match[0]))]
+        return quote(found, safe="") if match.end() <= end else found
+
+    return _REFERENCE.sub(value, text)
 
 
 def find(value: Any) -> Iterator[Reference]:
