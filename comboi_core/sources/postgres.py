@@ -56,7 +56,7 @@ class PostgresTable:
         self._secrets = secrets(connection["conn_str"])
         self._alias = f"comboi_pg_{next(_ALIASES)}"
         try:
-            self._relation = sql.relation(table.table) if table.table else sql.subquery(str(table.query))
+            self._relation = sql.relation(table.table) if table.table is not None else sql.subquery(str(table.query))
         except ValueError as error:
             raise ConfigError(f"{self._place}: table: {table.table} cannot be understood: {error}") from None
         self._from = f"{self._relation} AS src"
@@ -119,7 +119,7 @@ class PostgresTable:
 
     def _attach(self, conn_str: str) -> None:
         target = literal(with_session(conn_str))
-        self._guarded(lambda: self._con.execute(f"LOAD {literal(str(_extension()))}"))
+        self._guarded(lambda: self._con.execute(f"LOAD {literal(str(extension_path()))}"))
         self._guarded(
             lambda: self._con.execute(f"ATTACH {target} AS {identifier(self._alias)} (TYPE postgres, READ_ONLY)")
         )
@@ -149,7 +149,7 @@ class PostgresTable:
 
     def _find(self) -> tuple[str | None, int | None]:
         """The table's oid and the planner's row count; both None for a query, the count None if it is not known."""
-        if not self._config.table:
+        if self._config.table is None:
             return None, None
         found = self._rows(sql.find_table(self._config.table))
         if not found:
@@ -342,7 +342,7 @@ class PostgresTable:
         return f"({inside} OR {operand} IS NULL)" if chunk.low is None else f"({inside})"
 
 
-def _extension() -> Path:
+def extension_path() -> Path:
     """The extension's file in its wheel; loaded by path, so neither network nor home directory is needed."""
     spec = find_spec(_PACKAGE)
     folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.config.sources import PostgresSource
 from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.domain.sql import literal
-from comboi_core.sources.postgres import PostgresTable
+from comboi_core.sources.postgres import PostgresTable, extension_path
 from comboi_core.sources.registry import open_source
 from comboi_core.transforms.engine import open_duckdb
 
@@ -23,9 +24,20 @@ PASSWORD = "p'w \"d/é%:@?&=#+"
 _NUMBERS = itertools.count()
 
 
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """A folder of its own in the system's temporary one.
+
+    Not pytest's: each pytest that starts closes the folder above those of all its runs, and the server's user has to
+    pass through it.
+    """
+    with tempfile.TemporaryDirectory(prefix="comboi-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def pg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), tcp=True, password=PASSWORD) as server:
+def pg() -> Iterator[EmbeddedPostgres]:
+    with data_folder() as folder, EmbeddedPostgres(folder, tcp=True, password=PASSWORD) as server:
         yield server
 
 
@@ -87,7 +99,10 @@ class Shop:
         load = adapter.plan(checkpoint, full_refresh=full_refresh)
         rows: list[tuple[str | None, ...]] = []
         for chunk in load.chunks:
-            rows += self.con.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({adapter.select(load, chunk)})").fetchall()
+            try:
+                rows += self.con.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({adapter.select(load, chunk)})").fetchall()
+            except Exception as error:
+                raise adapter.translate(error) from None
         if load.unchanged:
             return load, rows, checkpoint
         after = Checkpoint(load.sequence, load.watermark, None, load.columns)
@@ -97,6 +112,7 @@ class Shop:
     def transaction(self, text: str) -> Iterator[None]:
         """Run SQL in a second session's transaction, which stays open for the block and commits at its end."""
         with open_duckdb(memory_limit="256MB", threads=1) as writer:
+            writer.execute(f"LOAD {literal(str(extension_path()))}")
             writer.execute(f"ATTACH {literal(self.uri)} AS w (TYPE postgres)")
             writer.execute("BEGIN")
             writer.execute(f"CALL postgres_execute('w', {literal(text.replace('{s}', self.schema))})")
@@ -113,7 +129,7 @@ def shop(con: Any, pg: EmbeddedPostgres, schema: str) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def server() -> Iterator[EmbeddedPostgres]:
     """A server that a test may stop."""
-    with EmbeddedPostgres(tmp_path / "pg") as started:
+    with data_folder() as folder, EmbeddedPostgres(folder) as started:
         yield started

@@ -167,7 +167,8 @@ def test_a_value_that_parquet_cannot_hold_fails_the_load_and_is_named(shop, tmp_
     shop.run(f"CREATE TABLE {{s}}.orders (n integer, {quoted} {kind})")
     # Far enough down that rows have been read before the value comes.
     shop.run(
-        f"INSERT INTO {{s}}.orders SELECT i, CASE i WHEN 49999 THEN {literal(value)}::{kind} END FROM generate_series(1, 50000) i"
+        f"INSERT INTO {{s}}.orders SELECT i, CASE i WHEN 49999 THEN {literal(value)}::{kind} END "
+        "FROM generate_series(1, 50000) i"
     )
     adapter = shop.open()
     load = adapter.plan(Checkpoint(), full_refresh=False)
