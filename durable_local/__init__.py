@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from .clock import Clock, TravelClock
 from .errors import AppLoadError, DurableLocalError, HostStoppedError, HubLockedError, UnknownInstanceError
 from .faults import Faults
 from .host import Host
+
+# A library says nothing unless its user configures logging.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "AppLoadError",

@@ -31,6 +31,7 @@ from .store import Store
 
 log = logging.getLogger("durable_local")
 
+_MANY_ACTIONS = 50_000
 _CONTEXT = (
     '{"history":[%s],"input":%s,"instanceId":%s,"isReplaying":%s,"parentInstanceId":%s,"upperSchemaVersion":1,'
     '"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"3.00:00:00",'
@@ -91,6 +92,8 @@ class EpisodeRunner:
             # Rewound or replaced meanwhile: the messages are still there for the next round.
             return Ran(instances=[instance_id])
         finished = step.status in TERMINAL
+        if finished and instance.parent_id is None:
+            log.info("orchestration '%s' (%s): %s", instance.id, instance.name, step.status)
         self._histories.remember(instance.id, past, step, stored.revision)
         wake = [child.id for child in step.children]
         wake += [instance_id] if step.restart is not None else []
@@ -165,7 +168,7 @@ class EpisodeRunner:
             log.error("orchestration '%s' (%s) fails: %s", instance.id, instance.name, error)
             self._drop_work(step, new_texts)
             self._fail(instance, step, str(error), now)
-            return Outcome([], True, 0, 0, None, False)
+            return Outcome([], True, 0, 0, None, False, -1)
         if step.restart is None and step.status == "Running":
             step.events.append(encode(event(Kind.ORCHESTRATOR_COMPLETED, now)))
         return outcome
@@ -199,13 +202,15 @@ class EpisodeRunner:
                     "Non-Deterministic workflow detected: two replays of one history gave different actions: "
                     f"{_first_difference(answer.actions, again.actions)}"
                 )
+        if len(answer.actions) > _MANY_ACTIONS:
+            log.warning("orchestration '%s' has %d actions; Azure stops at 100000", instance.id, len(answer.actions))
         if answer.broken:
             raise DurableLocalError(answer.error)
         return answer
 
     def _settle(self, instance: Instance, step: Step, answer: Answer, outcome: Outcome, now: int) -> None:
         if answer.error is not None:
-            self._fail(instance, step, answer.error, now)
+            self._fail(instance, step, answer.error, now, outcome.next_seq)
         elif outcome.continues:
             text = json.dumps(outcome.continue_input)
             check_size(f"the new input of orchestrator '{instance.name}'", text)
@@ -221,17 +226,27 @@ class EpisodeRunner:
             )
         elif answer.done:
             check_size(f"the output of orchestrator '{instance.name}'", answer.output)
-            self._finish(instance, step, "Completed", answer.output, now)
+            self._finish(instance, step, "Completed", answer.output, now, seq=outcome.next_seq)
 
-    def _fail(self, instance: Instance, step: Step, error: str, now: int) -> None:
+    def _fail(self, instance: Instance, step: Step, error: str, now: int, seq: int = -1) -> None:
         text = shorten(f"Orchestrator function '{instance.name}' failed: {error}")
-        self._finish(instance, step, "Failed", json.dumps(text), now, failure=text)
+        self._finish(instance, step, "Failed", json.dumps(text), now, failure=text, seq=seq)
 
     def _finish(
-        self, instance: Instance, step: Step, status: str, output: str | None, now: int, failure: str | None = None
+        self,
+        instance: Instance,
+        step: Step,
+        status: str,
+        output: str | None,
+        now: int,
+        *,
+        failure: str | None = None,
+        seq: int = -1,
     ) -> None:
         step.status, step.output = status, output
-        completed = event(Kind.EXECUTION_COMPLETED, now, Result=output, OrchestrationStatus=status, FailureDetails=None)
+        completed = event(
+            Kind.EXECUTION_COMPLETED, now, seq, Result=output, OrchestrationStatus=status, FailureDetails=None
+        )
         step.events += [encode(completed), encode(event(Kind.ORCHESTRATOR_COMPLETED, now))]
         if instance.parent_id is not None and instance.parent_seq is not None:
             text = output if failure is None else failure

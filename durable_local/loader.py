@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -121,7 +121,7 @@ def _add(index: FunctionApp, function: Any) -> None:
         name=name,
         trigger=trigger,
         call=user_function,
-        is_async=asyncio.iscoroutinefunction(user_function),
+        is_async=inspect.iscoroutinefunction(user_function),
         wants_context=check_function(name, user_function, bindings),
         client_names=tuple(binding.name for binding in bindings if binding.type == "durableClient"),
     )

@@ -64,6 +64,7 @@ class Outcome:
     awaited_answers: int
     continue_input: str | None
     continues: bool
+    next_seq: int
 
     @property
     def settled(self) -> bool:
@@ -116,6 +117,7 @@ class Shim:
             awaited_answers=len(self._answers),
             continue_input=self._continue_input,
             continues=self._continues,
+            next_seq=self._seq,
         )
 
     def _process(self, item: Event) -> None:
