@@ -85,7 +85,9 @@ def run_lane(context):
         return lane["failed"] + 1
     results = []
     for item in page["items"]:
-        done = [{key: result[key] for key in ("name", "status", "rows") if key in result} for result in results]
+        done = [
+            {key: result[key] for key in ("name", "status", "rows", "seconds") if key in result} for result in results
+        ]
         context.set_custom_status({"item": item["name"], "done": done})
         outcome = item.get("outcome")
         if outcome is None:

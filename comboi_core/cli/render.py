@@ -14,6 +14,9 @@ Record = dict[str, Any]
 SAMPLE_COLUMNS = 6
 """Columns of failing rows that are shown, the checked ones first; `--json` shows all."""
 
+SIZE_UNITS = (("B", 1, 0), ("kB", 1e3, 0), ("MB", 1e6, 1), ("GB", 1e9, 1))
+"""Name, bytes, decimals shown."""
+
 STYLES = {
     "succeeded": ("✓", "green"),
     "failed": ("✗", "bold red"),
@@ -35,17 +38,13 @@ def size(value: int | None) -> str:
     """Return bytes in a readable unit."""
     if value is None:
         return ""
-    amount = float(value)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    raise AssertionError("unreachable: the loop returns for GB")
+    unit = next(unit for unit in SIZE_UNITS if value < 1000 * unit[1] or unit is SIZE_UNITS[-1])
+    return f"{value / unit[1]:.{unit[2]}f} {unit[0]}"
 
 
 def seconds(value: float | None) -> str:
     """Return a duration."""
-    return "" if value is None else f"{value:.1f} s"
+    return "" if value is None else f"{value:.1f}s"
 
 
 def status(value: str) -> Text:
@@ -130,7 +129,7 @@ def run_view(record: Record) -> RenderableType:
     """Return a whole run: headline, tables, datasets, then what failed or warned, with remedies."""
     head = Text.assemble(("run ", "bold"), record["run_id"], "  ", status(record["status"]))
     if record.get("seconds") is not None:
-        head.append(f"  in {record['seconds']:.1f} s")
+        head.append(f"  in {record['seconds']:.1f}s")
     parts: list[RenderableType] = [head]
     if record.get("holder"):
         parts.append(Text(f"another run held the lease: {record['holder']['run_id']}"))

@@ -98,7 +98,7 @@ def _closing(console: Console, home: Path, first: Record, second: Record, total:
         ("rows read from PostgreSQL", lambda run: f"{sum(item['rows'] for item in run['tables']):,}"),
         ("rows published in silver and gold", lambda run: f"{sum(item['rows'] for item in run['datasets']):,}"),
         ("checks passed", lambda run: f"{sum(check['passed'] for check in _checks(run))} of {len(_checks(run))}"),
-        ("time", lambda run: f"{run['seconds']:.1f} s"),
+        ("time", lambda run: render.seconds(run["seconds"])),
     ):
         table.add_row(title, value(first), value(second))
     console.print(table)
