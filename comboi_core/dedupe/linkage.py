@@ -93,7 +93,7 @@ def link(bench: Workbench, config: SplinkConfig, columns: dict[str, str]) -> tup
             remedy="Add a list of columns to em_blocking on which many true duplicates agree.",
         )
     with _errors(columns, candidates):
-        _predict_and_cluster(bench, config, columns, [rule for rule, found in sessions.items() if found])
+        _predict_and_cluster(bench, config, columns, {rule: found for rule, found in sessions.items() if found})
     return tuple(
         f"em_blocking [{', '.join(rule)}] found no pair and was left out"
         for rule, found in sessions.items()
@@ -114,7 +114,9 @@ def _pairs(bench: Workbench, columns: list[str]) -> int:
     return int(bench.con.execute(query).fetchone()[0])
 
 
-def _predict_and_cluster(bench: Workbench, config: SplinkConfig, columns: dict[str, str], sessions: Rules) -> None:
+def _predict_and_cluster(
+    bench: Workbench, config: SplinkConfig, columns: dict[str, str], sessions: dict[tuple[str, ...], int]
+) -> None:
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
     from splink.clustering import cluster_pairwise_predictions_at_threshold
 
@@ -136,8 +138,10 @@ def _predict_and_cluster(bench: Workbench, config: SplinkConfig, columns: dict[s
         [block(rule) for rule in training.deterministic_rules], recall=training.recall
     )
     linker.training.estimate_u_using_random_sampling(max_pairs=training.max_pairs, seed=training.seed)
-    for rule in sessions:
-        linker.training.estimate_parameters_using_expectation_maximisation(block(rule))
+    for rule, found in sessions.items():
+        # A session over all pairs of a wide rule is what takes most time and memory; a sample learns the same.
+        sampled = training.max_pairs if found > training.max_pairs else None
+        linker.training.estimate_parameters_using_expectation_maximisation(block(rule), max_pairs=sampled)
     # A little below the threshold: what rounding lifts to it counts as well.
     lowest = max(config.threshold_match_probability - 10**-_DIGITS, 0.0)
     predicted = linker.inference.predict(threshold_match_probability=lowest)

@@ -281,6 +281,18 @@ def test_a_training_rule_that_finds_nothing_is_left_out_and_reported(con: duckdb
     assert report.remarks == ("em_blocking [phone] found no pair and was left out",)
 
 
+def test_a_wide_training_rule_is_sampled_and_still_always_alike(con: duckdb.DuckDBPyConnection) -> None:
+    people(con, 600)
+    outcomes = set()
+    for threads in (1, 3):
+        con.execute(f"SET threads = {threads}")
+        report = run(con, config(training=training(max_pairs=20000)))
+        outcomes.add((report, str(con.execute("FROM links").fetchall())))
+        con.execute("DROP TABLE kept; DROP TABLE links")
+    assert len(outcomes) == 1
+    assert report.duplicates == 300
+
+
 def test_tiny_inputs_end_in_a_result_or_in_an_error_that_says_why(con: duckdb.DuckDBPyConnection) -> None:
     draw = random.Random(3)
     outcomes = set()
@@ -354,6 +366,15 @@ def test_a_comparison_that_does_not_fit_its_column_s_type_is_named(con: duckdb.D
     wrong = [{"type": "JaroWinklerAtThresholds", "column": "updated"}]
     message = refusal(con, config(comparisons=wrong))
     assert message.startswith("comparison JaroWinklerAtThresholds(updated) does not fit its column: Binder Error")
+
+
+def test_refusals_read_the_same_while_duckdb_words_its_errors_as_json(con: duckdb.DuckDBPyConnection) -> None:
+    people(con)
+    wrong = [config(comparisons=[{"type": "JaroWinklerAtThresholds", "column": "updated"}])]
+    wrong += [config(survivor={"order_by": "age"}), config(training=training(recall=0.001))]
+    said = [refusal(con, settings) for settings in wrong]
+    con.execute("SET GLOBAL errors_as_json = true")
+    assert [refusal(con, settings).split("LINE")[0] for settings in wrong] == [text.split("LINE")[0] for text in said]
 
 
 @pytest.mark.parametrize("column", ["cluster_id", "Cluster_Size"])

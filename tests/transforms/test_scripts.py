@@ -449,6 +449,25 @@ def test_a_reader_that_breaks_midway_names_the_user_s_line(con: duckdb.DuckDBPyC
     assert "boom" in error.message
 
 
+def test_a_python_function_that_fails_within_sql_names_its_line(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    script = write(
+        tmp_path,
+        "a.py",
+        """\
+        def double(n: int) -> int:
+            raise ValueError("boom")
+
+        def transform(con, inputs):
+            con.create_function("double", double)
+            return "SELECT double(order_id) FROM orders"
+        """,
+    )
+    error = failure(con, script)
+    assert error.message.startswith(f"{script}:2: ")
+    assert "boom" in error.message
+
+
 def test_errors_of_comboi_pass_through(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     script = write(tmp_path, "a.sql", "SELECT 1")
     with pytest.raises(SourceUnreachable), user_errors(script, con, INPUTS):
