@@ -44,7 +44,9 @@ def log_to_file(path: Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+        handler = RotatingFileHandler(
+            path, maxBytes=MAX_BYTES, backupCount=FILES_KEPT, encoding="utf-8", errors="replace"
+        )
     except OSError as error:
         logger.warning("cannot write logs to %s: %s", path, error)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from typing import Any
@@ -10,8 +11,13 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 HIDDEN = "***"
 MINIMUM_LENGTH = 4
 
-_PASSWORD = re.compile(r"(?i)\b(password|pwd|accountkey|sharedaccesskey|sig)(\s*=\s*)('[^']*'|[^\s;&'\"]+)")
-_URI_PASSWORD = re.compile(r"(\w+://[^\s/:@]*:)([^\s/@]+)(@)")
+_PASSWORD = re.compile(
+    r"""(?ix) \b (password | pwd | accountkey | sharedaccesskey | sig)
+        (\s*=\s* | ["']\s*:\s*)                                       # key = value, or "key": value
+        ( '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | \{[^}]*\} | [^\s;&'"]+ )"""
+)
+# Up to the last @: a password that holds one was not encoded, and is a secret all the same.
+_URI_PASSWORD = re.compile(r"(://[^\s/:@]*:)([^\s/]+)(@)")
 
 
 class Redactor:
@@ -25,15 +31,17 @@ class Redactor:
         self._secrets: tuple[str, ...] = ()
 
     def add(self, secret: str) -> None:
-        """Hide a value from now on: itself, URL-encoded, and the password if it is a connection string."""
-        found = {secret, quote(secret, safe=""), quote_plus(secret)}
+        """Hide a value from now on: itself, encoded as messages encode it, and the password of a connection string."""
+        found = {secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1], json.dumps(secret)[1:-1]}
         try:
             password = urlsplit(secret).password
         except ValueError:
             password = None
         if password:
-            found |= {password, unquote(password)}
-        found |= {match[3].strip("'") for match in _PASSWORD.finditer(secret)}
+            found |= {password, unquote(password), *password.split("@")}
+        for match in _PASSWORD.finditer(secret):
+            bare = match[3][1:-1] if match[3][0] in "'\"{" else match[3]
+            found |= {bare, re.sub(r"\\(.)", r"\1", bare)}
         with self._lock:
             known = set(self._secrets) | {value for value in found if len(value) >= MINIMUM_LENGTH}
             # Longest first, so that a secret inside another one does not leave the rest of it standing.
