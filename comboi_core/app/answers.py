@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from comboi_core.app.workspace import Workspace, open_workspace
-from comboi_core.domain.errors import ComboiError, InternalError
+from comboi_core.domain.errors import ComboiError, ErrorRecord, InternalError
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.telemetry.redaction import redactor
 
 log = logging.getLogger(f"{LOGGER}.activities")
+
+MESSAGE_LENGTH = 1500
 
 Work = Callable[[Workspace, dict[str, Any]], dict[str, Any]]
 
@@ -27,14 +29,22 @@ def answer(work: Work, payload: dict[str, Any]) -> dict[str, Any]:
     try:
         result = work(open_workspace(config_hash=payload.get("config_hash")), payload)
     except ComboiError as error:
-        record = redactor.value(error.record())
-        log.warning(record["message"], extra={**context, "code": record["code"]})
-        return {"error": record}
+        log.warning("%s", error.message, extra={**context, "code": error.code})
+        return {"error": _record(error)}
     except Exception as error:
         log.exception("unforeseen error", extra=context)
-        return {"error": redactor.value(InternalError(f"{type(error).__name__}: {error}").record())}
+        return {"error": _record(InternalError(f"{type(error).__name__}: {error}"))}
     log.info("done", extra=context)
     return result
+
+
+def _record(error: ComboiError) -> ErrorRecord:
+    """Return the error without secrets, and short: it goes into orchestrations' histories. The log has all of it."""
+    record = error.record()
+    message = redactor.text(record["message"])
+    if len(message) > MESSAGE_LENGTH:
+        message = f"{message[:MESSAGE_LENGTH]} ... (the log has the rest)"
+    return {**record, "message": message, "remedy": redactor.text(record["remedy"])}
 
 
 def _item(payload: dict[str, Any]) -> str | None:
