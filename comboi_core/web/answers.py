@@ -33,19 +33,21 @@ class Answer:
     @property
     def text(self) -> str:
         """The body as JSON text."""
-        return json.dumps(self.body, ensure_ascii=False)
+        text = json.dumps(self.body, ensure_ascii=False)
+        return text.encode(errors="replace").decode()  # a lone surrogate out of a request cannot be sent back
 
 
 def problem(error: ComboiError) -> Answer:
     """Turn an error into a problem document with code, remedy and the error's context."""
-    record = redactor.value(error.record())
-    status = STATUS_OF_CODE.get(record["code"], 500)
+    status = STATUS_OF_CODE.get(error.code, 500)
     body = {
-        "type": f"urn:comboi:error:{record['code']}",
-        "title": record["code"].replace("_", " "),
-        "status": status,
-        "detail": record["message"],
-        **{key: record[key] for key in ("code", "remedy", "transient")},
         **redactor.value({key: value for key, value in error.context.items() if isinstance(value, (str, dict, list))}),
+        "type": f"urn:comboi:error:{error.code}",
+        "title": error.code.replace("_", " "),
+        "status": status,
+        "detail": redactor.text(error.message),
+        "code": error.code,
+        "remedy": redactor.text(error.remedy),
+        "transient": error.transient,
     }
     return Answer(status, body, content_type="application/problem+json")

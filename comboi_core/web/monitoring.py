@@ -32,7 +32,9 @@ async def list_runs(hub: Hub, workspace: Workspace, *, limit: str | None, status
     Raises:
         RequestInvalid: `limit` is no number from 1 to MAX_LIMIT, or there is no such `status`.
     """
-    if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAX_LIMIT):
+    if limit is not None and not (
+        limit.isascii() and limit.isdigit() and len(limit) < 9 and 1 <= int(limit) <= MAX_LIMIT
+    ):
         raise RequestInvalid(f"limit: expected a number from 1 to {MAX_LIMIT}, got '{limit}'")
     if status is not None and status not in RUN_STATES:
         raise RequestInvalid(f"status: there is no '{status}'; there are {', '.join(RUN_STATES)}")
