@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +30,11 @@ def answer(work: Work, payload: dict[str, Any]) -> dict[str, Any]:
     try:
         result = work(open_workspace(config_hash=payload.get("config_hash")), payload)
     except ComboiError as error:
-        log.warning("%s", error.message, extra={**context, "code": error.code})
+        log.warning("%s", redactor.text(error.message), extra={**context, "code": error.code})
         return {"error": _record(error)}
     except Exception as error:
-        log.exception("unforeseen error", extra=context)
+        # Redacted here already: in Azure, the worker's own handlers write records too, and know nothing of secrets.
+        log.error("unforeseen error: %s", redactor.text(traceback.format_exc()), extra=context)
         return {"error": _record(InternalError(f"{type(error).__name__}: {error}"))}
     log.info("done", extra=context)
     return result
