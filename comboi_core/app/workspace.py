@@ -91,6 +91,9 @@ def open_workspace(*, config_hash: str | None = None) -> Workspace:
     path = config_path()
     stamps = (_stamp(path), *sorted(_stamp(other) for other in path.parent.glob("*.y*ml")))
     project = _load(path.resolve(), stamps)
+    if project.pipeline_file.transformations_file:  # it may lie in another folder
+        stamps = (*stamps, _stamp(project.root / project.pipeline_file.transformations_file))
+        project = _load(path.resolve(), stamps)
     if config_hash and project.config_hash != config_hash:
         raise ConfigChanged(f"the configuration changed from {config_hash} to {project.config_hash} during the run")
     if project.pipeline_file.monitoring.log_path:
