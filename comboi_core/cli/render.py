@@ -29,6 +29,9 @@ STYLES = {
 }
 
 
+_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(9), *range(11, 32), *range(0x7F, 0xA0))}
+
+
 def number(value: int | None) -> str:
     """Return a count with thousands separators, or nothing."""
     return "" if value is None else f"{value:,}"
@@ -45,6 +48,11 @@ def size(value: int | None) -> str:
 def seconds(value: float | None) -> str:
     """Return a duration."""
     return "" if value is None else f"{value:.1f}s"
+
+
+def plain(value: str, style: str = "") -> Text:
+    """Return text as it is: no markup in it counts, and data cannot steer the terminal by control characters."""
+    return Text(value.translate(_CONTROLS), style=style)
 
 
 def status(value: str) -> Text:
@@ -89,7 +97,7 @@ def tables_grid(tables: list[Record]) -> Table:
         shown.add_row(
             _sign(item), _named(f"{item['source']}.{item['table']}", item), item.get("mode") or "",
             number(item.get("rows")), number(item.get("files")), size(item.get("bytes")),
-            watermark(item.get("watermark")), seconds(item.get("seconds")),
+            plain(watermark(item.get("watermark"))), seconds(item.get("seconds")),
         )  # fmt: skip
     return shown
 
@@ -151,18 +159,18 @@ def _troubles(record: Record) -> list[RenderableType]:
     for item in [record, *items]:
         name = item.get("name") or (f"{item['source']}.{item['table']}" if "source" in item else "run")
         if item.get("error"):
-            found.append(Text(f"✗ {name}: [{item['error']['code']}] {item['error']['message']}", style="red"))
-            found.append(Text(f"  what to do: {item['error']['remedy']}"))
+            found.append(plain(f"✗ {name}: [{item['error']['code']}] {item['error']['message']}", style="red"))
+            found.append(plain(f"  what to do: {item['error']['remedy']}"))
         for retry in item.get("retried") or ():
-            found.append(Text(f"! {name}: an attempt failed: [{retry['code']}] {retry['message']}", style="yellow"))
+            found.append(plain(f"! {name}: an attempt failed: [{retry['code']}] {retry['message']}", style="yellow"))
         for change in [*(item.get("schema_changes") or ()), *(item.get("warnings") or ())]:
-            found.append(Text(f"! {name}: {change}", style="yellow"))
+            found.append(plain(f"! {name}: {change}", style="yellow"))
         if item.get("reason") and item["status"] == "skipped" and record["status"] != "running":
-            found.append(Text(f"– {name}: skipped: {item['reason']}", style="dim"))
+            found.append(plain(f"– {name}: skipped: {item['reason']}", style="dim"))
         found_duplicates = item.get("duplicates") or {}
         if found_duplicates.get("precision") is not None:
             quality = "against the labels precision {precision:.4f}, recall {recall:.4f}".format(**found_duplicates)
-            found.append(Text(f"· {name}: deduplication: {quality}", style="dim"))
+            found.append(plain(f"· {name}: deduplication: {quality}", style="dim"))
         for check in item.get("checks") or ():
             if not check["passed"]:
                 found += _failed_check(name, check)
@@ -172,15 +180,15 @@ def _troubles(record: Record) -> list[RenderableType]:
 def _failed_check(name: str, check: Record) -> list[RenderableType]:
     bad = check["severity"] == "error"
     said = f"{'✗' if bad else '!'} {name}: check {check['name']}: {check['message']}"
-    line = Text(said, style="red" if bad else "yellow")
+    line = plain(said, style="red" if bad else "yellow")
     if not check["sample"]:
         return [line]
     columns = sorted(check["sample"][0], key=lambda column: column not in check["name"])[:SAMPLE_COLUMNS]
     rows = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim", style="dim")
     for column in columns:
-        rows.add_column(column, overflow="ellipsis", no_wrap=True, max_width=20)
+        rows.add_column(plain(column), overflow="ellipsis", no_wrap=True, max_width=20)
     for row in check["sample"]:
-        rows.add_row(*("NULL" if row[column] is None else str(row[column]) for column in columns))
+        rows.add_row(*(plain("NULL" if row[column] is None else str(row[column])) for column in columns))
     return [line, rows]
 
 
@@ -191,7 +199,7 @@ def runs_grid(runs: list[Record]) -> Table:
         error = run.get("error") or {}
         shown.add_row(
             run["run_id"], status(run["status"]), run.get("trigger") or "", number(run.get("rows")),
-            seconds(run.get("seconds")), error.get("message", "").split("\n")[0],
+            seconds(run.get("seconds")), plain(error.get("message", "").split("\n")[0]),
         )  # fmt: skip
     return shown
 
@@ -199,5 +207,5 @@ def runs_grid(runs: list[Record]) -> Table:
 def show_error(console: Console, error: Any) -> None:
     """Print an error and its remedy, one problem per line."""
     for line in str(error.message).split("\n"):
-        console.print(Text(f"✗ {line}", style="red"))
-    console.print(Text(f"  what to do: {error.remedy}"))
+        console.print(plain(f"✗ {line}", style="red"))
+    console.print(plain(f"  what to do: {error.remedy}"))
