@@ -29,7 +29,7 @@ STYLES = {
 }
 
 
-_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(9), *range(11, 32), *range(0x7F, 0xA0))}
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
 
 
 def number(value: int | None) -> str:
