@@ -90,7 +90,7 @@ class LocalLake:
 
     def tidy(self) -> None:
         """See `domain.ports.Lake.tidy`."""
-        with suppress(FileNotFoundError), self._explained(_STAGING):
+        with suppress(LakeNotFound), self._explained(_STAGING):
             for leftover in (self._root / _STAGING).iterdir():
                 with suppress(FileNotFoundError):
                     if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:

@@ -2,8 +2,8 @@
 
 The current state of a merged table is every row whose key no later load has. With the key unique in each load, the keys
 of all loads but the first are enough to find that out: they are gathered first, and all rows stream past them. Measured
-with 10 million rows and 20 loads of 100,000, 2 threads, 1 GB, in CPU time: `row_number() ... QUALIFY` over all
-columns takes 1.9 times as long into Parquet and 4 times in an aggregate over two columns, and 1.1 GB for 0.33; `arg_max`
+with 10 million rows and 20 loads of 100,000, 2 threads, 1 GB, in CPU time: `row_number() ... QUALIFY` over all columns
+takes 1.9 times as long into Parquet, 4 times in an aggregate over two columns, and 1.1 GB in place of 0.33; `arg_max`
 over whole rows ran out of memory; picking winners by file and row number took 1.7 times as long as QUALIFY. QUALIFY
 stays for tables (queries, mostly) where one load may hold a key twice.
 """
@@ -27,13 +27,13 @@ def view_sql(lake: Lake, manifest: Manifest, view: Literal["current", "log"]) ->
 
     `current` gives the table: for mode merge the latest row per primary key (of the latest load that has it, then the
     largest cursor), else every row. `log` gives every landed row since the last load that replaced the table, with the
-    load's number in `_load`. Columns and types are those of the manifest; a column that a file lacks reads NULL. A table
-    without files has no rows.
+    load's number in `_load`. Columns and types are those of the manifest; a column that a file lacks reads NULL. A
+    table without files has no rows.
     """
     if view == "log":
         return f"SELECT {_names(manifest)}, {LOAD} FROM {_rows(lake, manifest, {LOAD})}"
     loads = {file.load for file in manifest.files}
-    if manifest.mode != "merge" or (manifest.key_unique and len(loads) < 2):
+    if manifest.mode != "merge" or not loads or (manifest.key_unique and len(loads) < 2):
         return f"SELECT {_names(manifest)} FROM {_rows(lake, manifest)}"
     return (_not_superseded if manifest.key_unique else _first_of_key)(lake, manifest)
 
