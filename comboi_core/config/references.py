@@ -28,12 +28,14 @@ def parse(text: str) -> Iterator[Reference]:
     """Yield the references in a string.
 
     Raises:
-        ValueError: a `{{...}}` that is neither `env:NAME` nor `keyvault:NAME`.
+        ValueError: a `{{...}}` that is neither `env:NAME` nor `keyvault:NAME`, or a name that Key Vault cannot have.
     """
     for match in _REFERENCE.finditer(text):
         body = _BODY.match(match[1])
         if not body:
             raise ValueError(f"'{match[0]}' is no reference; write {{{{env:NAME}}}} or {{{{keyvault:NAME}}}}")
+        if body[1] == "keyvault" and "_" in body[2]:
+            raise ValueError(f"'{match[0]}': the name of a secret in Key Vault has letters, digits and - only")
         yield Reference(body[1], body[2])  # type: ignore[arg-type]
 
 

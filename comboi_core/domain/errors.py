@@ -67,6 +67,14 @@ class ReferenceMissing(ComboiError):
     remedy = "Set the environment variable or create the secret that the message names."
 
 
+class VaultUnavailable(ComboiError):
+    """The vault that holds a secret does not answer at the moment."""
+
+    code = "vault_unavailable"
+    remedy = "Check vault_url and that the network reaches it."
+    transient = True
+
+
 class CycleError(ComboiError):
     """Datasets depend on each other in a circle."""
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from comboi_core.config.references import Reference, find, substitute
-from comboi_core.domain.errors import ReferenceMissing
+from comboi_core.domain.errors import ReferenceMissing, VaultUnavailable
+
+BUSY = (408, 429, 500, 502, 503, 504)
 
 Store = Callable[[str], str]
 """Gives the value of a name; raises ReferenceMissing."""
@@ -36,7 +38,8 @@ def key_vault(vault_url: str) -> Store:
     """Return a store over a Key Vault; the identity is azure-identity's DefaultAzureCredential.
 
     Raises (from the store):
-        ReferenceMissing: the vault has no such secret, refuses the identity, or does not answer.
+        ReferenceMissing: the vault has no such secret, or refuses the identity.
+        VaultUnavailable: the vault does not answer, or not now.
     """
 
     def value(name: str) -> str:
@@ -61,15 +64,14 @@ def key_vault(vault_url: str) -> Store:
                 remedy="Sign in with `az login`, or give the function app a managed identity.",
             ) from None
         except HttpResponseError as refused:
+            if refused.status_code in BUSY:
+                raise VaultUnavailable(f"{where}: the vault answers {refused.status_code}") from None
             raise ReferenceMissing(
                 f"{where}: the vault answers {refused.status_code}",
                 remedy="Give the identity the role `Key Vault Secrets User` on the vault.",
             ) from None
         except AzureError as unreachable:
-            raise ReferenceMissing(
-                f"{where}: the vault cannot be reached: {type(unreachable).__name__}",
-                remedy="Check vault_url and that the network reaches it.",
-            ) from None
+            raise VaultUnavailable(f"{where}: the vault cannot be reached: {type(unreachable).__name__}") from None
 
     return value
 

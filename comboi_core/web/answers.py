@@ -18,6 +18,7 @@ STATUS_OF_CODE = {
     "config_invalid": 503,
     "lake_unavailable": 503,
     "reference_missing": 503,
+    "vault_unavailable": 503,
 }
 
 
