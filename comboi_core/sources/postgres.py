@@ -9,11 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from comboi_core.config.sources import TableConfig
 from comboi_core.domain.errors import ComboiError, ConfigError, SourceObjectMissing, UnsupportedValue
@@ -25,20 +21,14 @@ from comboi_core.sources import drift
 from comboi_core.sources import postgres_sql as sql
 from comboi_core.sources import postgres_types as types
 from comboi_core.sources import postgres_window as windows
-from comboi_core.sources.postgres_connection import secrets, with_session
-from comboi_core.sources.postgres_errors import translate
+from comboi_core.sources.postgres_session import PostgresSession
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_PACKAGE = "duckdb_extension_postgres_scanner"
-_EXTENSION = "postgres_scanner.duckdb_extension"
-_ALIASES = itertools.count()
 _WRITERS_SECONDS = 10.0
 """How long a load over an integer cursor waits for the transactions that are writing to the table."""
 _MAX_CHUNKS = 1000
-
-T = TypeVar("T")
 
 
 class PostgresTable:
@@ -49,18 +39,16 @@ class PostgresTable:
     """
 
     def __init__(self, con: DuckDBPyConnection, *, source: str, table: TableConfig, connection: dict[str, str]) -> None:
-        self._con = con
         self._source = source
         self._config = table
         self._place = table_id(source, table.name)
-        self._secrets = secrets(connection["conn_str"])
-        self._alias = f"comboi_pg_{next(_ALIASES)}"
         try:
             self._relation = sql.relation(table.table) if table.table is not None else sql.subquery(str(table.query))
         except ValueError as error:
             raise ConfigError(f"{self._place}: table: {table.table} cannot be understood: {error}") from None
         self._from = f"{self._relation} AS src"
-        self._attach(connection["conn_str"])
+        self._session = PostgresSession(con, connection["conn_str"], self._place)
+        self._rows = self._session.rows
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
         """See `domain.ports.Source.plan`; how the window is bounded stands in `postgres_window`."""
@@ -106,43 +94,15 @@ class PostgresTable:
         if chunk.kind == "key_range":
             where += f" AND {self._key_range(load.columns, chunk)}"
         inner = sql.rows(types.select_list(load.columns, "src"), self._from, where)
-        return f"SELECT {types.typed_list(load.columns)} FROM {self._query(inner)}"
+        return f"SELECT {types.typed_list(load.columns)} FROM {self._session.query(inner)}"
 
     def translate(self, error: Exception) -> ComboiError:
         """See `domain.ports.Source.translate`."""
-        return translate(error, self._place, self._secrets)
+        return self._session.translate(error)
 
     def close(self) -> None:
         """See `domain.ports.Source.close`."""
-        with suppress(Exception):
-            self._con.execute(f"DETACH {identifier(self._alias)}")
-
-    def _attach(self, conn_str: str) -> None:
-        target = literal(with_session(conn_str))
-        self._guarded(lambda: self._con.execute(f"LOAD {literal(str(extension_path()))}"))
-        self._guarded(
-            lambda: self._con.execute(f"ATTACH {target} AS {identifier(self._alias)} (TYPE postgres, READ_ONLY)")
-        )
-
-    def _guarded(self, action: Callable[[], T]) -> T:
-        """Run an action; raise what it raises as a typed error that does not refer to the original one."""
-        failed: ComboiError
-        try:
-            return action()
-        except Exception as error:
-            failed = self.translate(error)
-        raise failed
-
-    def _query(self, text: str) -> str:
-        return f"postgres_query({literal(self._alias)}, {literal(text)})"
-
-    def _rows(self, text: str) -> list[dict[str, str | None]]:
-        def fetch() -> list[dict[str, str | None]]:
-            result = self._con.execute(f"SELECT * FROM {self._query(text)}")
-            names = [column[0] for column in result.description]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-        return self._guarded(fetch)
+        self._session.close()
 
     def _any(self, where: str) -> bool:
         return self._rows(sql.any_row(self._from, where))[0]["found"] == "true"
@@ -165,13 +125,9 @@ class PostgresTable:
         else:
             query = str(self._config.query)
             # The driver knows the digits of a query's numerics, PostgreSQL's SQL the names of its types.
-            described = self._guarded(
-                lambda: self._con.execute(
-                    f"DESCRIBE SELECT * FROM {self._query(f'SELECT * FROM {self._from}')}"
-                ).fetchall()
-            )
-            digits = {name: kind.removeprefix("DECIMAL") for name, kind, *_ in described if kind.startswith("DECIMAL")}
-            found = self._rows(sql.query_columns(query, tuple(name for name, *_ in described)))
+            described = self._session.describe(f"SELECT * FROM {self._from}")
+            digits = {name: kind.removeprefix("DECIMAL") for name, kind in described if kind.startswith("DECIMAL")}
+            found = self._rows(sql.query_columns(query, tuple(name for name, _ in described)))
             landed = {str(row["name"]): (str(row["type"]), digits.get(str(row["name"]), "")) for row in found}
         columns = []
         for name, (kind, digit) in landed.items():
@@ -340,15 +296,3 @@ class PostgresTable:
         inside = " AND ".join(tests) or "true"
         # No range holds NULL, which a column that is a key by configuration only may have.
         return f"({inside} OR {operand} IS NULL)" if chunk.low is None else f"({inside})"
-
-
-def extension_path() -> Path:
-    """The extension's file in its wheel; loaded by path, so neither network nor home directory is needed."""
-    spec = find_spec(_PACKAGE)
-    folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
-    for found in (path for folder in folders for path in folder.glob(f"extensions/*/{_EXTENSION}")):
-        return found
-    raise ConfigError(
-        "DuckDB's postgres extension is not installed",
-        remedy="Install the package duckdb-extension-postgres-scanner in the same version as duckdb.",
-    )

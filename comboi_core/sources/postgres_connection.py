@@ -16,12 +16,8 @@ _SESSION = {
     "lock_timeout": "60s",
     "statement_timeout": "2h",
 }
-_ADDED = {
-    "application_name": "comboi",
-    "connect_timeout": "10",
-    "keepalives_idle": "60",
-    "client_encoding": "UTF8",
-}
+_DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "60"}
+_ADDED = {"application_name": "comboi", "client_encoding": "UTF8"}
 _SECRET_KEYS = ("password", "sslpassword")
 _KEYWORD = re.compile(r"\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))\s*", re.DOTALL)
 
@@ -54,11 +50,12 @@ def with_session(conn_str: str) -> str:
     """Return the connection string with comboi's session added: read-only, in UTC, named, with time limits.
 
     Parameters given twice count in their last form, so the session's win; the user's own `options` are kept before
-    ours.
+    ours, and the user's own time limits of the connection stay.
     """
     options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     own = parameters(conn_str).get("options", "")
-    added = _ADDED | {"options": f"{own} {options}".strip()}
+    added = {key: value for key, value in _DEFAULTS.items() if key not in parameters(conn_str)}
+    added |= _ADDED | {"options": f"{own} {options}".strip()}
     if is_uri(conn_str):
         joined = "&".join(f"{key}={quote(value, safe='')}" for key, value in added.items())
         return f"{conn_str}{'&' if '?' in conn_str else '?'}{joined}"

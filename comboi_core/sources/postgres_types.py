@@ -75,7 +75,8 @@ def expression(column: Column, operand: str) -> str:
     name = base_name(column.source_type)
     if column.type.startswith("DECIMAL"):
         exact = f"numeric{column.type.removeprefix('DECIMAL')}"
-        return _guarded(column, operand, f"{operand} = 'NaN'", "numeric") + f"::{exact}"
+        # PostgreSQL skips the outer cast where the column has these digits already; over a domain it has not.
+        return _guarded(column, operand, f"{operand} = 'NaN'", exact) + f"::{exact}"
     if column.type.startswith("TIMESTAMP"):
         return _guarded(column, operand, f"{operand} >= {_LAST_TIMESTAMP} AND isfinite({operand})", name)
     if name.endswith("[]"):

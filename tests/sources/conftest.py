@@ -16,7 +16,8 @@ from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.config.sources import PostgresSource
 from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.domain.sql import literal
-from comboi_core.sources.postgres import PostgresTable, extension_path
+from comboi_core.sources.postgres import PostgresTable
+from comboi_core.sources.postgres_session import extension_path
 from comboi_core.sources.registry import open_source
 from comboi_core.transforms.engine import open_duckdb
 

@@ -1,0 +1,94 @@
+"""A session of DuckDB with PostgreSQL: attached, asked, closed; its errors typed and without secrets."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from comboi_core.domain.errors import ComboiError, ConfigError
+from comboi_core.domain.sql import identifier, literal
+from comboi_core.sources.postgres_connection import secrets, with_session
+from comboi_core.sources.postgres_errors import translate
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_PACKAGE = "duckdb_extension_postgres_scanner"
+_EXTENSION = "postgres_scanner.duckdb_extension"
+_ALIASES = itertools.count()
+
+T = TypeVar("T")
+
+
+class PostgresSession:
+    """PostgreSQL attached to a DuckDB connection, under an alias of its own, until `close`.
+
+    Args:
+        conn_str: A libpq URI or keyword string, references resolved.
+        place: What errors name: `source.table`.
+
+    Raises:
+        ComboiError: the typed error for what went wrong.
+    """
+
+    def __init__(self, con: DuckDBPyConnection, conn_str: str, place: str) -> None:
+        self._con = con
+        self._place = place
+        self._secrets = secrets(conn_str)
+        self._alias = f"comboi_pg_{next(_ALIASES)}"
+        attach = f"ATTACH {literal(with_session(conn_str))} AS {identifier(self._alias)} (TYPE postgres, READ_ONLY)"
+        self._guarded(lambda: con.execute(f"LOAD {literal(str(extension_path()))}"))
+        self._guarded(lambda: con.execute(attach))
+
+    def query(self, text: str) -> str:
+        """Return DuckDB's FROM item for a SELECT that PostgreSQL runs."""
+        return f"postgres_query({literal(self._alias)}, {literal(text)})"
+
+    def rows(self, text: str) -> list[dict[str, str | None]]:
+        """Run a SELECT whose results are text; return its rows by name."""
+
+        def fetch() -> list[dict[str, str | None]]:
+            result = self._con.execute(f"SELECT * FROM {self.query(text)}")
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+        return self._guarded(fetch)
+
+    def describe(self, text: str) -> list[tuple[str, str]]:
+        """Return names and DuckDB types of what a SELECT gives, without running it."""
+        found = self._guarded(lambda: self._con.execute(f"DESCRIBE SELECT * FROM {self.query(text)}").fetchall())
+        return [(name, kind) for name, kind, *_ in found]
+
+    def translate(self, error: Exception) -> ComboiError:
+        """Return the typed error for what a statement over this session raised."""
+        return translate(error, self._place, self._secrets)
+
+    def close(self) -> None:
+        """Detach; never raises."""
+        with suppress(Exception):
+            self._con.execute(f"DETACH {identifier(self._alias)}")
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        """Run an action; raise what it raises as a typed error that does not refer to the original one."""
+        failed: ComboiError
+        try:
+            return action()
+        except Exception as error:
+            failed = self.translate(error)
+        raise failed
+
+
+def extension_path() -> Path:
+    """The extension's file in its wheel; loaded by path, so neither network nor home directory is needed."""
+    spec = find_spec(_PACKAGE)
+    folders = [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
+    for found in (path for folder in folders for path in folder.glob(f"extensions/*/{_EXTENSION}")):
+        return found
+    raise ConfigError(
+        "DuckDB's postgres extension is not installed",
+        remedy="Install the package duckdb-extension-postgres-scanner in the same version as duckdb.",
+    )
