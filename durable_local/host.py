@@ -110,7 +110,7 @@ class Host:
         server = HttpServer(app, settings, invoker, management)
         timers = TimerRunner(functions, store, invoker, self._clock, lambda: server.binding)
         runner = web.AppRunner(
-            server.application(), access_log=None, handle_signals=False, shutdown_timeout=min(2.0, self._grace)
+            server.application(), access_log=None, handle_signals=False, shutdown_timeout=min(0.5, self._grace)
         )
         self.url = management.base_url = run_on(self._loop, _listen(runner, self._port))
         server.binding = client_binding(self.url, settings.hub_name)

@@ -84,6 +84,6 @@ def test_payloads_over_45_kb_warn_and_over_1_mb_fail(host, caplog: pytest.LogCap
 
 
 def test_code_that_differs_between_replays_is_found(host):
-    statuses = [run(host, "random_path") for _ in range(8)]
-    found = [status for status in statuses if "Non-Deterministic workflow detected" in str(status["output"])]
-    assert found and all(status["runtimeStatus"] == "Failed" for status in found)
+    status = run(host, "hidden_state")
+    assert status["runtimeStatus"] == "Failed"
+    assert "Non-Deterministic workflow detected" in status["output"]

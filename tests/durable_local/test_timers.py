@@ -43,7 +43,7 @@ def test_downtime_is_one_run_past_due(new_host, runs):
     clock = TravelClock()
     host = new_host("timers", clock=clock)
     clock.advance(timedelta(days=1))
-    until(lambda: runs("daily"))
+    until(lambda: runs("daily") and runs("starter"))
     assert not runs("daily")[0]["past_due"]
     host.stop()
     clock.advance(timedelta(days=10))

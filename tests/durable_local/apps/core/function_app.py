@@ -281,9 +281,9 @@ def calls_http(context):
 
 
 @app.orchestration_trigger(context_name="context")
-def random_path(context):
-    name = "square" if time.time_ns() // 100 % 2 else "boom"
-    yield context.call_activity(name, time.time_ns())
+def hidden_state(context):
+    """Another activity in each replay."""
+    yield context.call_activity(("square", "async_square")[count("hidden_state") % 2], 1)
 
 
 @app.orchestration_trigger(context_name="context")
