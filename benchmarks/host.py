@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from durable_local import Host  # noqa: E402 - found through the line above when run as a script
+from durable_local import Host
 
 APP = Path(__file__).resolve().parent / "host_app"
 
