@@ -29,9 +29,15 @@ def plan_table(payload: dict):
 
 
 @bp.activity_trigger(input_name="payload")
-def extract_chunk(payload: dict):
-    """Land one chunk of a load as one Parquet file."""
-    return answer(bronze.extract_chunk, payload)
+def extract_chunks(payload: dict):
+    """Land chunks of a load, a Parquet file each, until the soft deadline."""
+    return answer(bronze.extract_chunks, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def keep_files(payload: dict):
+    """Keep a list of extracted files in the lake."""
+    return answer(bronze.keep_files, payload)
 
 
 @bp.activity_trigger(input_name="payload")

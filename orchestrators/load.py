@@ -11,6 +11,9 @@ from orchestrators.attempts import attempt, seconds_between
 
 bp = df.Blueprint()
 
+CALLS_PER_EXECUTION = 20
+"""Extracting activities after which a lane's history starts anew."""
+
 
 @bp.orchestration_trigger(context_name="context")
 def load_table(context):
@@ -41,19 +44,19 @@ def _load(context: df.DurableOrchestrationContext, job: dict[str, Any]):
     )
     work = {**{key: job[key] for key in ("run_id", "fence", "config_hash", "retry", "item")}, "plan": plan["plan"]}
     lanes = max(1, min(item["parallel_chunks"], plan["chunks"]))
-    shares = [{**work, "chunks": list(range(lane, plan["chunks"], lanes))} for lane in range(lanes)]
-    if lanes == 1:
+    shares = [{**work, "lane": lane, "chunks": list(range(lane, plan["chunks"], lanes))} for lane in range(lanes)]
+    if plan["chunks"] == 1:
         extracted = [(yield from _extract(context, shares[0]))]
     else:
-        extracted = yield context.task_all([context.call_sub_orchestrator("extract_chunks", share) for share in shares])
+        extracted = yield context.task_all([context.call_sub_orchestrator("extract_share", share) for share in shares])
     failure = next((share for share in extracted if "error" in share), None)
     if failure:
         return {**plan, **failure}
     retried = [*plan.pop("retried", ()), *(error for share in extracted for error in share["retried"])]
     context.set_custom_status({"phase": "publishing"})
-    files = [file for share in extracted for file in share["files"]]
+    found = {key: [entry for share in extracted for entry in share[key]] for key in ("files", "pages")}
     published = yield from attempt(
-        context, "publish_load", {**work, "checkpoint": opened["checkpoint"], "files": files}, retry
+        context, "publish_load", {**work, **found, "checkpoint": opened["checkpoint"]}, retry
     )
     if "error" in published:
         return {**plan, **published}
@@ -64,29 +67,44 @@ def _load(context: df.DurableOrchestrationContext, job: dict[str, Any]):
     swept = yield from attempt(context, "sweep_table", {**work, "manifest": commit["manifest"]}, retry)
     attempts = max(plan["attempts"], published["attempts"], *(share["attempts"] for share in extracted))
     landed = {key: commit[key] for key in ("sequence", "watermark", "manifest", "rows", "bytes")}
+    landed["files"] = published["files"]
     warnings = [*plan["warnings"], *([f"sweep: {swept['error']['message']}"] if "error" in swept else [])]
-    return {**plan, **landed, "files": len(files), "attempts": attempts, "retried": retried, "warnings": warnings}
+    return {**plan, **landed, "attempts": attempts, "retried": retried, "warnings": warnings}
 
 
 @bp.orchestration_trigger(context_name="context")
-def extract_chunks(context):
-    """Extract a share of a big table's chunks, one after the other.
+def extract_share(context):
+    """Extract a share of a big table's chunks.
 
-    Input: `chunks` (indexes) beside what `extract_chunk` takes. Output: `files`, `attempts`, `retried`, or `error`.
+    Input: `lane`, `chunks` (indexes) beside what the activity `extract_chunks` takes; `pages` and `page` when it
+    continues. Output: `files` and `pages` (paths of lists of files), `attempts`, `retried`, or `error`.
     """
-    result = yield from _extract(context, context.get_input())
-    return result
+    share = context.get_input()
+    result = yield from _extract(context, share)
+    if "error" in result or not result["rest"]:
+        return result
+    page = share.get("page", 0)
+    kept = yield from attempt(context, "keep_files", {**share, "page": page, "files": result["files"]}, share["retry"])
+    if "error" in kept:
+        return {**result, "error": kept["error"]}
+    carried = {"chunks": result["rest"], "page": page + 1, "pages": [*share.get("pages", ()), kept["path"]]}
+    context.continue_as_new({**share, **carried, "attempts": result["attempts"]})
 
 
 def _extract(context: df.DurableOrchestrationContext, share: dict[str, Any]):
-    files, attempts, retried = [], 1, []
-    for chunk in share["chunks"]:
-        extracted = yield from attempt(
-            context, "extract_chunk", {**share, "chunks": None, "chunk": chunk}, share["retry"]
-        )
+    """Call the activity until no chunk is left, or so often that the history should start anew."""
+    files, attempts, retried, rest = [], share.get("attempts", 1), [], share["chunks"]
+    error = None
+    for _ in range(CALLS_PER_EXECUTION):
+        extracted = yield from attempt(context, "extract_chunks", {**share, "chunks": rest}, share["retry"])
         attempts = max(attempts, extracted["attempts"])
         retried += extracted.get("retried", [])
-        if "error" in extracted:
-            return {"error": extracted["error"], "attempts": attempts, "retried": retried}
+        error = extracted.get("error")
+        if error:
+            break
         files += extracted["files"]
-    return {"files": files, "attempts": attempts, "retried": retried}
+        rest = extracted["rest"]
+        if not rest:
+            break
+    result = {"files": files, "pages": share.get("pages", []), "rest": rest, "attempts": attempts, "retried": retried}
+    return {**result, "error": error} if error else result

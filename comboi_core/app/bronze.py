@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,6 +17,9 @@ from comboi_core.domain.manifest import DataFile, Manifest, data_path
 from comboi_core.domain.ports import Lake, Source
 
 Payload = dict[str, Any]
+
+FILES_PER_CALL = 20
+"""Chunks that one execution extracts at most, so that its result stays small."""
 
 
 def plan_table(workspace: Workspace, job: Payload) -> Payload:
@@ -52,31 +56,48 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
     }
 
 
-def extract_chunk(workspace: Workspace, job: Payload) -> Payload:
-    """Read one chunk from the source into one Parquet file; the file's name is unique to this execution.
+def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
+    """Read chunks from the source, each into a Parquet file of its own, until the soft deadline has passed.
+
+    A file's name is unique to this execution. Whoever calls again with the rest loses nothing, and an execution that is
+    cut off costs no more than the deadline.
 
     Args:
-        job: `item`, `plan` (path), `chunk` (index).
+        job: `item`, `plan` (path), `chunks` (indexes, at least one).
 
     Returns:
-        `{"files": [DataFile]}`; no file if the chunk has no rows.
+        `files` (a chunk without rows has none), and `rest`: the chunks that are left to do.
     """
     from comboi_core.lake.bronze import write_chunk
 
     item, lake = job["item"], workspace.lake("bronze")
     load = decode_json(LoadPlan, lake.read(job["plan"]))
-    chunk = load.chunks[job["chunk"]]
-    path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
     cursor = load.window.cursor if load.window else None
+    deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
+    files, rest = [], list(job["chunks"])
     with (
         workspace.duckdb() as con,
         workspace.source(con, item["source"], item["table"]) as source,
         _translated(source),
     ):
-        rows, size, max_cursor = write_chunk(con, lake, source.select(load, chunk), path, cursor=cursor)
-    if not rows:
-        return {"files": []}
-    return {"files": [asdict(DataFile(path, load.sequence, rows, size, max_cursor))]}
+        while rest and len(files) < FILES_PER_CALL and (not files or time.monotonic() < deadline):
+            chunk = load.chunks[rest[0]]
+            path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
+            rows, size, max_cursor = write_chunk(con, lake, source.select(load, chunk), path, cursor=cursor)
+            files += [asdict(DataFile(path, load.sequence, rows, size, max_cursor))] if rows else []
+            rest.pop(0)
+    return {"files": files, "rest": rest}
+
+
+def keep_files(workspace: Workspace, job: Payload) -> Payload:
+    """Keep a list of files in the lake, where an orchestration's history would grow too long with it.
+
+    Args:
+        job: `run_id`, `item`, `lane`, `page`, `files`.
+    """
+    path = runfiles.files_path(job["run_id"], job["item"]["name"], job["lane"], job["page"])
+    runfiles.write_json(workspace.lake("bronze"), path, job["files"])
+    return {"path": path}
 
 
 @contextmanager
@@ -94,16 +115,17 @@ def publish_load(workspace: Workspace, job: Payload) -> Payload:
     """Write the load's manifest. A doubled execution writes the same bytes to the same path.
 
     Args:
-        job: `run_id`, `fence`, `item`, `checkpoint`, `plan` (path), `files`.
+        job: `run_id`, `fence`, `item`, `checkpoint`, `plan` (path), `files`, and `pages` (paths of kept files).
 
     Returns:
-        `{"commit": ...}`: what the table's entity is asked to commit.
+        `commit`: what the table's entity is asked to commit; `files`: how many there are.
     """
     from comboi_core.lake.bronze import next_manifest, write_manifest
 
     item, lake = job["item"], workspace.lake("bronze")
     load = decode_json(LoadPlan, lake.read(job["plan"]))
-    files = tuple(sorted((decode(DataFile, file) for file in job["files"]), key=lambda file: file.path))
+    listed = [*job["files"], *(file for page in job["pages"] for file in runfiles.read_json(lake, page))]
+    files = tuple(sorted((decode(DataFile, file) for file in listed), key=lambda file: file.path))
     manifest = next_manifest(
         _committed(lake, decode(Checkpoint, job["checkpoint"])),
         load,
@@ -114,6 +136,7 @@ def publish_load(workspace: Workspace, job: Payload) -> Payload:
     )
     path = write_manifest(lake, manifest)
     return {
+        "files": len(files),
         "commit": {
             "sequence": load.sequence,
             "fence": job["fence"],
@@ -123,7 +146,7 @@ def publish_load(workspace: Workspace, job: Payload) -> Payload:
             "mode": load.mode,
             "rows": sum(file.rows for file in files),
             "bytes": sum(file.bytes for file in files),
-        }
+        },
     }
 
 

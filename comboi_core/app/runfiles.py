@@ -26,6 +26,11 @@ def load_plan_path(run_id: str, item: str, attempt: str) -> str:
     return f"{FOLDER}/{run_id}/loads/{item}-{attempt}.json"
 
 
+def files_path(run_id: str, item: str, lane: int, page: int) -> str:
+    """Return the path of a page of files that a lane has extracted."""
+    return f"{FOLDER}/{run_id}/files/{item}-{lane:03d}-{page:04d}.json"
+
+
 def details_path(run_id: str, item: str, attempt: str) -> str:
     """Return the path of a dataset's checks and their failing rows."""
     return f"{FOLDER}/{run_id}/details/{item}-{attempt}.json"

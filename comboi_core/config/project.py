@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from comboi_core.config.base import Memory, Model, Name, Retry
+from comboi_core.config.base import Memory, Model, Name, Retry, Seconds
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.sources import SourceConfig, TableConfig
 
@@ -32,12 +32,15 @@ class EngineConfig(Model):
         memory_limit: Per DuckDB instance; each activity opens one.
         temp_directory: Where DuckDB spills and files are staged for upload; default: the system's temporary folder.
         parallel_datasets: Datasets built side by side.
+        soft_deadline: After so long an extracting activity begins no further chunk but leaves the rest to the next
+            one; keep it well inside the function's time limit.
     """
 
     memory_limit: Memory = "1GB"
     threads: int = Field(default_factory=lambda: max(1, min(4, os.cpu_count() or 1)), ge=1, le=64)
     temp_directory: str | None = None
     parallel_datasets: int = Field(default=2, ge=1, le=16)
+    soft_deadline: Seconds = Field(default=120.0, gt=0)
 
 
 class LakeConfig(Model):

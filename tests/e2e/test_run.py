@@ -159,3 +159,13 @@ def test_the_timer_starts_runs(project: Project):
     finally:
         server.terminate()
         assert server.wait(60) == 0
+
+
+def test_a_big_table_is_extracted_in_many_small_steps_without_losing_a_row(project: Project):
+    """Chunks of 50 rows and a deadline that passes at once: a call per chunk, and histories that start anew."""
+    project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 50")
+    project.edit("configs/initial.yml", "engine:", "engine:\n  soft_deadline: 0.001s")
+    record = by_name(project.run("bronze", DURABLE_LOCAL_FAULTS="double_activities"))
+    assert (record["orders"]["files"], record["orders"]["rows"]) == (100, 5000)
+    found = project.contents()["shop.orders"]
+    assert [row[0] for row in sorted(found)] == list(range(1, 5001))
