@@ -1,0 +1,116 @@
+"""Values of references: the environment, and Key Vault through the real Azure SDK against a double at the wire."""
+
+from __future__ import annotations
+
+import pytest
+
+from comboi_core.domain.errors import ReferenceMissing, VaultUnavailable
+from comboi_core.secrets.stores import environment, key_vault, no_vault, resolve
+
+
+def test_an_environment_variable_is_taken_as_it_is(monkeypatch):
+    monkeypatch.setenv("COMBOI_TEST_VALUE", " p@ss wörd\n")
+
+    assert environment("COMBOI_TEST_VALUE") == " p@ss wörd\n"
+
+
+def test_a_variable_that_is_not_set_is_named_with_how_to_set_it(monkeypatch):
+    monkeypatch.delenv("COMBOI_TEST_VALUE", raising=False)
+
+    with pytest.raises(ReferenceMissing, match=r"\{\{env:COMBOI_TEST_VALUE\}\}") as caught:
+        environment("COMBOI_TEST_VALUE")
+    assert "export COMBOI_TEST_VALUE=" in caught.value.remedy
+
+
+def test_without_a_vault_the_message_says_how_to_name_one():
+    with pytest.raises(ReferenceMissing, match=r"\{\{keyvault:password\}\}") as caught:
+        no_vault("password")
+    assert "vault_url" in caught.value.remedy
+
+
+def test_references_are_resolved_wherever_they_stand_and_once_each():
+    asked = []
+
+    def store(name: str) -> str:
+        asked.append(name)
+        return f"value-of-{name}"
+
+    value = {"a": "x{{env:A}}y{{env:A}}", "b": ["{{keyvault:B}}", 5, None], "c": ("{{env:A}}",)}
+
+    filled, secrets = resolve(value, {"env": store, "keyvault": store})
+
+    assert filled == {"a": "xvalue-of-Ayvalue-of-A", "b": ["value-of-B", 5, None], "c": ["value-of-A"]}
+    assert (asked, secrets) == (["A", "B"], ["value-of-A", "value-of-B"])
+    assert value["b"][0] == "{{keyvault:B}}"
+
+
+def test_a_value_that_looks_like_a_reference_is_a_value():
+    filled, _ = resolve("{{env:A}}", {"env": lambda _: "{{env:B}} \\1 {{nonsense}}"})
+
+    assert filled == "{{env:B}} \\1 {{nonsense}}"
+
+
+def test_the_vault_gives_the_secret(vault):
+    vault.secrets["postgres-password"] = "p@ss/wörd {{env:X}}"
+
+    assert key_vault(vault.url)("postgres-password") == "p@ss/wörd {{env:X}}"
+    assert vault.asked == ["postgres-password"]
+
+
+def test_a_secret_that_the_vault_has_not_is_named_with_the_vault(vault):
+    with pytest.raises(ReferenceMissing, match="there is no such secret") as caught:
+        key_vault(vault.url)("nothing")
+    assert "{{keyvault:nothing}}" in caught.value.message and vault.url in caught.value.message
+
+
+def test_an_identity_without_the_right_is_told_which_role_it_needs(vault):
+    vault.statuses["password"] = 403
+
+    with pytest.raises(ReferenceMissing, match="the vault answers 403") as caught:
+        key_vault(vault.url)("password")
+    assert "Key Vault Secrets User" in caught.value.remedy and not caught.value.transient
+
+
+def test_a_token_that_the_vault_refuses_asks_for_signing_in(vault):
+    vault.statuses["password"] = 401
+
+    with pytest.raises(ReferenceMissing) as caught:
+        key_vault(vault.url)("password")
+    assert "az login" in caught.value.remedy
+
+
+def test_without_any_identity_the_message_says_how_to_get_one(vault, monkeypatch):
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential.signed_in", False)
+
+    with pytest.raises(ReferenceMissing, match="no identity to sign in with") as caught:
+        key_vault(vault.url)("password")
+    assert "managed identity" in caught.value.remedy and vault.asked == []
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_vault_is_worth_another_attempt(vault, status):
+    vault.statuses["password"] = status
+
+    with pytest.raises(VaultUnavailable, match=f"the vault answers {status}") as caught:
+        key_vault(vault.url)("password")
+    assert caught.value.transient
+
+
+def test_a_vault_that_does_not_answer_is_worth_another_attempt(vault):
+    with pytest.raises(VaultUnavailable, match="cannot be reached"):
+        key_vault("https://unit.vault.azure.net:1/")("password")
+
+
+def test_a_vault_behind_an_untrusted_certificate_gets_no_token(vault, monkeypatch):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    vault.secrets["password"] = "x"
+
+    with pytest.raises(VaultUnavailable, match="cannot be reached"):
+        key_vault(vault.url)("password")
+    assert vault.asked == []
+
+
+def test_a_vault_without_encryption_gets_no_token(vault):
+    with pytest.raises(VaultUnavailable):
+        key_vault(f"http://unit.vault.azure.net:{vault.port}/")("password")
+    assert vault.asked == []

@@ -1,0 +1,132 @@
+"""Secrets do not leave the process, however they are spelled."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comboi_core.telemetry.redaction import HIDDEN, MINIMUM_LENGTH, Redactor
+
+SECRETS = st.text(st.characters(codec="utf-8"), min_size=8, max_size=40).filter(lambda text: text.strip("*") == text)
+
+
+def hiding(*secrets: str) -> Redactor:
+    redactor = Redactor()
+    for secret in secrets:
+        redactor.add(secret)
+    return redactor
+
+
+@given(secret=SECRETS)
+def test_a_secret_is_hidden_as_it_is_and_as_messages_encode_it(secret):
+    redactor = hiding(secret)
+
+    for spelled in (secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1], json.dumps(secret)[1:-1]):
+        assert spelled not in redactor.text(f"before {spelled} after {spelled}")
+
+
+@given(password=SECRETS.filter(lambda text: not set("[]") & set(text)))
+def test_the_password_inside_a_secret_uri_is_hidden_by_itself(password):
+    redactor = hiding(f"postgresql://user:{quote(password, safe='')}@db.example.com:5432/shop")
+
+    assert password not in redactor.text(f"login failed with >{password}<")
+    assert quote(password, safe="") not in redactor.text(f"login failed with >{quote(password, safe='')}<")
+
+
+@pytest.mark.parametrize(
+    ("connection", "password"),
+    [
+        ("host=db password=hunter2 user=u", "hunter2"),
+        ("host=db password='hunt er2' user=u", "hunt er2"),
+        (r"host=db password='hunt\'er2' user=u", "hunt'er2"),
+        ("Server=db;Uid=u;Pwd={hunt;er2};Encrypt=yes", "hunt;er2"),
+        ("AccountName=a;AccountKey=aHVudGVyMg==;EndpointSuffix=x", "aHVudGVyMg=="),
+        ("postgresql://u:hunt@er2x@db/shop", "er2x"),
+        ("postgresql://u:hunter2@[half/shop password=swordfish", "swordfish"),
+    ],
+)
+def test_the_password_inside_any_secret_connection_string_is_hidden_by_itself(connection, password):
+    assert password not in hiding(connection).text(f"could not log in: {password}!")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://u:hunter2@db/shop",
+        "postgresql://:hunter2@db/shop",
+        "amqps://u:hunt@er2@db",
+        "a password=hunter2 b",
+        "a PASSWORD = hunter2 b",
+        "pwd=hunter2;x",
+        "Pwd={hunter2;x}",
+        'password="hunter2 x"',
+        "password='hunter2 x'",
+        r"password='\'hunter2'",
+        '{"password": "hunter2"}',
+        "{'password': 'hunter2'}",
+        "?sv=1&sig=hunter2&se=2",
+        "AccountKey=hunter2==;a",
+        "SharedAccessKey=hunter2",
+        "x://a:b@c y://u:hunter2@d",
+    ],
+)
+def test_what_looks_like_a_password_is_hidden_though_nobody_registered_it(text):
+    shown = Redactor().text(text)
+
+    assert "hunter2" not in shown and "er2@" not in shown and HIDDEN in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'password authentication failed for user "comboi"',
+        "Check user and password (or the secret).",
+        "",
+        "at 10:30:22, mail a@b.c",
+        "https://example.com:8080/x mail a@b.c",
+        "postgresql://user@db:5432/shop",
+        "a:b@c",
+        "signature=abc",
+        "orders_password_resets has 5 rows",
+    ],
+)
+def test_ordinary_text_stays_as_it_is(text):
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize("secret", ["", "a", "abc", "1", " "])
+def test_a_short_secret_is_hidden_only_where_it_looks_like_one(secret):
+    redactor = hiding(secret)
+
+    assert len(secret) < MINIMUM_LENGTH
+    assert redactor.text("a banana, abc, 1") == "a banana, abc, 1"
+    assert redactor.text("password=abc") == "password=***"
+
+
+def test_a_secret_inside_a_longer_one_does_not_leave_the_rest_standing():
+    assert hiding("swordfish", "swordfish-and-more").text("swordfish-and-more, swordfish") == f"{HIDDEN}, {HIDDEN}"
+    assert hiding("swordfish-and-more", "swordfish").text("swordfish-and-more") == HIDDEN
+
+
+def test_nested_values_are_redacted_and_others_are_left_alone():
+    value = {"a": ["swordfish", ("x swordfish",), {"b": "swordfish"}], "n": 5, "none": None, "yes": True, "f": 1.5}
+
+    assert hiding("swordfish").value(value) == {
+        "a": [HIDDEN, [f"x {HIDDEN}"], {"b": HIDDEN}], "n": 5, "none": None, "yes": True, "f": 1.5,
+    }  # fmt: skip
+
+
+def test_a_secret_with_the_signs_of_patterns_is_taken_literally():
+    assert hiding(r"a.*(b)\1[c]$").text(r"x a.*(b)\1[c]$ axxb") == f"x {HIDDEN} axxb"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 500_000, "://a:" * 100_000, "password = " * 50_000, "password" + " " * 300_000, "pwd='" + "\\" * 200_000],
+)
+def test_long_and_strange_texts_are_passed_through_in_one_go(text):
+    assert len(Redactor().text(text)) > 0
