@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import secrets
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _STAGING = ".staging"
 _LEFTOVER_SECONDS = 86400.0
+_PUT_ATTEMPTS = 50
 _REMEDIES = {
     errno.ENOSPC: "Free space on the lake's disk.",
     errno.EDQUOT: "Raise the quota on the lake's disk, or free space.",
@@ -118,14 +120,16 @@ class LocalLake:
     def _put(self, staged: Path, target: Path) -> None:
         """Make the content durable, then the name; without the second flush a crash could undo the rename."""
         _flush(staged)
-        for _ in range(10):
-            target.parent.mkdir(parents=True, exist_ok=True)
+        for attempt in itertools.count():
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(staged, target)
                 break
-            except FileNotFoundError:
-                # Another writer's `delete` took the folder while it was empty.
-                continue
+            except (FileNotFoundError, FileExistsError):
+                # Another writer's `delete` took the folder while it was empty; mkdir itself may stumble over that.
+                if attempt == _PUT_ATTEMPTS:
+                    raise
+                time.sleep(0.001 * attempt)
         _flush(target.parent)
 
     def _drop_empty(self, folder: Path) -> None:

@@ -148,6 +148,16 @@ def test_what_duckdb_cannot_write_is_told_as_the_lake_s_trouble(lake):
         con.execute(f"COPY (SELECT 1 AS x) TO {literal(str(staged / 'no' / 'where'))} (FORMAT parquet)")
 
 
+def test_a_file_that_could_not_be_put_in_place_is_an_error(lake, monkeypatch):
+    def vanish(*_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(os, "replace", vanish)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with pytest.raises(LakeUnavailable, match="s/a"):
+        lake.write("s/a", b"")
+
+
 def test_the_root_is_not_a_folder(tmp_path):
     (tmp_path / "lake").write_bytes(b"")
     with pytest.raises(LakeUnavailable):
