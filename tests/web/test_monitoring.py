@@ -1,0 +1,172 @@
+"""What the API shows of runs and tables."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from comboi_core.app import runfiles
+from comboi_core.app.planning import plan_run
+from comboi_core.app.record import record_items
+from comboi_core.domain.errors import RequestInvalid, RunNotFound
+from comboi_core.state import checkpoint, pipeline
+from comboi_core.web import monitoring
+from comboi_core.web.answers import problem
+
+RUN = "sales-20261123T060000Z-7f3a91"
+REQUEST = {"run_id": RUN, "pipeline": "sales", "trigger": "http", "stage": None, "select": [], "full_refresh": False}
+
+
+def ask(work):
+    return asyncio.run(work)
+
+
+def many_runs(hub, number: int) -> None:
+    state = pipeline.initial()
+    for index in range(number):
+        run_id = f"sales-20261123T06{index:04d}Z-7f3a91"
+        state, _ = pipeline.begin(state, {"run_id": run_id, "started_at": "t"})
+        status = "failed" if index % 3 == 0 else "succeeded"
+        state, _ = pipeline.finish(state, {"run_id": run_id, "summary": {"status": status}})
+    hub.entities["pipeline", "sales"] = state
+
+
+def test_a_pipeline_that_never_ran_has_no_runs(hub, workspace):
+    assert ask(monitoring.list_runs(hub, workspace, limit=None, status=None)) == {"pipeline": "sales", "runs": []}
+
+
+@pytest.mark.parametrize(("limit", "shown"), [(None, 20), ("1", 1), ("50", 50), ("100", 60), ("007", 7)])
+def test_runs_are_listed_newest_first_up_to_the_limit(hub, workspace, limit, shown):
+    many_runs(hub, 60)
+
+    runs = ask(monitoring.list_runs(hub, workspace, limit=limit, status=None))["runs"]
+
+    assert len(runs) == shown
+    assert runs[0]["run_id"] == "sales-20261123T060059Z-7f3a91"
+
+
+def test_the_limit_counts_the_runs_of_the_status_that_is_asked_for(hub, workspace):
+    many_runs(hub, 60)
+
+    runs = ask(monitoring.list_runs(hub, workspace, limit="15", status="failed"))["runs"]
+
+    assert len(runs) == 15 and {run["status"] for run in runs} == {"failed"}
+
+
+@pytest.mark.parametrize(
+    "limit", ["0", "-1", "101", "1.5", "ten", "", " 5", "٥", "1e2", "²", "9" * 5000, "0x10", "5; DROP"]
+)
+def test_a_limit_that_is_none_is_a_bad_request(hub, workspace, limit):
+    with pytest.raises(RequestInvalid, match="limit: expected a number from 1 to 100"):
+        ask(monitoring.list_runs(hub, workspace, limit=limit, status=None))
+
+
+@pytest.mark.parametrize("status", ["", "Failed", "done", "failed,succeeded"])
+def test_a_status_that_is_none_is_a_bad_request(hub, workspace, status):
+    with pytest.raises(RequestInvalid, match="status: there is no"):
+        ask(monitoring.list_runs(hub, workspace, limit=None, status=status))
+
+
+@pytest.mark.parametrize(
+    "run_id", ["", "x", "../runs", "..%2f", "sales-20261123T060000Z-7f3a91/plan", f"{RUN}\n", "\x00", "\ud800"]
+)
+def test_what_is_no_run_id_is_not_looked_up(hub, workspace, run_id):
+    with pytest.raises(RunNotFound) as caught:
+        ask(monitoring.get_run(hub, workspace, run_id))
+    assert problem(caught.value).status == 404 and problem(caught.value).text.encode()
+
+
+def test_a_run_that_nobody_knows_is_not_found(hub, workspace):
+    with pytest.raises(RunNotFound, match=RUN):
+        ask(monitoring.get_run(hub, workspace, RUN))
+
+
+def test_a_finished_run_is_its_record(hub, workspace):
+    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(RUN), {"run_id": RUN, "status": "succeeded"})
+
+    assert ask(monitoring.get_run(hub, workspace, RUN)) == {"run_id": RUN, "status": "succeeded"}
+
+
+@pytest.mark.parametrize("shown", [None, {"phase": "planning", "fence": 4}])
+def test_a_run_that_has_only_begun_shows_its_phase(hub, workspace, shown):
+    hub.instance(RUN, customStatus=shown, input=dict(REQUEST))
+
+    record = ask(monitoring.get_run(hub, workspace, RUN))
+
+    assert (record["status"], record["tables"], record["trigger"]) == ("running", [], "http")
+    assert record["phase"] == ("planning" if shown else "starting") and record["fence"] == (4 if shown else None)
+
+
+def test_a_live_run_shows_what_is_done_what_is_under_way_and_what_is_to_come(hub, workspace):
+    plan_run(workspace, REQUEST)
+    hub.instance(RUN, customStatus={"phase": "bronze", "wave": 0, "lanes": 2, "fence": 4}, input=dict(REQUEST))
+    hub.instance(f"{RUN}:0:0", customStatus={"item": "shop.orders", "done": []})
+    hub.instance(f"{RUN}:0:0:shop.orders", customStatus={"phase": "extracting", "chunks": 9})
+    hub.instance(f"{RUN}:0:1", "Completed", customStatus={"item": "shop.items", "done": []})
+    record_items(workspace, {"run_id": RUN, "wave": 0, "lane": 1, "page": 0,
+                             "items": [{"name": "shop.items", "status": "succeeded", "rows": 7}]})  # fmt: skip
+
+    record = ask(monitoring.get_run(hub, workspace, RUN))
+
+    tables = {table["table"]: table for table in record["tables"]}
+    assert tables["orders"] == {
+        "source": "shop", "table": "orders", "status": "running", "progress": {"phase": "extracting", "chunks": 9},
+    }  # fmt: skip
+    assert (tables["items"]["status"], tables["items"]["rows"]) == ("succeeded", 7)
+    assert record["datasets"] == [{"stage": "silver", "name": "a", "status": "pending"}]
+    assert record["finished_at"] is None
+
+
+def test_lanes_that_have_not_started_yet_do_not_disturb(hub, workspace):
+    plan_run(workspace, REQUEST)
+    hub.instance(RUN, customStatus={"phase": "bronze", "wave": 0, "lanes": 2, "fence": 4}, input=dict(REQUEST))
+
+    assert {table["status"] for table in ask(monitoring.get_run(hub, workspace, RUN))["tables"]} == {"pending"}
+
+
+def test_a_refused_run_says_who_held_the_lease(hub, workspace):
+    holder = {"run_id": "sales-20261123T050000Z-aaaaaa", "since": "t"}
+    hub.instance(RUN, "Completed", output={"run_id": RUN, "status": "skipped", "holder": holder})
+
+    record = ask(monitoring.get_run(hub, workspace, RUN))
+
+    assert (record["status"], record["holder"], record["tables"]) == ("skipped", holder, [])
+
+
+@pytest.mark.parametrize(
+    ("runtime", "output"), [("Terminated", None), ("Failed", "Orchestrator function failed: boom")]
+)
+def test_a_run_that_ended_without_a_record_has_failed(hub, workspace, runtime, output):
+    hub.instance(RUN, runtime, output=output)
+
+    assert ask(monitoring.get_run(hub, workspace, RUN))["status"] == "failed"
+
+
+def test_tables_are_listed_with_their_checkpoint_loaded_or_not(hub, workspace):
+    commit = {"sequence": 1, "fence": 1, "run_id": RUN, "watermark": "2026", "manifest": "m", "rows": 5}
+    hub.entities["table", "sales.shop.orders"], _ = checkpoint.commit(checkpoint.initial(), commit)
+
+    tables = ask(monitoring.list_tables(hub, workspace))["tables"]
+
+    assert [(table["table"], table["sequence"], len(table["loads"])) for table in tables] == [
+        ("orders", 1, 1),
+        ("items", 0, 0),
+    ]
+    assert ask(monitoring.get_table(hub, workspace, "shop.orders"))["loads"] == [commit]
+
+
+@pytest.mark.parametrize("name", ["orders", "shop.order", "shop", "", "shop.orders.x", "../x", "SHOP.ORDERS"])
+def test_a_table_that_is_not_configured_is_not_found(hub, workspace, name):
+    with pytest.raises(monitoring.TableNotFound) as caught:
+        ask(monitoring.get_table(hub, workspace, name))
+    assert problem(caught.value).status == 404
+
+
+def test_health_names_every_reason_not_to_start(workspace, monkeypatch, tmp_path):
+    monkeypatch.setenv("WEB_TEST_SHOP", "host=db")
+    assert ask(monitoring.health(workspace)) == (True, {"status": "ok", "reasons": []})
+
+    monkeypatch.delenv("WEB_TEST_SHOP")
+    well, body = ask(monitoring.health(workspace))
+    assert not well and "WEB_TEST_SHOP" in body["reasons"][0]

@@ -1,0 +1,177 @@
+"""Starting runs: what a request may say, and who gets the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from comboi_core.domain.errors import RequestInvalid, RunRefused, SelectionEmpty
+from comboi_core.domain.names import RUN_ID_PATTERN
+from comboi_core.web import starting
+from comboi_core.web.answers import problem
+from comboi_core.web.starting import MAX_BODY, parse_request, start_run
+
+HELD = "sales-20261123T050000Z-aaaaaa"
+EVERYTHING = {"stage": None, "select": [], "full_refresh": False}
+
+
+def start(hub, workspace, request=EVERYTHING) -> str:
+    return asyncio.run(start_run(hub, workspace, request, "http"))
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Wait for what does not come no longer than a moment."""
+    monkeypatch.setattr(starting, "PATIENCE", 0.05)
+
+
+@pytest.mark.parametrize("body", [b"", b"  \n", b"{}", b'{"stage": null, "select": null, "full_refresh": null}'])
+def test_an_empty_request_asks_for_everything(body):
+    assert parse_request(body) == EVERYTHING
+
+
+def test_a_full_request_is_read():
+    body = json.dumps({"stage": "bronze", "select": ["ä", "shop.orders"], "full_refresh": True}).encode()
+
+    assert parse_request(body) == {"stage": "bronze", "select": ["ä", "shop.orders"], "full_refresh": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"nul", "not JSON"),
+        (b"[" * 50_000, "not JSON"),
+        (b"9" * 5000, "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b"null", "not a JSON object"),
+        (b'"x"', "not a JSON object"),
+        (b"5", "not a JSON object"),
+        (b'{"stages": "bronze"}', "unknown field 'stages' (did you mean 'stage'?)"),
+        (b'{"run_id": "x"}', "unknown field 'run_id'"),
+        (b'{"": 1}', "unknown field ''"),
+        (b'{"stage": ["bronze"]}', "stage: expected str, got list"),
+        (b'{"stage": true}', "stage: expected str, got bool"),
+        (b'{"select": "orders"}', "select: expected list, got str"),
+        (b'{"select": [1]}', "select: expected a list of names"),
+        (b'{"select": [["orders"]]}', "select: expected a list of names"),
+        (b'{"select": {"a": 1}}', "select: expected list"),
+        (b'{"full_refresh": "yes"}', "full_refresh: expected bool"),
+        (b'{"full_refresh": 1}', "full_refresh: expected bool"),
+        (b'{"select": ["' + b"a" * MAX_BODY + b'"]}', "larger than"),
+    ],
+)
+def test_a_malformed_request_is_refused_with_the_field(body, says):
+    with pytest.raises(RequestInvalid) as caught:
+        parse_request(body)
+    assert says in caught.value.message
+    assert problem(caught.value).status == 400
+
+
+@pytest.mark.parametrize("body", [b'{"\\ud800": 1}', b'{"\\u0000": 1}', b'{"\\u202e": 1}'])
+def test_a_field_of_hostile_characters_can_be_answered(body):
+    with pytest.raises(RequestInvalid) as caught:
+        parse_request(body)
+    assert json.loads(problem(caught.value).text.encode())["code"] == "request_invalid"
+
+
+def test_a_run_is_started_with_an_id_of_its_own_and_what_was_asked_for(hub, workspace):
+    run_id = start(hub, workspace, EVERYTHING | {"select": ["orders"]})
+
+    assert RUN_ID_PATTERN.match(run_id) and run_id.startswith("sales-")
+    request = EVERYTHING | {"select": ["orders"], "run_id": run_id, "pipeline": "sales", "trigger": "http"}
+    assert hub.started == [("run_pipeline", run_id, request)]
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ({"stage": "platinum"}, RequestInvalid),
+        ({"select": ["nowhere"]}, SelectionEmpty),
+        ({"stage": "gold"}, SelectionEmpty),
+    ],
+)
+def test_a_wrong_name_is_refused_before_a_run_is_made_of_it(hub, workspace, request_, kind):
+    with pytest.raises(kind):
+        start(hub, workspace, EVERYTHING | request_)
+    assert hub.started == []
+
+
+def test_while_a_run_is_on_a_second_one_is_refused_and_told_who_it_is(hub, workspace):
+    hub.begins(HELD)
+
+    with pytest.raises(RunRefused) as caught:
+        start(hub, workspace)
+
+    answer = problem(caught.value)
+    assert (answer.status, answer.body["holder"]["run_id"]) == (409, HELD)
+    assert HELD in answer.body["detail"] and hub.started == []
+
+
+@pytest.mark.parametrize("runtime", ["Pending", "Running", "ContinuedAsNew", "Suspended"])
+def test_a_run_that_may_go_on_keeps_its_lease(hub, workspace, runtime):
+    hub.begins(HELD, runtime)
+
+    with pytest.raises(RunRefused):
+        start(hub, workspace)
+    assert hub.entities["pipeline", "sales"]["holder"]["run_id"] == HELD
+
+
+@pytest.mark.parametrize("runtime", ["Completed", "Failed", "Terminated", "Canceled"])
+def test_a_run_that_ended_without_giving_its_lease_back_is_noted_and_the_next_one_starts(hub, workspace, runtime):
+    hub.begins(HELD, runtime)
+
+    run_id = start(hub, workspace)
+
+    state = hub.entities["pipeline", "sales"]
+    assert state["holder"]["run_id"] == run_id and state["fence"] == 2
+    dead = state["runs"][1]
+    assert (dead["run_id"], dead["status"]) == (HELD, "failed") and runtime in dead["error"]["message"]
+
+
+def test_a_run_whose_history_was_purged_does_not_keep_the_lease_for_ever(hub, workspace):
+    hub.begins(HELD)
+    hub.instances.clear()
+
+    start(hub, workspace)
+
+    assert "purged" in hub.entities["pipeline", "sales"]["runs"][1]["error"]["message"]
+
+
+def test_of_two_starts_at_once_the_one_that_comes_second_to_the_lease_is_refused(hub, workspace):
+    winner = {"run_id": HELD, "since": "2026-11-23T05:00:00+00:00"}
+
+    def lose(run_id, request):
+        hub.instance(run_id, "Completed", customStatus={"phase": "refused", "holder": winner})
+
+    hub.on_start = lose
+
+    with pytest.raises(RunRefused) as caught:
+        start(hub, workspace)
+    assert caught.value.context["holder"] == winner and len(hub.started) == 1
+
+
+@pytest.mark.parametrize("shown", [None, {"phase": "bronze", "fence": 1}])
+def test_a_start_that_is_slow_to_begin_still_gives_the_id(hub, workspace, shown):
+    hub.on_start = lambda run_id, request: hub.instance(run_id, "Pending", customStatus=shown)
+
+    assert start(hub, workspace) == hub.started[0][1]
+
+
+def test_a_release_that_takes_its_time_ends_in_the_orchestrations_own_refusal(hub, workspace):
+    hub.begins(HELD, "Terminated")
+
+    async def lost(*_):
+        """A signal that arrives later."""
+
+    hub.signal = lost
+    holder = hub.entities["pipeline", "sales"]["holder"]
+    hub.on_start = lambda run_id, _: hub.instance(
+        run_id, "Completed", customStatus={"phase": "refused", "holder": holder}
+    )
+
+    with pytest.raises(RunRefused):
+        start(hub, workspace)
