@@ -6,21 +6,19 @@ is put into a form that the scanner reads exactly.
 
 from __future__ import annotations
 
-import itertools
-import math
 import time
 from typing import TYPE_CHECKING
 
 from comboi_core.config.sources import TableConfig
 from comboi_core.domain.errors import ComboiError, ConfigError, SourceObjectMissing, UnsupportedValue
 from comboi_core.domain.load import Checkpoint, Chunk, Column, LoadPlan, Window
-from comboi_core.domain.manifest import RESERVED_COLUMNS
-from comboi_core.domain.names import did_you_mean, table_id
+from comboi_core.domain.names import table_id
 from comboi_core.domain.sql import identifier, literal
-from comboi_core.sources import drift
+from comboi_core.sources import chunks, drift
 from comboi_core.sources import postgres_sql as sql
 from comboi_core.sources import postgres_types as types
 from comboi_core.sources import postgres_window as windows
+from comboi_core.sources.columns import chosen
 from comboi_core.sources.postgres_session import PostgresSession
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 _WRITERS_SECONDS = 10.0
 """How long a load over an integer cursor waits for the transactions that are writing to the table."""
-_MAX_CHUNKS = 1000
 
 
 class PostgresTable:
@@ -134,34 +131,7 @@ class PostgresTable:
             source_type = kind + digit if kind == "numeric" else kind
             columns.append(Column(name, source_type, types.landed_type(source_type)))
         required = frozenset(str(row["name"]) for row in found if row["required"] == "true")
-        return self._chosen(tuple(columns)), required
-
-    def _chosen(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-        names = {column.name: column for column in columns}
-        config = self._config
-        needed = (*(config.columns or ()), *config.primary_key, *filter(None, [config.incremental_column]))
-        for name in needed:
-            if name not in names:
-                raise SourceObjectMissing(
-                    f"{self._place}: the source has no column {name}{did_you_mean(name, names)}", column=name
-                )
-        if config.columns is not None:
-            kept = {*needed}
-            columns = tuple(column for column in columns if column.name in kept)
-        if not columns:
-            raise UnsupportedValue(f"{self._place}: the source has no columns", remedy="Check the table's rights.")
-        seen: dict[str, str] = {}
-        for column in columns:
-            other = seen.setdefault(column.name.lower(), column.name)
-            reason = f"differs from {other} only by case" if other != column.name else None
-            if column.name.lower() in RESERVED_COLUMNS:
-                reason = "is comboi's own"
-            if reason:
-                raise UnsupportedValue(
-                    f"{self._place}: the name of column {column.name} {reason}",
-                    remedy="Rename the column in `query:`, or leave it out with `columns:`.",
-                )
-        return columns
+        return chosen(tuple(columns), self._config, self._place), required
 
     def _window(
         self, columns: tuple[Column, ...], oid: str | None, low: str | None, warnings: list[str]
@@ -262,20 +232,14 @@ class PostgresTable:
         between two of them would be lost. A key does not move.
         """
         key = self._key(columns)
-        pieces = min(_MAX_CHUNKS, math.ceil((estimate or 0) / self._config.chunk_rows))
+        pieces = chunks.pieces(estimate, self._config.chunk_rows)
         if oid is None or key is None or pieces < 2:
             return (Chunk(0),)
         where = "true" if window is None or window.low is None else self._where(window, nulls=False)
         found = self._rows(sql.key_bounds(self._from, f"src.{identifier(key.name)}", where))[0]
         if found["low"] is None or found["high"] is None:
             return (Chunk(0),)
-        low, span = int(found["low"]), int(found["high"]) - int(found["low"]) + 1
-        cuts = sorted({low + span * piece // pieces for piece in range(1, pieces)} - {low})
-        edges = [None, *map(str, cuts), None]
-        return tuple(
-            Chunk(index, "key_range" if cuts else "all", start, end)
-            for index, (start, end) in enumerate(itertools.pairwise(edges))
-        )
+        return chunks.key_ranges(int(found["low"]), int(found["high"]), pieces)
 
     def _key_unique(self, oid: str | None) -> bool:
         key = self._config.primary_key
