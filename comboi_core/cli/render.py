@@ -183,7 +183,8 @@ def _failed_check(name: str, check: Record) -> list[RenderableType]:
     line = plain(said, style="red" if bad else "yellow")
     if not check["sample"]:
         return [line]
-    columns = sorted(check["sample"][0], key=lambda column: column not in check["name"])[:SAMPLE_COLUMNS]
+    checked = re.split(r"[(), ]+", check["name"])
+    columns = sorted(check["sample"][0], key=lambda column: column not in checked)[:SAMPLE_COLUMNS]
     rows = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim", style="dim")
     for column in columns:
         rows.add_column(plain(column), overflow="ellipsis", no_wrap=True, max_width=20)
