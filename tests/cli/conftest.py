@@ -1,0 +1,24 @@
+"""What the commands change in the process is put back."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep environment, loggers and warning filters."""
+    for name in ("COMBOI_CONFIG", "COMBOI_HUB", "COMBOI_URL", "COMBOI_KEY", "COMBOI_LAKE_ROOT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "200")
+    logger = logging.getLogger("comboi")
+    handlers, propagate, level = list(logger.handlers), logger.propagate, logger.level
+    with warnings.catch_warnings():
+        yield
+    logger.handlers[:], logger.propagate = handlers, propagate
+    logger.setLevel(level)

@@ -1,0 +1,173 @@
+"""Exit codes and messages of the commands that need neither host nor database, and the client of the API."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from comboi_core.cli.client import Api, ApiError, ApiUnreachable
+from comboi_core.cli.commands import app
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A valid project; its reference has a value."""
+    monkeypatch.setenv("CLI_TEST_SHOP", "host=db")
+    source = {
+        "name": "shop",
+        "type": "postgres",
+        "connection": {"conn_str": "{{env:CLI_TEST_SHOP}}"},
+        "tables": [{"name": "orders", "table": "orders"}],
+    }
+    stages = {stage: {"data_lake": {"path": f"lake/{stage}"}} for stage in ("bronze", "silver", "gold")}
+    files = {
+        "initial": {"pipeline": "sales", "sources": [source], "stages": stages},
+        "transformations": {"silver": [{"name": "a", "inputs": [{"alias": "i", "source": "shop", "table": "orders"}]}]},
+    }
+    (tmp_path / "configs").mkdir()
+    for name, content in files.items():
+        (tmp_path / "configs" / f"{name}.yml").write_text(yaml.safe_dump(content))
+    (tmp_path / "transformations").mkdir()
+    (tmp_path / "transformations" / "a.sql").write_text("SELECT * FROM i")
+    return tmp_path / "configs" / "initial.yml"
+
+
+def comboi(*arguments: str | Path) -> Any:
+    return runner.invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_valid_project_is_said_to_be_one(config):
+    result = comboi("validate", "--config", config)
+
+    assert result.exit_code == 0, result.output
+    assert "pipeline sales: 1 tables, 1 datasets" in result.stdout
+
+
+def test_a_queue_section_is_noted(config):
+    config.write_text(config.read_text() + "queue: {name: jobs}\n")
+
+    result = comboi("validate", "--config", config, "--json")
+
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 0 and answer["valid"] and "queue" in answer["notes"][0]
+
+
+def test_problems_in_the_files_are_listed_on_stderr(config):
+    config.write_text(config.read_text().replace("pipeline: sales", "pipline: '[/x]'"))
+
+    result = comboi("validate", "--config", config)
+
+    assert result.exit_code == 1 and result.stdout == ""
+    assert "did you mean 'pipeline'?" in result.stderr and "what to do" in result.stderr
+
+
+def test_problems_beyond_the_files_are_listed_too(config, monkeypatch):
+    monkeypatch.delenv("CLI_TEST_SHOP")
+    (config.parent.parent / "transformations" / "a.sql").write_text("SELEC [/x]")
+
+    result = comboi("validate", "--config", config)
+    machine = comboi("validate", "--config", config, "--json")
+
+    assert result.exit_code == machine.exit_code == 1
+    assert "a.sql:1" in result.stderr and "CLI_TEST_SHOP" in result.stderr
+    assert len(json.loads(machine.stdout)["problems"]) == 2
+
+
+def test_a_password_in_the_file_is_not_repeated(config):
+    config.write_text(config.read_text().replace("name: shop", "name: postgresql://u:hunter2@db/x"))
+
+    result = comboi("validate", "--config", config)
+
+    assert result.exit_code == 1 and "hunter2" not in result.output
+
+
+@pytest.mark.parametrize("command", ["validate", "status", "runs"])
+def test_a_configuration_that_is_not_there_is_an_error_of_two_lines(command, tmp_path):
+    result = comboi(command, "--config", tmp_path / "configs" / "nowhere.yml")
+
+    assert result.exit_code == 1 and "no such file" in result.stderr and "Traceback" not in result.output
+
+
+def test_before_the_first_run_there_is_none_to_show(config):
+    listed, one = comboi("runs", "--config", config), comboi("status", "--config", config)
+
+    assert (listed.exit_code, one.exit_code) == (0, 1)
+    assert "no run yet" in listed.stdout and "comboi run" in one.stderr
+
+
+@pytest.mark.parametrize("arguments", [["runs", "-n", "0"], ["runs", "-n", "101"], ["runs", "-n", "x"], ["nonsense"]])
+def test_wrong_usage_exits_with_two(arguments):
+    assert comboi(*arguments).exit_code == 2
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """Stands in for a deployed app: what it answers is in the path."""
+
+    asked: list[tuple[str, str, dict[str, str]]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append((self.command, self.path, dict(self.headers)))
+        status, body = {
+            "/api/ok": (200, b'{"runs": []}'),
+            "/api/problem": (
+                409,
+                json.dumps({"code": "run_in_progress", "detail": "busy", "remedy": "Wait."}).encode(),
+            ),
+            "/api/html": (502, b"<html>Bad Gateway</html>"),
+        }[self.path.split("?")[0]]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def deployed() -> Iterator[str]:
+    """The URL of a deployed app."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
+    _Answers.asked.clear()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_client_sends_the_key_and_leaves_out_what_was_not_given(deployed):
+    assert Api(deployed, "the-key").get("ok", limit=5, status=None) == {"runs": []}
+
+    (_, path, headers) = _Answers.asked[0]
+    assert (
+        path == "/api/ok?limit=5" and headers["x-functions-key"] == "the-key" and headers["x-comboi-trigger"] == "cli"
+    )
+
+
+def test_a_problem_of_the_api_is_passed_on_with_its_code_and_remedy(deployed):
+    with pytest.raises(ApiError) as caught:
+        Api(deployed).post("problem", {})
+    assert (caught.value.code, caught.value.message, caught.value.remedy) == ("run_in_progress", "busy", "Wait.")
+
+
+def test_an_answer_that_is_no_json_is_told_by_its_status(deployed):
+    with pytest.raises(ApiError, match="502"):
+        Api(deployed).get("html")
+
+
+def test_an_app_that_does_not_answer_is_an_error_with_a_remedy(deployed):
+    with pytest.raises(ApiUnreachable, match="does not answer"):
+        Api("http://127.0.0.1:1").get("ok")
+    assert comboi("runs", "--url", "http://127.0.0.1:1").exit_code == 1

@@ -1,0 +1,243 @@
+"""Runs in a terminal: every state, every width, and data that would rather be something else."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from comboi_core.cli.following import follow
+from comboi_core.cli.render import STYLES, number, run_view, runs_grid, seconds, show_error, size, watermark
+from comboi_core.domain.errors import ConfigError
+from comboi_core.web.monitoring import RUN_STATES
+
+RUN = "sales-20261123T060000Z-7f3a91"
+ERROR = {"code": "source_unreachable", "message": "db does not answer", "remedy": "Look at it.", "transient": True}
+
+
+def check(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "not_null(id)",
+        "severity": "error",
+        "passed": False,
+        "failed_rows": 1,
+        "sample": [],
+        "message": "1 row",
+    } | changes
+
+
+def dataset(**changes: Any) -> dict[str, Any]:
+    return {"stage": "silver", "name": "orders_clean", "status": "succeeded", "rows": 5, "seconds": 0.1} | changes
+
+
+def table(**changes: Any) -> dict[str, Any]:
+    return {
+        "source": "shop",
+        "table": "orders",
+        "status": "succeeded",
+        "rows": 1234567,
+        "bytes": 10_000,
+        "files": 2,
+    } | changes
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    return {
+        "run_id": RUN,
+        "status": "succeeded",
+        "seconds": 2.5,
+        "tables": [table()],
+        "datasets": [dataset()],
+    } | changes
+
+
+def shown(view: Any, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console.print(view)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [20, 80, 200])
+@pytest.mark.parametrize("status", [*STYLES, "unheard_of"])
+def test_a_run_and_its_items_are_shown_in_every_state_and_width(status, width):
+    items = {
+        "tables": [table(status=status)],
+        "datasets": [dataset(status=status), dataset(stage="gold", status=status)],
+    }
+
+    assert shown(run_view(record(status=status, **items)), width)
+
+
+def test_every_state_of_the_api_has_a_sign():
+    assert set(RUN_STATES) <= set(STYLES)
+
+
+def test_a_run_that_has_only_begun_has_nothing_but_its_headline():
+    text = shown(run_view({"run_id": RUN, "status": "running"}))
+
+    assert RUN in text and "running" in text
+
+
+def test_a_pending_table_shows_no_figures():
+    text = shown(run_view(record(tables=[{"source": "shop", "table": "orders", "status": "pending"}], datasets=[])))
+
+    assert "shop.orders" in text and "None" not in text
+
+
+def test_progress_and_attempts_are_shown_while_it_runs():
+    waiting = {"phase": "plan_table", "attempt": 2, "error": {"code": "source_unreachable", "message": "m"}}
+
+    text = shown(
+        run_view(
+            record(
+                status="running",
+                tables=[
+                    table(status="running", progress={"phase": "extracting"}),
+                    table(table="x", status="running", progress=waiting),
+                ],
+            )
+        )
+    )
+
+    assert "extracting" in text and "attempt 2" in text and "source_unreachable" in text
+
+
+def test_a_failure_is_shown_with_its_code_and_what_to_do():
+    text = shown(run_view(record(status="failed", tables=[table(status="failed", error=ERROR)])))
+
+    assert "shop.orders: [source_unreachable] db does not answer" in text and "what to do: Look at it." in text
+
+
+def test_an_error_of_the_run_itself_is_shown_without_items():
+    text = shown(run_view({"run_id": RUN, "status": "failed", "error": ERROR, "tables": [], "datasets": []}))
+
+    assert "[source_unreachable] db does not answer" in text
+
+
+def test_a_refused_run_says_who_held_the_lease():
+    assert "another run held the lease: x-1" in shown(
+        run_view({"run_id": RUN, "status": "skipped", "holder": {"run_id": "x-1"}})
+    )
+
+
+def test_retries_schema_changes_warnings_and_reasons_are_told():
+    text = shown(
+        run_view(
+            record(
+                status="failed",
+                tables=[
+                    table(retried=[{"code": "c1", "message": "m1"}], schema_changes=["new column a"], warnings=["w1"])
+                ],
+                datasets=[dataset(status="skipped", reason="its input x was not built")],
+            )
+        )
+    )
+
+    for said in ("[c1] m1", "new column a", "w1", "skipped: its input x was not built"):
+        assert said in text
+
+
+def test_failing_rows_are_shown_with_the_checked_column_first():
+    sample = [{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "id": None}]
+
+    text = shown(run_view(record(datasets=[dataset(checks=[check(sample=sample), check(passed=True)])])))
+
+    header = next(line for line in text.splitlines() if line.strip().startswith("id"))
+    assert header.split() == ["id", "a", "b", "c", "d", "e"] and "NULL" in text and "1 ok, 1 fail" in text
+
+
+HOSTILE = [
+    "[/x]",
+    "[bold]",
+    "[link=file:///etc]x[/link]",
+    "\x1b[2J\x1b]0;title\x07",
+    "\x9b2J",
+    "a\rb",
+    "\u202e",
+    ":smile:",
+    "\x00",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_data_is_shown_as_it_is_and_cannot_steer_the_terminal(text):
+    hostile = record(
+        status="failed",
+        error=ERROR | {"message": text, "remedy": text},
+        tables=[
+            table(watermark=text, warnings=[text], schema_changes=[text], retried=[{"code": "c", "message": text}])
+        ],
+        datasets=[dataset(status="skipped", reason=text, checks=[check(message=text, sample=[{text: text}])])],
+    )
+
+    out = shown(run_view(hostile)) + shown(runs_grid([{"run_id": RUN, "status": "failed", "error": {"message": text}}]))
+
+    assert not {"\x1b", "\x9b", "\x07", "\r", "\x00"} & set(out)
+    if text.isprintable():
+        assert out.count(text) >= 8
+
+
+def test_an_error_is_printed_a_problem_a_line():
+    console = Console(file=io.StringIO(), width=200)
+
+    show_error(console, ConfigError("a.yml:1: [/x]\nb.yml:2: y"))
+
+    lines = console.file.getvalue().splitlines()
+    assert lines[:2] == ["✗ a.yml:1: [/x]", "✗ b.yml:2: y"] and lines[2].startswith("  what to do: ")
+
+
+def test_runs_are_listed_with_the_first_line_of_their_error():
+    runs = [
+        {
+            "run_id": RUN,
+            "status": "failed",
+            "trigger": "timer",
+            "rows": 5,
+            "seconds": 1.0,
+            "error": {"message": "one\ntwo"},
+        },
+        {"run_id": RUN, "status": "unfinished", "trigger": None},
+    ]
+
+    text = shown(runs_grid(runs))
+
+    assert "one" in text and "two" not in text and "unfinished" in text and "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, ""), (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1_500_000, "1.5 MB"), (10**12, "1000.0 GB")],
+)
+def test_sizes_are_readable(given, expected):
+    assert size(given) == expected
+
+
+def test_figures_that_are_missing_show_nothing():
+    assert (number(None), seconds(None), watermark(None)) == ("", "", "")
+    assert (number(0), number(1234567), seconds(0)) == ("0", "1,234,567", "0.0s")
+
+
+def test_following_prints_each_state_of_an_item_once():
+    class FakeApi:
+        """Stands in for the API: a run in three looks."""
+
+        answers = iter(
+            [
+                record(status="running", tables=[table(status="pending")], datasets=[]),
+                record(status="running", tables=[table(status="running")], datasets=[]),
+                record(tables=[table(status="succeeded", rows=7)], datasets=[dataset(rows=None)]),
+            ]
+        )
+
+        def get(self, path: str) -> dict[str, Any]:
+            assert path == f"runs/{RUN}"
+            return next(self.answers)
+
+    console = Console(file=io.StringIO(), width=100)
+
+    assert follow(FakeApi(), RUN, console)["status"] == "succeeded"
+
+    states = [line.split()[:2] for line in console.file.getvalue().splitlines()]
+    assert states == [["running", "shop.orders"], ["succeeded", "shop.orders"], ["succeeded", "orders_clean"]]
