@@ -47,6 +47,12 @@ def publish_load(payload: dict):
 
 
 @bp.activity_trigger(input_name="payload")
+def fold_loads(payload: dict):
+    """Fold a table's newest loads into one, where that is worth it."""
+    return answer(bronze.fold_loads, payload)
+
+
+@bp.activity_trigger(input_name="payload")
 def sweep_table(payload: dict):
     """Delete files that no manifest lists."""
     return answer(bronze.sweep_table, payload)

@@ -64,12 +64,33 @@ def _load(context: df.DurableOrchestrationContext, job: dict[str, Any]):
     committed = yield context.call_entity(entity, "commit", commit)
     if "error" in committed:
         return {**plan, **committed}
-    swept = yield from attempt(context, "sweep_table", {**work, "manifest": commit["manifest"]}, retry)
+    manifest, warnings = commit["manifest"], list(plan["warnings"])
+    if published["foldable"]:
+        manifest = yield from _fold(context, entity, {**work, "manifest": manifest}, warnings)
+    swept = yield from attempt(context, "sweep_table", {**work, "manifest": manifest}, retry)
+    warnings += [f"sweep: {swept['error']['message']}"] if "error" in swept else []
     attempts = max(plan["attempts"], published["attempts"], *(share["attempts"] for share in extracted))
     landed = {key: commit[key] for key in ("sequence", "watermark", "manifest", "rows", "bytes")}
     landed["files"] = published["files"]
-    warnings = [*plan["warnings"], *([f"sweep: {swept['error']['message']}"] if "error" in swept else [])]
     return {**plan, **landed, "attempts": attempts, "retried": retried, "warnings": warnings}
+
+
+def _fold(context: df.DurableOrchestrationContext, entity: df.EntityId, work: dict[str, Any], warnings: list[str]):
+    """Fold small loads after the commit; what goes wrong is a warning, since the load itself is safe.
+
+    Returns:
+        The path of the manifest that is committed now.
+    """
+    context.set_custom_status({"phase": "compacting"})
+    folded = yield from attempt(context, "fold_loads", work, work["retry"])
+    if "commit" in folded:
+        commit = {**folded["commit"], "committed_at": context.current_utc_datetime.isoformat()}
+        folded = yield context.call_entity(entity, "commit", commit)
+        if "error" not in folded:
+            return commit["manifest"]
+    if "error" in folded:
+        warnings.append(f"compaction: {folded['error']['message']}")
+    return work["manifest"]
 
 
 @bp.orchestration_trigger(context_name="context")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,18 @@ import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.support.project import Project, refill
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each run a temporary folder of its own.
+
+    pytest's shared one is closed to other users whenever a run starts; PostgreSQL runs as another user and would lose
+    the way to its data.
+    """
+    if config.option.basetemp is None:
+        folder = tempfile.mkdtemp(prefix="comboi-tests-")
+        config.option.basetemp = os.path.join(folder, "run")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")

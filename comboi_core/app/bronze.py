@@ -11,7 +11,7 @@ from typing import Any
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode, decode_json, encode_json
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.errors import ComboiError, ConfigError
 from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.domain.manifest import DataFile, Manifest, data_path
 from comboi_core.domain.ports import Lake, Source
@@ -35,6 +35,8 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
     checkpoint = decode(Checkpoint, job["checkpoint"])
     previous = _committed(lake, checkpoint)
     checkpoint = replace(checkpoint, columns=previous.columns if previous else ())
+    if previous and not job["full_refresh"]:
+        _refuse_other_cursor(previous, workspace.project.table(item["source"], item["table"]).incremental_column)
     with workspace.duckdb() as con, workspace.source(con, item["source"], item["table"]) as source:
         load = source.plan(checkpoint, full_refresh=job["full_refresh"])
     path = runfiles.load_plan_path(job["run_id"], item["name"], secrets.token_hex(4))
@@ -54,6 +56,16 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
         "schema_changes": list(load.schema_changes),
         "warnings": list(load.warnings),
     }
+
+
+def _refuse_other_cursor(previous: Manifest, cursor: str | None) -> None:
+    """A watermark says nothing about another column: rows below it there would never be read."""
+    before = previous.window.cursor if previous.window else None
+    if before and cursor and before != cursor:
+        raise ConfigError(
+            f"{previous.source}.{previous.table}: incremental_column is {cursor}, but the table was loaded by {before}",
+            remedy="Run the table once with --full-refresh, or go back to the former column.",
+        )
 
 
 def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
@@ -102,13 +114,18 @@ def keep_files(workspace: Workspace, job: Payload) -> Payload:
 
 @contextmanager
 def _translated(source: Source):
-    """Let the source say in comboi's terms what went wrong while its rows were read."""
+    """Let the source say in comboi's terms what went wrong while its rows were read.
+
+    Raised outside of the handler: the original error may hold the connection string, and would go along as its context.
+    """
     try:
         yield
+        return
     except ComboiError:
         raise
     except Exception as error:
-        raise source.translate(error) from error
+        failed = source.translate(error)
+    raise failed
 
 
 def publish_load(workspace: Workspace, job: Payload) -> Payload:
@@ -118,9 +135,11 @@ def publish_load(workspace: Workspace, job: Payload) -> Payload:
         job: `run_id`, `fence`, `item`, `checkpoint`, `plan` (path), `files`, and `pages` (paths of kept files).
 
     Returns:
-        `commit`: what the table's entity is asked to commit; `files`: how many there are.
+        `commit`: what the table's entity is asked to commit; `files`: how many there are; `foldable`: whether the
+        table has many small loads by now.
     """
     from comboi_core.lake.bronze import next_manifest, write_manifest
+    from comboi_core.lake.compaction import foldable
 
     item, lake = job["item"], workspace.lake("bronze")
     load = decode_json(LoadPlan, lake.read(job["plan"]))
@@ -135,18 +154,45 @@ def publish_load(workspace: Workspace, job: Payload) -> Payload:
         primary_key=workspace.project.table(item["source"], item["table"]).primary_key,
     )
     path = write_manifest(lake, manifest)
+    return {"files": len(files), "foldable": bool(foldable(manifest)), "commit": _commit(manifest, path, load.mode)}
+
+
+def fold_loads(workspace: Workspace, job: Payload) -> Payload:
+    """Fold a table's newest loads into one where that is worth it; see `lake.compaction`.
+
+    Args:
+        job: `run_id`, `fence`, `manifest` (path of the committed one).
+
+    Returns:
+        `{"commit": ...}` for the table's entity, or nothing where there is nothing to fold.
+    """
+    from comboi_core.lake.bronze import read_manifest, write_manifest
+    from comboi_core.lake.compaction import fold
+
+    lake = workspace.lake("bronze")
+    with workspace.duckdb() as con:
+        folded = fold(
+            con,
+            lake,
+            read_manifest(lake, job["manifest"]),
+            fence=job["fence"],
+            run_id=job["run_id"],
+            attempt=secrets.token_hex(4),
+        )
+    return {"commit": _commit(folded, write_manifest(lake, folded), "compaction")} if folded else {}
+
+
+def _commit(manifest: Manifest, path: str, mode: str) -> Payload:
+    written = [file for file in manifest.files if file.load == manifest.sequence]
     return {
-        "files": len(files),
-        "commit": {
-            "sequence": load.sequence,
-            "fence": job["fence"],
-            "run_id": job["run_id"],
-            "watermark": load.watermark,
-            "manifest": path,
-            "mode": load.mode,
-            "rows": sum(file.rows for file in files),
-            "bytes": sum(file.bytes for file in files),
-        },
+        "sequence": manifest.sequence,
+        "fence": manifest.fence,
+        "run_id": manifest.run_id,
+        "watermark": manifest.watermark,
+        "manifest": path,
+        "mode": mode,
+        "rows": sum(file.rows for file in written),
+        "bytes": sum(file.bytes for file in written),
     }
 
 

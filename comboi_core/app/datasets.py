@@ -122,6 +122,7 @@ def _publish(
         if dataset.splink:
             _publish_crosswalk(con, lake, path)
         size = staged.stat().st_size
+    lake.tidy()
     return {"rows": rows, "bytes": size, "path": path}
 
 

@@ -220,3 +220,13 @@ def test_malformed_requests_get_problem_documents(landed: Project):
     finally:
         server.terminate()
         assert server.wait(30) == 0
+
+
+def test_another_cursor_column_wants_a_full_refresh(landed: Project, database: EmbeddedPostgres):
+    database.psql("ALTER TABLE shop.orders ADD changed timestamptz; UPDATE shop.orders SET changed = '2025-01-01+00'")
+    landed.edit(INITIAL, "incremental_column: updated_at", "incremental_column: changed")
+    done = landed.comboi("run", "bronze")
+    assert done.returncode == 1
+    assert "incremental_column is changed, but the table was loaded by updated_at" in done.stdout
+    landed.run("bronze", "--full-refresh")
+    assert len(landed.contents()["shop.orders"]) == 5000

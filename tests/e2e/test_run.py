@@ -169,3 +169,28 @@ def test_a_big_table_is_extracted_in_many_small_steps_without_losing_a_row(proje
     assert (record["orders"]["files"], record["orders"]["rows"]) == (100, 5000)
     found = project.contents()["shop.orders"]
     assert [row[0] for row in sorted(found)] == list(range(1, 5001))
+
+
+def test_many_small_loads_are_folded_and_nothing_is_lost(project: Project, database: EmbeddedPostgres):
+    server = project.start("serve", "--port", "0")
+    try:
+        base = server.stdout.readline().split(" at ")[1].strip()
+        for number in range(12):
+            moment = f"timestamptz '2026-02-01+00' + {number} * interval '1 s'"
+            database.psql(
+                f"INSERT INTO shop.events VALUES ({10_000 + number}, {moment}, 'x');"
+                f"UPDATE shop.orders SET status = 's{number}', updated_at = {moment} WHERE order_id <= {number + 1}"
+            )
+            run_id = requests.post(base, json={"stage": "bronze"}, timeout=60).json()["run_id"]
+            while requests.get(f"{base}/{run_id}", timeout=60).json()["status"] == "running":
+                time.sleep(0.02)
+        events = requests.get(f"{base.removesuffix('/runs')}/tables/shop.events", timeout=60).json()
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
+    assert "compaction" in [load["mode"] for load in events["loads"]]
+    found = project.contents()
+    assert len(found["shop.events"]) == 3012
+    statuses = {row[0]: row[3] for row in found["shop.orders"]}
+    assert len(statuses) == 5000
+    assert [statuses[number] for number in range(1, 14)] == ["s11"] * 12 + ["paid"]

@@ -200,7 +200,7 @@ class Project:
                 )
                 found[name] = con.execute(view_sql(lake, manifest, "current")).fetchall()
             for path in sorted((self.folder / "lake").glob("*/*/*.parquet")):
-                if path.parts[-3] != "bronze":
+                if path.parts[-3] != "bronze" and not path.parts[-2].startswith("."):
                     found[path.stem] = con.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
         return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
