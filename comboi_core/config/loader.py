@@ -104,25 +104,45 @@ class _Document:
         return self.lines.get(path, 1)
 
 
-def _known_keys(model: Any, path: Path_) -> list[str]:
-    """Return the keys that the model at `path` knows, following fields through lists and optionals."""
+def _known_keys(model: Any, path: Path_, value: Any) -> list[str]:
+    """Return the keys that the model at `path` of `value` knows, following fields through lists and unions."""
     for part in path:
-        if isinstance(part, int):
-            continue
-        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
-            return []
-        model = _inner_model(model.model_fields[part].annotation)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+        value = value[part]
+        if isinstance(part, str):
+            found = list(_models(model.model_fields[part].annotation)) if model and part in model.model_fields else []
+            model = found[0] if len(found) == 1 else None
+        elif model is None:  # one of a union: its item's `type:` says which
+            model = next((one for one in found if value.get("type") in _tags(one)), None)
+    return list(model.model_fields) if model else []
 
 
-def _inner_model(annotation: Any) -> Any:
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
+        yield annotation
     for argument in getattr(annotation, "__args__", ()):
-        found = _inner_model(argument)
-        if found is not None:
-            return found
-    return None
+        yield from _models(argument)
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    return getattr(model.model_fields["type"].annotation, "__args__", ()) if "type" in model.model_fields else ()
+
+
+def _placed(error: dict[str, Any], value: Any) -> dict[str, Any]:
+    """Return pydantic's error with its place as the file has it: without the tags of unions, at the `type:` itself."""
+    loc: Path_ = ()
+    for part in error["loc"]:
+        if isinstance(value, dict) and part not in value and value.get("type") == part:
+            continue
+        loc = (*loc, part)
+        inside = (isinstance(value, list) and isinstance(part, int)) or (isinstance(value, dict) and part in value)
+        value = value[part] if inside else None
+    if error["type"] == "union_tag_not_found":
+        return error | {"loc": (*loc, "type"), "type": "missing"}
+    if error["type"] == "union_tag_invalid":
+        expected = error["ctx"]["expected_tags"].replace("', '", "' or '")
+        given = {"ctx": {"expected": expected}, "input": error["ctx"]["tag"]}
+        return error | {"loc": (*loc, "type"), "type": "literal_error"} | given
+    return error | {"loc": loc}
 
 
 _EXPECTED = {
@@ -140,11 +160,11 @@ def _given(value: Any) -> str:
     return shown if len(shown) <= 80 else f"{shown[:76]}...'"
 
 
-def _message(error: dict[str, Any], model: type[BaseModel]) -> str:
+def _message(error: dict[str, Any], model: type[BaseModel], value: Any) -> str:
     path: Path_ = error["loc"]
     field = ".".join(str(part) for part in path) or "the file"
     if error["type"] == "extra_forbidden":
-        known = _known_keys(model, path[:-1])
+        known = _known_keys(model, path[:-1], value)
         return f"unknown key '{path[-1]}'{did_you_mean(str(path[-1]), known)}; known keys: {', '.join(known)}"
     if error["type"] == "missing":
         return f"{field}: this key is missing"
@@ -181,7 +201,7 @@ def _validate(document: _Document, model: type[M], problems: list[str]) -> M | N
     try:
         return model.model_validate(document.value)
     except ValidationError as invalid:
-        errors = invalid.errors()
+        errors = [_placed(dict(error), document.value) for error in invalid.errors()]
         for error in errors:
             inside = any(
                 len(other["loc"]) > len(error["loc"]) and other["loc"][: len(error["loc"])] == error["loc"]
@@ -189,7 +209,7 @@ def _validate(document: _Document, model: type[M], problems: list[str]) -> M | N
             )
             if error["type"] == "too_short" and inside:
                 continue  # pydantic leaves invalid items out and then misses them
-            problems.append(f"{document.shown}:{document.line(error['loc'])}: {_message(error, model)}")
+            problems.append(f"{document.shown}:{document.line(error['loc'])}: {_message(error, model, document.value)}")
     return None
 
 

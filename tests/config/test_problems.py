@@ -243,3 +243,53 @@ def test_a_connection_string_in_the_wrong_place_leaves_the_process_without_its_p
     files.replace(place, f'{place.split(":")[0]}: "postgresql://u:swordfish@db/x"')
 
     assert "swordfish" not in Redactor().text(files.problem())
+
+
+class TestTypesOfSources:
+    AZURE = (
+        '    type: azure_sql\n    connection: {server: "db.example.com,1433", database: crm, user: u, password: p}\n'
+        "    tables:\n"
+    )
+    POSTGRES = '    type: postgres\n    connection: {conn_str: "postgresql://u:hunter2@db/shop"}\n    tables:\n'
+
+    def azure(self, files):
+        return files.replace(self.POSTGRES, self.AZURE)
+
+    def test_an_unknown_type_is_named_at_its_line_with_the_closest_one(self, files):
+        files.replace("type: postgres", "type: azuresql")
+
+        assert files.problem().startswith(
+            f"{files.line_of('azuresql')}: sources.0.type: 'azuresql' is not possible (did you mean 'azure_sql'?)"
+        )
+
+    def test_problems_inside_a_source_have_their_lines_and_the_keys_of_its_type(self, files):
+        self.azure(files).replace("database: crm", "databse: crm").replace("name: items", "name: 1tems")
+
+        name, unknown = files.problems()
+        assert unknown.startswith(f"{files.line_of('databse')}: unknown key 'databse' (did you mean 'database'?)")
+        assert "encrypt" in unknown and "conn_str" not in unknown
+        assert name.startswith(f"{files.line_of('1tems')}: sources.0.tables.1.name: '1tems' is no name")
+
+    def test_a_bare_yes_or_no_of_yaml_is_taken_as_written(self, files):
+        self.azure(files).replace("password: p}", "password: p, encrypt: no}")
+
+        assert files.load().source("shop").connection.encrypt == "no"
+
+    @pytest.mark.parametrize(
+        ("connection", "says"),
+        [
+            ("{server: s}", "give server: and database:, or dsn:"),
+            ('{dsn: "Server=s", server: s, database: d}', "not both"),
+            ("{server: s, database: d, user: u}", "belong together"),
+            ("{server: s, database: d, user: u, password: p, authentication: managed_identity}", "takes no user:"),
+            ("{server: s, database: d, authentication: sql}", "needs user: and password:"),
+            ("{server: s, database: d, user: u, password: p, client_id: c}", "client_id: belongs to"),
+            ("{server: s, database: d, encrypt: no}", "access token in clear"),
+            ('{dsn: "Server=s", authentication: managed_identity, encrypt: no}', "access token in clear"),
+            ("{server: s, database: d, encrypt: maybe}", "'maybe' is not possible"),
+        ],
+    )
+    def test_a_connection_to_azure_sql_that_contradicts_itself_is_refused(self, files, connection, says):
+        self.azure(files).replace('{server: "db.example.com,1433", database: crm, user: u, password: p}', connection)
+
+        assert says in files.problem()

@@ -1,0 +1,67 @@
+"""Azure SQL and SQL Server as a source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, model_validator
+
+from comboi_core.config.base import Model, Text
+from comboi_core.config.tables import SourceBase
+
+
+def _as_written(value: Any) -> Any:
+    # YAML reads a bare yes or no as true or false.
+    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+class AzureSqlConnection(Model):
+    """How to reach the database; references are allowed in every text.
+
+    Attributes:
+        server: Host name, and the port after a comma where it is not 1433: `host` or `host,1433`.
+        user: SQL login; beside `dsn:` it takes the place of the string's own.
+        password: As it is: unlike in `dsn:`, no character in it needs braces.
+        authentication: `sql` (user and password) or `managed_identity` (Entra ID through azure-identity: a managed
+            identity in Azure, `az login` on a laptop). Default: `sql` where there is a user.
+        client_id: Of a user-assigned managed identity.
+        encrypt: `strict` is TDS 8. `no` is for tests: the data travels in clear; never with Entra ID.
+        trust_server_certificate: Do not verify the server's certificate; for servers with a self-signed one.
+        dsn: An ODBC connection string in place of the keys before, as the Azure portal shows it.
+    """
+
+    server: Text | None = None
+    database: Text | None = None
+    user: Text | None = None
+    password: Text | None = None
+    authentication: Literal["sql", "managed_identity"] | None = None
+    client_id: Text | None = None
+    encrypt: Annotated[Literal["yes", "no", "strict"] | None, BeforeValidator(_as_written)] = None
+    trust_server_certificate: bool | None = None
+    dsn: Text | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AzureSqlConnection:
+        if self.dsn is None and not (self.server and self.database):
+            raise ValueError("give server: and database:, or dsn:")
+        if self.dsn is not None and (self.server or self.database):
+            raise ValueError("give server: and database:, or dsn:, not both")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user: and password: belong together")
+        if self.authentication == "managed_identity" and self.user:
+            raise ValueError("authentication: managed_identity takes no user: and no password:")
+        if self.authentication == "sql" and not (self.user or self.dsn):
+            raise ValueError("authentication: sql needs user: and password:")
+        if self.client_id and (self.user or self.authentication == "sql"):
+            raise ValueError("client_id: belongs to authentication: managed_identity")
+        entra = self.authentication == "managed_identity" or (self.dsn is None and not self.user)
+        if entra and self.encrypt == "no":
+            raise ValueError("encrypt: no would send the access token in clear; leave it out with managed_identity")
+        return self
+
+
+class AzureSqlSource(SourceBase):
+    """A database of Azure SQL, a managed instance or SQL Server."""
+
+    type: Literal["azure_sql"]
+    connection: AzureSqlConnection
