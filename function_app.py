@@ -16,7 +16,7 @@ import azure.functions as func
 from activities.work import bp as activities
 from comboi_core.app.workspace import open_workspace
 from comboi_core.domain.errors import ComboiError, RunRefused
-from comboi_core.web import monitoring, starting
+from comboi_core.web import maintenance, monitoring, starting
 from comboi_core.web.answers import Answer, problem
 from entities.hub import DurableHub
 from entities.memory import bp as entities
@@ -44,6 +44,10 @@ async def _respond(work: Callable[[], Awaitable[Answer]]) -> func.HttpResponse:
     )
 
 
+def _caller(req: func.HttpRequest) -> str:
+    return "cli" if req.headers.get("x-comboi-trigger") == "cli" else "http"
+
+
 @app.timer_trigger(arg_name="timer", schedule="%COMBOI_TIMER_SCHEDULE%", use_monitor=True)
 @app.durable_client_input(client_name="client")
 async def scheduled_run(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
@@ -61,9 +65,8 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
     """POST /api/runs"""
 
     async def work() -> Answer:
-        trigger = "cli" if req.headers.get("x-comboi-trigger") == "cli" else "http"
         request = starting.parse_request(req.get_body())
-        run_id = await starting.start_run(DurableHub(client), open_workspace(), request, trigger)
+        run_id = await starting.start_run(DurableHub(client), open_workspace(), request, _caller(req))
         links = client.create_http_management_payload(run_id)
         return Answer(202, {"run_id": run_id, **links}, {"Location": f"{req.url.split('?')[0]}/{run_id}"})
 
@@ -111,6 +114,41 @@ async def get_table(req: func.HttpRequest, client: df.DurableOrchestrationClient
 
     async def work() -> Answer:
         return Answer(200, await monitoring.get_table(DurableHub(client), open_workspace(), req.route_params["name"]))
+
+    return await _respond(work)
+
+
+@app.route(route="plan", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def plan_run_ahead(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """POST /api/plan"""
+
+    async def work() -> Answer:
+        request = starting.parse_request(req.get_body())
+        return Answer(200, await maintenance.plan(DurableHub(client), open_workspace(), request))
+
+    return await _respond(work)
+
+
+@app.route(route="tables/{name}/reset", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def reset_table(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """POST /api/tables/{source}.{table}/reset"""
+
+    async def work() -> Answer:
+        name = req.route_params["name"]
+        return Answer(200, await maintenance.reset_table(DurableHub(client), open_workspace(), name, _caller(req)))
+
+    return await _respond(work)
+
+
+@app.route(route="checkpoints/rebuild", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def rebuild_checkpoints(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """POST /api/checkpoints/rebuild"""
+
+    async def work() -> Answer:
+        return Answer(200, await maintenance.rebuild(DurableHub(client), open_workspace(), _caller(req)))
 
     return await _respond(work)
 

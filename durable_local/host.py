@@ -40,9 +40,9 @@ _ADDRESS = "127.0.0.1"
 class Host:
     """Serves the app in `app_dir` from the task hub in the SQLite file `store`.
 
-    `port` 0 takes a free one. `timers` False leaves timer triggers alone; durable timers always work. `faults` None
-    reads DURABLE_LOCAL_FAULTS. `clock` may be a TravelClock. `shutdown_grace` is how many seconds `stop` waits for
-    what runs.
+    `port` 0 takes a free one. `timers` False leaves timer triggers alone; durable timers always work. `resume` False
+    leaves what an earlier host did not finish where it is. `faults` None reads DURABLE_LOCAL_FAULTS. `clock` may be a
+    TravelClock. `shutdown_grace` is how many seconds `stop` waits for what runs.
     A host starts once; take a new object for another start.
     """
 
@@ -53,6 +53,7 @@ class Host:
         *,
         port: int = 0,
         timers: bool = True,
+        resume: bool = True,
         faults: Faults | None = None,
         clock: Clock | None = None,
         shutdown_grace: float = 10.0,
@@ -63,6 +64,7 @@ class Host:
         self.unfinished: list[str] = []
         self._port = port
         self._with_timers = timers
+        self._resume = resume
         self._faults = faults if faults is not None else Faults.from_environment()
         self._clock = clock or Clock()
         self._grace = shutdown_grace
@@ -119,7 +121,8 @@ class Host:
         self._cleanup.callback(lambda: engine.stop(remaining(self._deadline)))
         lock.publish(self.url)
         self.unfinished = _unfinished(store)
-        engine.resume()
+        if self._resume:
+            engine.resume()
         run_on(self._loop, timers.start())
         self._cleanup.callback(lambda: run_on(self._loop, timers.stop(remaining(self._deadline)), self._grace + 30))
 

@@ -21,7 +21,7 @@ ITEM_ORCHESTRATORS = {"table": "load_table", "dataset": "build_dataset"}
 def run_pipeline(context):
     """Run a pipeline once.
 
-    Input: `run_id`, `pipeline`, `trigger`, `stage` (or None), `select` (list), `full_refresh`.
+    Input: `run_id`, `pipeline`, `trigger`, `stage` (or None), `select` (list), `full_refresh`, `backfill` (or None).
     Output: the run's summary, or `{"status": "skipped", "holder": ...}` where another run holds the lease.
     """
     request = context.get_input()
@@ -60,7 +60,7 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
         lanes = []
         for lane in range(wave["lanes"]):
             share = {
-                **{key: job[key] for key in ("run_id", "pipeline", "fence", "full_refresh")},
+                **{key: job[key] for key in ("run_id", "pipeline", "fence", "full_refresh", "backfill")},
                 **{"config_hash": plan["config_hash"], "retry": plan["retry"]},
                 **{"wave": index, "lane": lane, "page": 0, "failed": 0},
             }
@@ -75,7 +75,8 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
 def run_lane(context):
     """Work through a lane's items one after the other, a page at a time, so that the history stays short.
 
-    Input: `run_id`, `pipeline`, `fence`, `full_refresh`, `config_hash`, `retry`, `wave`, `lane`, `page`, `failed`.
+    Input: `run_id`, `pipeline`, `fence`, `full_refresh`, `backfill`, `config_hash`, `retry`, `wave`, `lane`, `page`,
+    `failed`.
     Output: the number of items that failed.
     """
     lane = context.get_input()

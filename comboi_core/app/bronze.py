@@ -11,9 +11,9 @@ from typing import Any
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode, decode_json, encode_json
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import ComboiError, ConfigError
-from comboi_core.domain.load import Checkpoint, LoadPlan
-from comboi_core.domain.manifest import DataFile, Manifest, data_path
+from comboi_core.domain.errors import BackfillImpossible, CheckpointLost, ComboiError, ConfigError
+from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
+from comboi_core.domain.manifest import LOADS_FOLDER, DataFile, Manifest, data_path, newest_sequence, table_folder
 from comboi_core.domain.ports import Lake, Source
 
 Payload = dict[str, Any]
@@ -26,19 +26,13 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
     """Decide what the next load of a table reads, and freeze it into the lake.
 
     Args:
-        job: `run_id`, `item` (`source`, `table`, `name`), `checkpoint`, `full_refresh`.
+        job: `run_id`, `item` (`source`, `table`, `name`), `checkpoint`, `full_refresh`, `backfill` (or None).
 
     Returns:
         `plan` (path), `chunks` (how many), `unchanged`, and what the run record shows of the load.
     """
     item, lake = job["item"], workspace.lake("bronze")
-    checkpoint = decode(Checkpoint, job["checkpoint"])
-    previous = _committed(lake, checkpoint)
-    checkpoint = replace(checkpoint, columns=previous.columns if previous else ())
-    if previous and not job["full_refresh"]:
-        _refuse_other_cursor(previous, workspace.project.table(item["source"], item["table"]).incremental_column)
-    with workspace.duckdb() as con, workspace.source(con, item["source"], item["table"]) as source:
-        load = source.plan(checkpoint, full_refresh=job["full_refresh"])
+    load = plan_load(workspace, item, job["checkpoint"], job["full_refresh"], job.get("backfill"))
     path = runfiles.load_plan_path(job["run_id"], item["name"], secrets.token_hex(4))
     lake.write(path, encode_json(load))
     return {
@@ -48,14 +42,62 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
         "estimated_rows": load.estimated_rows,
         "mode": load.mode,
         "window": asdict(load.window) if load.window else None,
-        "sequence": checkpoint.sequence,
-        "watermark": checkpoint.watermark,
+        "sequence": load.sequence - 1,
+        "watermark": job["checkpoint"]["watermark"],
+        "reloaded": load.replaces,
         "rows": 0,
         "bytes": 0,
         "files": 0,
         "schema_changes": list(load.schema_changes),
         "warnings": list(load.warnings),
     }
+
+
+def plan_load(
+    workspace: Workspace, item: Payload, known: Payload, full_refresh: bool, backfill: Payload | None = None
+) -> LoadPlan:
+    """Plan the next load of a table; writes nothing.
+
+    Args:
+        known: The checkpoint as the table's entity has it.
+        backfill: `from` and `to`, cursor values as text: the load reads rows above `from` up to `to`, once more, and
+            leaves the watermark where it is.
+
+    Raises:
+        CheckpointLost, BackfillImpossible, ConfigError, and what the source says.
+    """
+    lake, table = workspace.lake("bronze"), workspace.project.table(item["source"], item["table"])
+    checkpoint = decode(Checkpoint, known)
+    _refuse_lost_checkpoint(lake, item, checkpoint)
+    previous = _committed(lake, checkpoint)
+    checkpoint = replace(checkpoint, columns=previous.columns if previous else ())
+    full_refresh = full_refresh or checkpoint.reload
+    if previous and not full_refresh:
+        _refuse_other_cursor(previous, table.incremental_column)
+    with workspace.duckdb() as con, workspace.source(con, item["source"], item["table"]) as source:
+        load = source.plan(checkpoint, full_refresh=full_refresh)
+    return _backfilled(load, checkpoint, backfill) if backfill else load
+
+
+def _backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Payload) -> LoadPlan:
+    """Turn a plan into one that reads a range again, as a load of its own."""
+    place = f"{load.source}.{load.table}"
+    if load.mode != "merge" or load.window is None:
+        why = "its rows would be landed twice" if load.mode == "append" else "it has no cursor"
+        raise BackfillImpossible(f"{place} has mode {load.mode}: {why}")
+    if load.replaces or not checkpoint.sequence:
+        raise BackfillImpossible(f"{place} has not been loaded yet", remedy="Run the table first.")
+    window = replace(load.window, low=backfill["from"], high=backfill["to"], lag_seconds=0.0)
+    return replace(load, window=window, watermark=checkpoint.watermark, unchanged=False, chunks=(Chunk(0),))
+
+
+def _refuse_lost_checkpoint(lake: Lake, item: Payload, checkpoint: Checkpoint) -> None:
+    """A killed run leaves a manifest of the next load at most; later ones mean that the task hub was lost."""
+    newest = newest_sequence(lake.list(f"{table_folder(item['source'], item['table'])}/{LOADS_FOLDER}"))
+    if newest > checkpoint.sequence + 1:
+        raise CheckpointLost(
+            f"{item['name']}: the lake holds load {newest}, but the checkpoint knows of {checkpoint.sequence} only"
+        )
 
 
 def _refuse_other_cursor(previous: Manifest, cursor: str | None) -> None:
@@ -154,7 +196,8 @@ def publish_load(workspace: Workspace, job: Payload) -> Payload:
         primary_key=workspace.project.table(item["source"], item["table"]).primary_key,
     )
     path = write_manifest(lake, manifest)
-    return {"files": len(files), "foldable": bool(foldable(manifest)), "commit": _commit(manifest, path, load.mode)}
+    commit = {**_commit(manifest, path, load.mode), "reloaded": load.replaces}
+    return {"files": len(files), "foldable": bool(foldable(manifest)), "commit": commit}
 
 
 def fold_loads(workspace: Workspace, job: Payload) -> Payload:

@@ -1,106 +1,52 @@
-"""The commands: run, status, runs, validate, serve, demo. Exit code 0 if all went well, 1 if not, 2 for wrong usage."""
+"""The commands, but for those in `ahead`. Exit code 0 if all went well, 1 if not, 2 for wrong usage."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from comboi_core.cli import render
+from comboi_core.cli import ahead, render
 from comboi_core.cli.client import Api
-from comboi_core.cli.following import follow
-from comboi_core.cli.hosting import Served, embedded, live_url, quiet, serving
-from comboi_core.domain.errors import ComboiError
+from comboi_core.cli.hosting import embedded, live_url
+from comboi_core.cli.options import (
+    AsJson,
+    Config,
+    FullRefresh,
+    Key,
+    Select,
+    StageName,
+    Url,
+    console,
+    errors,
+    print_json,
+    reporting,
+)
+from comboi_core.cli.running import run_and_show
 
 app = typer.Typer(
     name="comboi", help="Serverless ELT: bronze, silver and gold from two YAML files.", no_args_is_help=True,
     pretty_exceptions_enable=False, add_completion=True,
 )  # fmt: skip
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Default: COMBOI_CONFIG, else configs/initial.yml.")
-]
-Url = Annotated[str | None, typer.Option("--url", envvar="COMBOI_URL", help="A deployed app instead of this machine.")]
-Key = Annotated[str | None, typer.Option("--key", envvar="COMBOI_KEY", help="Function key of the deployed app.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
-
-
-@contextmanager
-def _reporting(config: Path | None = None) -> Iterator[None]:
-    """Print comboi's errors with their remedies and exit with 1."""
-    quiet()
-    if config:
-        os.environ["COMBOI_CONFIG"] = str(config)
-    try:
-        yield
-    except ComboiError as error:
-        from comboi_core.telemetry.redaction import redactor
-
-        error.message = redactor.text(error.message)
-        render.show_error(errors, error)
-        raise typer.Exit(1) from None
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 @app.command()
 def run(
-    stage: Annotated[str | None, typer.Argument(help="bronze, silver or gold; default: all.")] = None,
-    select: Annotated[list[str] | None, typer.Option("--select", "-s", help="A table or dataset; repeatable.")] = None,
-    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Read the tables anew, whole.")] = False,
+    stage: StageName = None,
+    select: Select = None,
+    full_refresh: FullRefresh = False,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline now, with live progress."""
-    progress = errors if as_json else console
-    with _reporting(config):
-        if not url:
-            from comboi_core.config.loader import load
-
-            for note in load(config).notes:
-                progress.print(f"note: {note}", markup=False)
-        with serving(config, url, key) as served, _interruptible(served):
-            record = run_on(served, {"stage": stage, "select": select or [], "full_refresh": full_refresh}, progress)
-    if as_json:
-        _print_json(record)
-    else:
-        console.print(render.run_view(record))
-    if record["status"] != "succeeded":
-        raise typer.Exit(1)
-
-
-def run_on(served: Served, request: dict[str, Any], progress: Console) -> dict[str, Any]:
-    """Finish what a killed host left behind, then run what is asked for; return the record of the latter."""
-    for unfinished in served.unfinished:
-        progress.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
-        finished = follow(served.api, unfinished, progress)
-        progress.print(f"run {unfinished}: {finished['status']}", markup=False)
-    started = served.api.post("runs", request)
-    return follow(served.api, started["run_id"], progress)
-
-
-@contextmanager
-def _interruptible(served: Served) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        left = "the next `comboi run` takes it up where it was" if served.here else "it goes on where it runs"
-        errors.print(f"\ninterrupted; the run is not lost: {left}", markup=False)
-        raise typer.Exit(130) from None
+    request = {"stage": stage, "select": select or [], "full_refresh": full_refresh}
+    run_and_show(request, config, url, key, as_json)
 
 
 @app.command()
@@ -112,7 +58,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show one run: tables, datasets, checks, errors and what to do about them."""
-    with _reporting(config):
+    with reporting(config):
         api = _live_api(config, url, key)
         if api:
             run_id = run_id or _latest(api)
@@ -122,7 +68,7 @@ def status(
 
             record = recorded_run(_lake(config), run_id)
     if as_json:
-        _print_json(record)
+        print_json(record)
         return
     console.print(render.run_view(record))
     if record["status"] == "unfinished":
@@ -138,7 +84,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the latest runs, newest first."""
-    with _reporting(config):
+    with reporting(config):
         api = _live_api(config, url, key)
         if api:
             found = api.get("runs", limit=limit)["runs"]
@@ -147,7 +93,7 @@ def runs(
 
             found = recorded_runs(_lake(config), limit)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         console.print(render.runs_grid(found) if found else "no run yet; start one with `comboi run`")
 
@@ -179,14 +125,14 @@ def _lake(config: Path | None) -> Any:
 @app.command()
 def validate(config: Config = None, as_json: AsJson = False) -> None:
     """Check configuration, scripts, deduplication settings and references; every problem at once, with file:line."""
-    with _reporting(config):
+    with reporting(config):
         from comboi_core.app.validation import project_problems
         from comboi_core.config.loader import load
 
         project = load(config)
         problems = project_problems(project)
     if as_json:
-        _print_json({"valid": not problems, "problems": problems, "notes": list(project.notes)})
+        print_json({"valid": not problems, "problems": problems, "notes": list(project.notes)})
     else:
         for note in project.notes:
             console.print(f"note: {note}", markup=False)
@@ -210,7 +156,7 @@ def serve(
     ] = None,
 ) -> None:
     """Keep the embedded host up: API, timer, and whatever runs."""
-    with _reporting(config):
+    with reporting(config):
         from comboi_core.config.loader import load
 
         project = load(config)
@@ -237,12 +183,17 @@ def demo(
     folder: Annotated[Path | None, typer.Option("--folder", help="Default: .comboi/demo in the checkout.")] = None,
 ) -> None:
     """Run the whole thing on real data, from nothing: two runs, with a day of changes between them."""
-    with _reporting():
+    with reporting():
         from comboi_core.cli.demo.story import tell
 
         succeeded = tell(console, folder)
     if not succeeded:
         raise typer.Exit(1)
+
+
+app.command()(ahead.plan)
+app.command()(ahead.backfill)
+app.add_typer(ahead.checkpoints)
 
 
 def main() -> None:

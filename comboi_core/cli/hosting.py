@@ -78,8 +78,14 @@ def quiet() -> None:
 
 
 @contextmanager
-def serving(config: Path | None, url: str | None = None, key: str | None = None) -> Iterator[Served]:
-    """Give an API: at `url`, else of the live host on this project's task hub, else of a host started here."""
+def serving(
+    config: Path | None, url: str | None = None, key: str | None = None, *, resume: bool = True
+) -> Iterator[Served]:
+    """Give an API: at `url`, else of the live host on this project's task hub, else of a host started here.
+
+    Args:
+        resume: Whether a host started here takes up what an earlier one left unfinished.
+    """
     if url:
         yield Served(Api(url, key), here=False)
         return
@@ -89,7 +95,7 @@ def serving(config: Path | None, url: str | None = None, key: str | None = None)
         return
     with ExitStack() as stack:
         try:
-            host = stack.enter_context(embedded(config, timers=False))
+            host = stack.enter_context(embedded(config, timers=False, resume=resume))
         except HostBusy:  # another command was a moment faster: its host serves this one too
             live = _wait_for_live_url(config)
             if not live:
@@ -115,7 +121,7 @@ def _wait_for_live_url(config: Path | None) -> str | None:
 
 
 @contextmanager
-def embedded(config: Path | None, *, timers: bool, port: int = 0) -> Iterator:
+def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool = True) -> Iterator:
     """Run the app on an embedded host for the length of the block.
 
     Raises:
@@ -129,7 +135,7 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0) -> Iterator:
     os.environ["COMBOI_CONFIG"] = str(config_path(config).resolve())
     hub = hub_file(config)
     hub.parent.mkdir(parents=True, exist_ok=True)
-    host = Host(APP_FOLDER, hub, port=port, timers=timers, shutdown_grace=GRACE)
+    host = Host(APP_FOLDER, hub, port=port, timers=timers, resume=resume, shutdown_grace=GRACE)
     try:
         host.start()
     except HubLockedError as locked:

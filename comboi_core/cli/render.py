@@ -210,3 +210,51 @@ def show_error(console: Console, error: Any) -> None:
     for line in str(error.message).split("\n"):
         console.print(plain(f"✗ {line}", style="red"))
     console.print(plain(f"  what to do: {error.remedy}"))
+
+
+def plan_view(planned: Record) -> RenderableType:
+    """Return what a run would do."""
+    shown = grid("table", "mode", "reads", "from", "to", "rows (estimate)", "chunks", right="rows (estimate),chunks")
+    notes: list[RenderableType] = []
+    for table in planned["tables"]:
+        name = f"{table['source']}.{table['table']}"
+        if "error" in table:
+            shown.add_row(Text(name, style="red"), "", "", "", "", "", "")
+            notes.append(Text(f"✗ {name}: [{table['error']['code']}] {table['error']['message']}", style="red"))
+            notes.append(Text(f"  what to do: {table['error']['remedy']}"))
+            continue
+        window = table["window"] or {}
+        reads = "nothing new" if table["unchanged"] else "the whole table" if table["replaces"] else "changes"
+        shown.add_row(
+            name, table["mode"], reads, watermark(window.get("low")), watermark(window.get("high")),
+            number(table["estimated_rows"]), number(table["chunks"]),
+        )  # fmt: skip
+        notes += [Text(f"! {name}: {said}", style="yellow") for said in (*table["schema_changes"], *table["warnings"])]
+    parts: list[RenderableType] = [shown, *notes] if planned["tables"] else []
+    if planned["datasets"]:
+        parts += [Text(), Text("then builds " + ", ".join(item["name"] for item in planned["datasets"]))]
+    return Group(*parts)
+
+
+def checkpoints_grid(tables: list[Record]) -> Table:
+    """Return the tables' checkpoints as a grid."""
+    shown = grid("table", "load", "watermark", "committed at", "rows", "", right="load,rows")
+    for table in tables:
+        last = table["loads"][0] if table["loads"] else {}
+        shown.add_row(
+            f"{table['source']}.{table['table']}", number(table["sequence"]), watermark(table["watermark"]),
+            watermark(last.get("committed_at")), number(last.get("rows")), "read anew next" if table["reload"] else "",
+        )  # fmt: skip
+    return shown
+
+
+def checkpoint_view(table: Record) -> RenderableType:
+    """Return one table's checkpoint, loads and audit."""
+    loads = grid("load", "mode", "rows", "written", "watermark", "committed at", "run", right="load,rows,written")
+    for load in table["loads"]:
+        loads.add_row(
+            number(load["sequence"]), load["mode"], number(load["rows"]), size(load["bytes"]),
+            watermark(load["watermark"]), watermark(load["committed_at"]), load["run_id"],
+        )  # fmt: skip
+    audit = [Text(f"{entry['at']}: {entry['what']} by {entry['by']}", style="dim") for entry in table["audit"]]
+    return Group(checkpoints_grid([table]), Text(), loads, *audit)

@@ -177,6 +177,27 @@ class LeaseLost(ComboiError):
     remedy = "Nothing to do: the newer run carries on from the last committed load."
 
 
+class CheckpointLost(ComboiError):
+    """The lake holds later loads than the task hub knows of."""
+
+    code = "checkpoint_lost"
+    remedy = "Restore the checkpoints from the lake with `comboi checkpoints rebuild`, then run again."
+
+
+class TableNotFound(ComboiError):
+    """The configuration has no such table."""
+
+    code = "table_not_found"
+    remedy = "List the tables with `comboi checkpoints list` or GET /api/tables."
+
+
+class BackfillImpossible(ComboiError):
+    """A range of this table cannot be read again."""
+
+    code = "backfill_impossible"
+    remedy = "Use --full-refresh to read the table anew."
+
+
 class CommitConflict(ComboiError):
     """The checkpoint moved while the load was under way."""
 

@@ -71,12 +71,14 @@ class Checkpoint:
         watermark: The committed cursor value, or None.
         manifest: Lake path of the committed load's manifest, or None.
         columns: The columns of the committed load.
+        reload: Whether the next load has to read the whole table and to replace what readers see.
     """
 
     sequence: int = 0
     watermark: str | None = None
     manifest: str | None = None
     columns: tuple[Column, ...] = ()
+    reload: bool = False
 
 
 @dataclass(frozen=True)

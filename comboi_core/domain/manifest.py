@@ -6,11 +6,13 @@ opens one manifest. Its name carries the fence: a run that lost its lease cannot
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from comboi_core.domain.load import Column, Mode, Window
 
 FORMAT_VERSION = 1
+LOADS_FOLDER = "_loads"
 RESERVED_COLUMNS = frozenset({"_load", "_comboi_file", "file_row_number"})
 """Names that readers of bronze add to a table's own; no source column may have one of them, in any case."""
 
@@ -77,4 +79,10 @@ def data_path(source: str, table: str, sequence: int, chunk: int, attempt: str) 
 
 def manifest_path(source: str, table: str, sequence: int, fence: int) -> str:
     """Return the path of a load's manifest."""
-    return f"{table_folder(source, table)}/_loads/{sequence:08d}-{fence:08d}.json"
+    return f"{table_folder(source, table)}/{LOADS_FOLDER}/{sequence:08d}-{fence:08d}.json"
+
+
+def newest_sequence(paths: Iterable[str]) -> int:
+    """Return the highest sequence among manifests' paths; 0 if there is none."""
+    names = (path.rsplit("/", 1)[-1].split("-")[0] for path in paths)
+    return max((int(name) for name in names if name.isascii() and name.isdigit()), default=0)

@@ -15,13 +15,18 @@ COMMITS_KEPT = 20
 
 
 class TableState(TypedDict):
-    """`sequence`, `watermark` and `manifest` are the checkpoint; `commits` are the latest ones, newest first."""
+    """`sequence`, `watermark` and `manifest` are the checkpoint; `commits` and `audit` are newest first.
+
+    `reload` asks the next load to read the whole table and to replace what readers see.
+    """
 
     sequence: int
     watermark: str | None
     manifest: str | None
     fence: int
+    reload: bool
     commits: list[dict[str, Any]]
+    audit: list[dict[str, Any]]
 
 
 Result = dict[str, Any]
@@ -29,11 +34,19 @@ Result = dict[str, Any]
 
 def initial() -> TableState:
     """Return the state of a table that was never loaded."""
-    return {"sequence": 0, "watermark": None, "manifest": None, "fence": 0, "commits": []}
+    return {
+        "sequence": 0,
+        "watermark": None,
+        "manifest": None,
+        "fence": 0,
+        "reload": False,
+        "commits": [],
+        "audit": [],
+    }
 
 
 def _checkpoint(state: TableState) -> dict[str, Any]:
-    return {"sequence": state["sequence"], "watermark": state["watermark"], "manifest": state["manifest"]}
+    return {key: state[key] for key in ("sequence", "watermark", "manifest", "reload")}  # type: ignore[literal-required]
 
 
 def open_load(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
@@ -55,13 +68,13 @@ def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Resu
     """Move the checkpoint to the next load.
 
     Args:
-        request: `sequence`, `fence`, `run_id`, `watermark`, `manifest`, `rows`, `bytes`, `mode`, `committed_at`.
+        request: `sequence`, `fence`, `run_id`, `watermark`, `manifest`, `rows`, `bytes`, `mode`, `committed_at`, and
+            `reloaded` if the load read the whole table as `reload` asked.
 
     Returns:
         The result is `{"checkpoint": {...}}`, also for a commit that was made before; else `{"error": ...}`.
     """
-    last = state["commits"][0] if state["commits"] else None
-    if last and last["sequence"] == request["sequence"] and last["manifest"] == request["manifest"]:
+    if any(made["manifest"] == request["manifest"] for made in state["commits"]):
         return state, {"checkpoint": _checkpoint(state)}
     if request["fence"] < state["fence"]:
         return state, {"error": LeaseLost("a newer run has taken over this table").record()}
@@ -73,8 +86,36 @@ def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Resu
         "watermark": request["watermark"],
         "manifest": request["manifest"],
         "fence": request["fence"],
+        "reload": state["reload"] and not request.get("reloaded", False),
         "commits": [request, *state["commits"]][:COMMITS_KEPT],
+        "audit": state["audit"],
     }
+    return after, {"checkpoint": _checkpoint(after)}
+
+
+def reset(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
+    """Ask the next load to read the whole table anew; until it has committed, readers see what they see now.
+
+    Args:
+        request: `at` (ISO 8601) and `by`, for the audit.
+    """
+    entry = {"what": "reset", "at": request["at"], "by": request["by"], "watermark": state["watermark"]}
+    after = TableState(**(state | {"reload": True, "audit": [entry, *state["audit"]][:COMMITS_KEPT]}))  # type: ignore[typeddict-item]
+    return after, {"checkpoint": _checkpoint(after)}
+
+
+def restore(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
+    """Take over a checkpoint that was rebuilt from a manifest, if it is ahead of the one at hand.
+
+    Args:
+        request: `sequence`, `fence`, `watermark`, `manifest`, `at`, `by`.
+    """
+    if request["sequence"] <= state["sequence"]:
+        return state, {"checkpoint": _checkpoint(state)}
+    entry = {"what": "restore", "at": request["at"], "by": request["by"], "sequence": request["sequence"]}
+    found = {key: request[key] for key in ("sequence", "watermark", "manifest")}
+    fence = max(state["fence"], request["fence"])
+    after = TableState(**(state | found | {"fence": fence, "audit": [entry, *state["audit"]][:COMMITS_KEPT]}))  # type: ignore[typeddict-item]
     return after, {"checkpoint": _checkpoint(after)}
 
 
@@ -86,5 +127,7 @@ def get(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]
 OPERATIONS: dict[str, Callable[[TableState, dict[str, Any]], tuple[TableState, Result]]] = {
     "open": open_load,
     "commit": commit,
+    "reset": reset,
+    "restore": restore,
     "get": get,
 }

@@ -100,6 +100,12 @@ def release(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineStat
     return finish(state, {"run_id": request["run_id"], "summary": summary})
 
 
+def raise_fence(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
+    """Let the next lease's fence be above `fence`: the tables know it from before the task hub was lost."""
+    after = PipelineState(**(state | {"fence": max(state["fence"], request["fence"])}))  # type: ignore[typeddict-item]
+    return after, {"fence": after["fence"]}
+
+
 def get(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
     """Return the state itself."""
     return state, dict(state)
@@ -109,5 +115,6 @@ OPERATIONS: dict[str, Callable[[PipelineState, dict[str, Any]], tuple[PipelineSt
     "begin": begin,
     "finish": finish,
     "release": release,
+    "raise_fence": raise_fence,
     "get": get,
 }

@@ -9,21 +9,15 @@ from comboi_core.app import runfiles
 from comboi_core.app.record import assemble
 from comboi_core.app.validation import reference_problems
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import ComboiError, LakeNotFound, RequestInvalid, RunNotFound
+from comboi_core.domain.errors import ComboiError, LakeNotFound, RequestInvalid, RunNotFound, TableNotFound
 from comboi_core.domain.names import RUN_ID_PATTERN, did_you_mean, table_id
+from comboi_core.state import checkpoint
 from comboi_core.web.hub import ENDED, Hub
 
 RUN_STATES = ("running", "succeeded", "failed", "partial", "cancelled", "skipped")
 MAX_LIMIT = 100
 
 Body = dict[str, Any]
-
-
-class TableNotFound(ComboiError):
-    """The configuration has no such table."""
-
-    code = "table_not_found"
-    remedy = "List the tables with GET /api/tables."
 
 
 async def list_runs(hub: Hub, workspace: Workspace, *, limit: str | None, status: str | None) -> Body:
@@ -106,6 +100,16 @@ async def get_table(hub: Hub, workspace: Workspace, name: str) -> Body:
     Raises:
         TableNotFound: the configuration has no such table.
     """
+    source, table = find_table(workspace, name)
+    return _table(source, table, await _state(hub, workspace, source, table), commits=20)
+
+
+def find_table(workspace: Workspace, name: str) -> tuple[str, str]:
+    """Return source and table of `source.table`.
+
+    Raises:
+        TableNotFound: the configuration has no such table.
+    """
     known = {
         table_id(source.name, table.name): (source.name, table.name)
         for source in workspace.project.pipeline_file.sources
@@ -113,18 +117,22 @@ async def get_table(hub: Hub, workspace: Workspace, name: str) -> Body:
     }
     if name not in known:
         raise TableNotFound(f"there is no table '{name}'{did_you_mean(name, known)}")
-    source, table = known[name]
-    return _table(source, table, await _state(hub, workspace, source, table), commits=20)
+    return known[name]
+
+
+def entity_key(workspace: Workspace, source: str, table: str) -> str:
+    """Return the key of a table's entity."""
+    return f"{workspace.project.pipeline}.{table_id(source, table)}"
 
 
 async def _state(hub: Hub, workspace: Workspace, source: str, table: str) -> Body | None:
-    return await hub.read("table", f"{workspace.project.pipeline}.{table_id(source, table)}")
+    return await hub.read("table", entity_key(workspace, source, table))
 
 
 def _table(source: str, table: str, state: Body | None, *, commits: int) -> Body:
-    state = state or {"sequence": 0, "watermark": None, "manifest": None, "commits": []}
-    shown = {key: state[key] for key in ("sequence", "watermark", "manifest")}
-    return {"source": source, "table": table, **shown, "loads": state["commits"][:commits]}
+    state = state or dict(checkpoint.initial())
+    shown = {key: state[key] for key in ("sequence", "watermark", "manifest", "reload")}
+    return {"source": source, "table": table, **shown, "loads": state["commits"][:commits], "audit": state["audit"]}
 
 
 async def health(workspace: Workspace) -> tuple[bool, Body]:

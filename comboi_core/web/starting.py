@@ -18,7 +18,7 @@ from comboi_core.web.hub import ENDED, Hub
 
 log = logging.getLogger(f"{LOGGER}.web")
 
-REQUEST_KEYS = {"stage": str, "select": list, "full_refresh": bool}
+REQUEST_KEYS = {"stage": str, "select": list, "full_refresh": bool, "backfill": dict}
 MAX_BODY = 100_000
 PATIENCE = 10.0
 """Seconds that a start waits to learn whether its run got the lease; after that the run's own status tells."""
@@ -47,7 +47,23 @@ def parse_request(body: bytes) -> dict[str, Any]:
     select = request.get("select") or []
     if not all(isinstance(name, str) for name in select):
         raise RequestInvalid("select: expected a list of names")
-    return {"stage": request.get("stage"), "select": select, "full_refresh": bool(request.get("full_refresh"))}
+    return {
+        "stage": request.get("stage"),
+        "select": select,
+        "full_refresh": bool(request.get("full_refresh")),
+        "backfill": _backfill(request),
+    }
+
+
+def _backfill(request: dict[str, Any]) -> dict[str, str] | None:
+    backfill = request.get("backfill")
+    if backfill is None:
+        return None
+    if set(backfill) != {"from", "to"} or not all(isinstance(value, str) and value for value in backfill.values()):
+        raise RequestInvalid('backfill: expected {"from": "...", "to": "..."}, cursor values as text')
+    if request.get("stage") != "bronze" or not request.get("select") or request.get("full_refresh"):
+        raise RequestInvalid('backfill: goes with "stage": "bronze" and "select": [TABLE], without full_refresh')
+    return backfill
 
 
 async def start_run(hub: Hub, workspace: Workspace, request: dict[str, Any], trigger: str) -> str:
@@ -66,12 +82,12 @@ async def start_run(hub: Hub, workspace: Workspace, request: dict[str, Any], tri
     """
     project = workspace.project
     plan_waves(project, request["stage"], request["select"])  # a wrong name is refused here, before a run is made of it
-    await _free_lease(hub, project.pipeline)
+    await refuse_while_running(hub, project.pipeline)
     new_id = run_id(project.pipeline, datetime.now(UTC), secrets.token_hex(3))
     await hub.start(
         "run_pipeline", new_id, {"run_id": new_id, "pipeline": project.pipeline, "trigger": trigger, **request}
     )
-    begun = await _wait(lambda: _begun(hub, new_id))
+    begun = await wait_until(lambda: _begun(hub, new_id))
     if begun and begun.get("phase") == "refused":
         raise _refusal(project.pipeline, begun["holder"])
     log.info("run started", extra={"run_id": new_id})
@@ -85,7 +101,7 @@ async def _begun(hub: Hub, instance_id: str) -> dict[str, Any] | None:
     return status.get("customStatus") or ({"phase": "ended"} if status["runtimeStatus"] in ENDED else None)
 
 
-async def _free_lease(hub: Hub, pipeline: str) -> None:
+async def refuse_while_running(hub: Hub, pipeline: str) -> None:
     """Refuse if the lease is held by a run that lives; take it from one that ended without giving it back."""
     state = await hub.read("pipeline", pipeline)
     holder = state and state["holder"]
@@ -103,7 +119,7 @@ async def _free_lease(hub: Hub, pipeline: str) -> None:
         after = await hub.read("pipeline", pipeline)
         return after is None or after["holder"] != holder
 
-    await _wait(released)
+    await wait_until(released)
 
 
 def _refusal(pipeline: str, holder: dict[str, Any]) -> RunRefused:
@@ -112,7 +128,7 @@ def _refusal(pipeline: str, holder: dict[str, Any]) -> RunRefused:
     )
 
 
-async def _wait(probe: Any) -> Any:
+async def wait_until(probe: Any) -> Any:
     """Call an async probe until it gives something true or PATIENCE is over; return what it gave last."""
     clock = asyncio.get_running_loop().time
     deadline, pause = clock() + PATIENCE, 0.01

@@ -45,14 +45,14 @@ def committed(loads: int, fence: int = 1) -> Any:
 def test_a_new_table_has_an_empty_checkpoint():
     _, result = apply(initial(), "get", {"v": 0})
 
-    assert result == {"checkpoint": {"sequence": 0, "watermark": None, "manifest": None}}
+    assert result == {"checkpoint": {"sequence": 0, "watermark": None, "manifest": None, "reload": False}}
 
 
 def test_a_commit_moves_the_checkpoint_and_keeps_the_watermark_as_text():
     watermark = "2026-11-23 05:59:59.123456789+00"
     state, result = apply(committed(0), "commit", commit_of(1, 1, "m.json", watermark))
 
-    assert result == {"checkpoint": {"sequence": 1, "watermark": watermark, "manifest": "m.json"}}
+    assert result == {"checkpoint": {"sequence": 1, "watermark": watermark, "manifest": "m.json", "reload": False}}
     assert state["commits"][0]["rows"] == 1
 
 
@@ -155,3 +155,30 @@ def test_however_runs_interleave_no_sequence_is_committed_twice_and_no_old_run_a
     assert [commit["sequence"] for commit in accepted] == list(range(1, len(accepted) + 1))
     assert state["sequence"] == len(accepted)
     assert checkpoint.get(state, {})[1]["checkpoint"]["manifest"] == (accepted[-1]["manifest"] if accepted else None)
+
+
+def test_a_reset_asks_for_a_reload_until_a_load_that_read_the_whole_table_commits():
+    state, result = apply(committed(3), "reset", {"at": "2026-11-23T06:00:00Z", "by": "cli"})
+    assert result["checkpoint"]["reload"] is True and result["checkpoint"]["sequence"] == 3
+
+    state, result = apply(state, "commit", commit_of(4, 1, "m4.json"))
+    assert result["checkpoint"]["reload"] is True, "a load that was under way does not count"
+    state, result = apply(state, "commit", commit_of(5, 1, "m5.json") | {"reloaded": True})
+    assert result["checkpoint"]["reload"] is False
+    assert [(entry["what"], entry["by"]) for entry in state["audit"]] == [("reset", "cli")]
+
+
+def test_a_restored_checkpoint_never_moves_backwards():
+    found = {
+        "sequence": 9,
+        "fence": 7,
+        "watermark": "w",
+        "manifest": "m9.json",
+        "at": "2026-11-23T06:00:00Z",
+        "by": "cli",
+    }
+    state, result = apply(initial(), "restore", found)
+    assert (state["fence"], result["checkpoint"]["sequence"], result["checkpoint"]["watermark"]) == (7, 9, "w")
+
+    after, result = apply(state, "restore", found | {"sequence": 8, "manifest": "m8.json"})
+    assert after == state and result["checkpoint"]["manifest"] == "m9.json"

@@ -14,7 +14,7 @@ from comboi_core.web.answers import problem
 from comboi_core.web.starting import MAX_BODY, parse_request, start_run
 
 HELD = "sales-20261123T050000Z-aaaaaa"
-EVERYTHING = {"stage": None, "select": [], "full_refresh": False}
+EVERYTHING = {"stage": None, "select": [], "full_refresh": False, "backfill": None}
 
 
 def start(hub, workspace, request=EVERYTHING) -> str:
@@ -35,7 +35,36 @@ def test_an_empty_request_asks_for_everything(body):
 def test_a_full_request_is_read():
     body = json.dumps({"stage": "bronze", "select": ["ä", "shop.orders"], "full_refresh": True}).encode()
 
-    assert parse_request(body) == {"stage": "bronze", "select": ["ä", "shop.orders"], "full_refresh": True}
+    assert parse_request(body) == {
+        "stage": "bronze",
+        "select": ["ä", "shop.orders"],
+        "full_refresh": True,
+        "backfill": None,
+    }
+
+
+def test_a_backfill_is_read_with_its_range():
+    body = {"stage": "bronze", "select": ["orders"], "backfill": {"from": "1", "to": "2"}}
+
+    assert parse_request(json.dumps(body).encode())["backfill"] == {"from": "1", "to": "2"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage": None},
+        {"select": []},
+        {"full_refresh": True},
+        {"backfill": {"from": "1"}},
+        {"backfill": {"from": 1, "to": "2"}},
+        {"backfill": {"from": "1", "to": "2", "on": "x"}},
+    ],
+)
+def test_a_backfill_that_cannot_be_meant_is_refused(change: dict):
+    body = {"stage": "bronze", "select": ["orders"], "backfill": {"from": "1", "to": "2"}} | change
+
+    with pytest.raises(RequestInvalid, match="backfill"):
+        parse_request(json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Looking ahead and repairing: plan, backfill, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from comboi_core.cli import render
+from comboi_core.cli.hosting import serving
+from comboi_core.cli.options import (
+    AsJson,
+    Config,
+    FullRefresh,
+    Key,
+    Select,
+    StageName,
+    Url,
+    console,
+    print_json,
+    reporting,
+)
+from comboi_core.cli.running import run_and_show
+
+checkpoints = typer.Typer(name="checkpoints", help="Look at the tables' checkpoints, and repair them.")
+
+
+def plan(
+    stage: StageName = None,
+    select: Select = None,
+    full_refresh: FullRefresh = False,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run would do: windows, chunks, estimated rows, schema differences. Nothing is read or written."""
+    request = {"stage": stage, "select": select or [], "full_refresh": full_refresh}
+    with reporting(config), serving(config, url, key, resume=False) as served:
+        planned = served.api.post("plan", request)
+    if as_json:
+        print_json(planned)
+    else:
+        console.print(render.plan_view(planned))
+    if any("error" in table for table in planned["tables"]):
+        raise typer.Exit(1)
+
+
+def backfill(
+    table: Annotated[str, typer.Argument(help="source.table, or the table's name where it is unique.")],
+    start: Annotated[str, typer.Option("--from", help="Read rows whose cursor is above this value ...")],
+    end: Annotated[str, typer.Option("--to", help="... up to and including this one.")],
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a range of a merged table again, as a load of its own; its watermark stays where it is."""
+    request: dict[str, Any] = {"stage": "bronze", "select": [table], "backfill": {"from": start, "to": end}}
+    run_and_show(request, config, url, key, as_json)
+
+
+@checkpoints.command("list")
+def list_checkpoints(config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """List every table's committed load and watermark."""
+    with reporting(config), serving(config, url, key, resume=False) as served:
+        tables = served.api.get("tables")["tables"]
+    if as_json:
+        print_json(tables)
+    else:
+        console.print(render.checkpoints_grid(tables))
+
+
+@checkpoints.command()
+def show(
+    table: Annotated[str, typer.Argument(help="source.table")],
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one table's checkpoint, its latest loads, and who reset it."""
+    with reporting(config), serving(config, url, key, resume=False) as served:
+        found = served.api.get(f"tables/{table}")
+    if as_json:
+        print_json(found)
+    else:
+        console.print(render.checkpoint_view(found))
+
+
+@checkpoints.command()
+def reset(
+    table: Annotated[str, typer.Argument(help="source.table")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Make the next load of a table read it anew, whole; until then readers see what they see now."""
+    if not yes:
+        typer.confirm(f"Read {table} anew with the next run?", abort=True)
+    with reporting(config), serving(config, url, key, resume=False) as served:
+        served.api.post(f"tables/{table}/reset", {})
+    console.print(f"{table} is read anew, whole, by the next run", markup=False)
+
+
+@checkpoints.command()
+def rebuild(config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Restore the checkpoints from the lake's manifests, after the task hub was lost."""
+    with reporting(config), serving(config, url, key, resume=False) as served:
+        restored = served.api.post("checkpoints/rebuild", {})["restored"]
+    if as_json:
+        print_json(restored)
+        return
+    for name, sequence in restored.items():
+        console.print(f"✓ {name}: load {sequence}", style="green", markup=False)
+    if not restored:
+        console.print("every checkpoint is as far as the lake, or further; nothing was changed")

@@ -1,0 +1,88 @@
+"""Looking ahead and repairing: the preview of a run, resetting a table, rebuilding lost checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from comboi_core.app.preview import preview
+from comboi_core.app.rebuild import checkpoints_in_lake
+from comboi_core.app.workspace import Workspace
+from comboi_core.domain.names import table_id
+from comboi_core.state import checkpoint
+from comboi_core.telemetry.logs import LOGGER
+from comboi_core.web.hub import Hub
+from comboi_core.web.monitoring import entity_key, find_table, get_table
+from comboi_core.web.starting import refuse_while_running, wait_until
+
+log = logging.getLogger(f"{LOGGER}.web")
+
+Body = dict[str, Any]
+
+
+async def plan(hub: Hub, workspace: Workspace, request: Body) -> Body:
+    """Return what a run would do; see `app.preview`."""
+    names = [(source.name, table.name) for source in workspace.project.pipeline_file.sources for table in source.tables]
+    states = await asyncio.gather(*(hub.read("table", entity_key(workspace, *name)) for name in names))
+    known = {
+        table_id(*name): checkpoint.get(state or checkpoint.initial(), {})[1]["checkpoint"]
+        for name, state in zip(names, states, strict=True)
+    }
+    return await asyncio.to_thread(preview, workspace, request, known)
+
+
+async def reset_table(hub: Hub, workspace: Workspace, name: str, by: str) -> Body:
+    """Make the next load of a table read it anew, whole; until then readers see what they see now.
+
+    Args:
+        by: Who asks, for the audit.
+
+    Raises:
+        TableNotFound: the configuration has no such table.
+    """
+    key = entity_key(workspace, *find_table(workspace, name))
+    await hub.signal("table", key, "reset", {"at": datetime.now(UTC).isoformat(), "by": by})
+
+    async def done() -> bool:
+        state = await hub.read("table", key)
+        return bool(state and state["reload"])
+
+    await wait_until(done)
+    log.warning("table %s was reset by %s", name, by)
+    return await get_table(hub, workspace, name)
+
+
+async def rebuild(hub: Hub, workspace: Workspace, by: str) -> Body:
+    """Restore checkpoints from the lake's manifests, where the lake is ahead of the task hub.
+
+    Returns:
+        `restored`: `source.table` -> sequence, for those that were behind.
+
+    Raises:
+        RunRefused: a run is on; it knows better.
+    """
+    pipeline = workspace.project.pipeline
+    await refuse_while_running(hub, pipeline)
+    found = await asyncio.to_thread(checkpoints_in_lake, workspace)
+    if found:
+        fence = max(restorable["fence"] for restorable in found.values())
+        await hub.signal("pipeline", pipeline, "raise_fence", {"fence": fence})
+    restored: dict[str, int] = {}
+    for name, restorable in found.items():
+        key = entity_key(workspace, *find_table(workspace, name))
+        state = await hub.read("table", key)
+        if state and state["sequence"] >= restorable["sequence"]:
+            continue
+        audit = {"at": datetime.now(UTC).isoformat(), "by": by}
+        await hub.signal("table", key, "restore", {**restorable, **audit})
+        await wait_until(lambda key=key, least=restorable["sequence"]: _has(hub, key, least))
+        restored[name] = restorable["sequence"]
+        log.warning("the checkpoint of %s was restored to load %s by %s", name, restorable["sequence"], by)
+    return {"restored": restored}
+
+
+async def _has(hub: Hub, key: str, sequence: int) -> bool:
+    state = await hub.read("table", key)
+    return bool(state and state["sequence"] >= sequence)

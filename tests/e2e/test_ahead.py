@@ -1,0 +1,105 @@
+"""Looking ahead and repairing: plan, backfill, reset, and checkpoints rebuilt after the task hub was lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from tests.support.project import Project, change
+
+
+def planned(project: Project, *arguments: str) -> dict[str, dict]:
+    done = project.comboi("plan", "--json", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {table["table"]: table for table in json.loads(done.stdout)["tables"]}
+
+
+def test_plan_says_what_a_run_would_do_and_does_nothing(project: Project, database: EmbeddedPostgres):
+    first = planned(project)
+    assert first["orders"]["replaces"] is False and first["orders"]["window"]["low"] is None
+    assert first["orders"]["estimated_rows"] == 5000 and first["orders"]["chunks"] == 3
+    assert not (project.folder / "lake").exists()
+    project.run()
+    before = project.commits()
+    change(database)
+    database.psql("ALTER TABLE shop.customers ADD COLUMN phone text")
+    ahead = planned(project)
+    assert ahead["orders"]["window"]["low"] == before["shop.orders"]["watermark"]
+    assert ahead["orders"]["estimated_rows"] == 900
+    assert any("phone" in text for text in ahead["customers"]["schema_changes"])
+    assert project.commits() == before
+    shown = project.comboi("plan").stdout
+    assert "changes" in shown and "then builds" in shown and "phone" in shown
+
+
+def test_plan_shows_each_tables_own_error(project: Project, database: EmbeddedPostgres):
+    database.psql("DROP TABLE shop.events")
+    done = project.comboi("plan")
+    assert done.returncode == 1
+    assert "source_object_missing" in done.stdout and "5,000" in done.stdout
+
+
+def test_a_backfill_reads_a_range_again_and_leaves_the_watermark(project: Project, database: EmbeddedPostgres):
+    project.run("bronze")
+    before = project.commits()["shop.orders"]
+    database.psql("UPDATE shop.orders SET status = 'corrected' WHERE order_id BETWEEN 100 AND 199")
+    project.run("bronze")
+    assert not [row for row in project.contents()["shop.orders"] if row[3] == "corrected"], "updated_at did not move"
+    done = project.comboi(
+        "backfill", "shop.orders", "--from", "2026-01-01 01:39:00+00", "--to", "2026-01-01 03:19:00+00", "--json"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["tables"][0]["rows"] == 100
+    after = project.commits()["shop.orders"]
+    assert (after["watermark"], after["sequence"]) == (before["watermark"], before["sequence"] + 1)
+    rows = project.contents()["shop.orders"]
+    assert len(rows) == 5000
+    assert sorted(row[0] for row in rows if row[3] == "corrected") == list(range(100, 200))
+
+
+def test_a_backfill_that_would_double_rows_is_refused(project: Project):
+    project.run("bronze")
+    for table, why in (("events", "landed twice"), ("customers", "no cursor")):
+        done = project.comboi("backfill", table, "--from", "2026-01-01", "--to", "2026-01-02")
+        assert done.returncode == 1 and why in done.stdout and "--full-refresh" in done.stdout
+    assert len(project.contents()["shop.events"]) == 3000
+
+
+def test_a_reset_table_is_read_anew_and_replaced(project: Project, database: EmbeddedPostgres):
+    project.run("bronze")
+    database.psql("DELETE FROM shop.events WHERE event_id <= 1000")
+    done = project.comboi("checkpoints", "reset", "shop.events", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert len(project.contents()["shop.events"]) == 3000, "readers see the old rows until the next run"
+    assert "read anew next" in project.comboi("checkpoints", "list").stdout
+    project.run("bronze")
+    assert len(project.contents()["shop.events"]) == 2000
+    shown = project.comboi("checkpoints", "show", "shop.events").stdout
+    assert "reset by cli" in shown and "read anew next" not in shown
+    assert project.comboi("checkpoints", "reset", "shop.event", "--yes").returncode == 1
+
+
+def test_checkpoints_are_rebuilt_from_the_lake_after_the_task_hub_was_lost(
+    project: Project, database: EmbeddedPostgres
+):
+    project.run()
+    project.run()
+    change(database)
+    project.run()
+    before, contents = project.commits(), project.contents()
+    shutil.rmtree(project.folder / ".comboi")
+
+    refused = project.comboi("run")
+    assert refused.returncode == 1
+    assert "checkpoint_lost" in refused.stdout and "comboi checkpoints rebuild" in refused.stdout
+    done = project.comboi("checkpoints", "rebuild")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = project.commits()
+    for name, checkpoint in before.items():
+        for field in ("sequence", "watermark", "manifest"):
+            assert after[name][field] == checkpoint[field], name
+    assert project.contents() == contents
+    record = project.run()
+    assert {table["table"]: table["rows"] for table in record["tables"]} == {"orders": 0, "events": 0, "customers": 50}
+    assert "nothing was changed" in project.comboi("checkpoints", "rebuild").stdout
