@@ -73,7 +73,7 @@ def plan_load(
     checkpoint = replace(checkpoint, columns=previous.columns if previous else ())
     full_refresh = full_refresh or checkpoint.reload
     if previous and not full_refresh:
-        _refuse_other_cursor(previous, table.incremental_column)
+        _refuse_other_cursor(previous, table.cursor_name)
     with workspace.duckdb() as con, workspace.source(con, item["source"], item["table"]) as source:
         load = source.plan(checkpoint, full_refresh=full_refresh)
     return _backfilled(load, checkpoint, backfill) if backfill else load
@@ -105,8 +105,8 @@ def _refuse_other_cursor(previous: Manifest, cursor: str | None) -> None:
     before = previous.window.cursor if previous.window else None
     if before and cursor and before != cursor:
         raise ConfigError(
-            f"{previous.source}.{previous.table}: incremental_column is {cursor}, but the table was loaded by {before}",
-            remedy="Run the table once with --full-refresh, or go back to the former column.",
+            f"{previous.source}.{previous.table}: the cursor is {cursor}, but the table was loaded by {before}",
+            remedy="Run the table once with --full-refresh, or go back to the former cursor.",
         )
 
 

@@ -17,7 +17,7 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h|d)")
 LONGEST = 3650 * 86400.0
 """The longest duration in seconds; timers and dates cannot count without end."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_MEMORY = re.compile(r"(?=[0-9.]*[1-9])[0-9]+(?:\.[0-9]+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
+_MEMORY = re.compile(r"(?=[0-9.]*[1-9])([0-9]+(?:\.[0-9]+)?)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 
 
 class Model(BaseModel):
@@ -49,6 +49,15 @@ def _memory(value: str) -> str:
     return value
 
 
+def _bytes(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("write an amount of memory as a number and a unit: 512MB, 1GB")
+    if not isinstance(value, str):
+        return value
+    number, unit = _MEMORY.fullmatch(_memory(value)).groups()  # type: ignore[union-attr]
+    return int(float(number) * (1024 if "i" in unit else 1000) ** ("KMGT".index(unit[0]) + 1))
+
+
 Seconds = Annotated[float, Field(allow_inf_nan=False, le=LONGEST), BeforeValidator(_seconds)]
 """A duration in seconds, written in YAML as `30s`, `5m`, `2h` or `1d`."""
 
@@ -56,6 +65,9 @@ Text = Annotated[str, AfterValidator(_text)]
 """Text that says something, and that SQL can hold."""
 
 Memory = Annotated[str, AfterValidator(_memory)]
+
+Bytes = Annotated[int, BeforeValidator(_bytes)]
+"""A number of bytes, written in YAML as `256MB` or `1GiB`."""
 
 
 class Retry(Model):

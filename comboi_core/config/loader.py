@@ -171,7 +171,9 @@ def _message(error: dict[str, Any], model: type[BaseModel], value: Any) -> str:
     if error["type"] == "string_pattern_mismatch":
         return f"{field}: {_given(error['input'])} is no name: letters, digits, _ and -, starting with a letter"
     if error["type"] == "literal_error":
-        close = did_you_mean(str(error["input"]), str(error["ctx"]["expected"]).replace("'", "").split(" or "))
+        close = did_you_mean(
+            str(error["input"]), str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        )
         return f"{field}: {_given(error['input'])} is not possible{close}; expected {error['ctx']['expected']}"
     if error["type"] in _EXPECTED:
         return f"{field}: {_EXPECTED[error['type']]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from comboi_core.config.azure_sql import AzureSqlSource
 from comboi_core.config.base import Model
@@ -24,6 +24,15 @@ class PostgresSource(SourceBase):
 
     type: Literal["postgres"]
     connection: PostgresConnection
+
+    @model_validator(mode="after")
+    def _cursors(self) -> PostgresSource:
+        for table in self.tables:
+            if table.cursor == "rowversion":
+                raise ValueError(f"table {table.name}: cursor: rowversion is SQL Server's; PostgreSQL has xmin")
+            if table.cursor and table.query is not None:
+                raise ValueError(f"table {table.name}: cursor: xmin needs table:, a query's rows have no version")
+        return self
 
 
 SourceConfig = Annotated[PostgresSource | AzureSqlSource, Field(discriminator="type")]
