@@ -70,7 +70,8 @@ def plan_load(
     checkpoint = decode(Checkpoint, known)
     _refuse_lost_checkpoint(lake, item, checkpoint)
     previous = _committed(lake, checkpoint)
-    checkpoint = replace(checkpoint, columns=previous.columns if previous else ())
+    if previous:
+        checkpoint = replace(checkpoint, columns=previous.columns, inputs=previous.inputs)
     full_refresh = full_refresh or checkpoint.reload
     if previous and not full_refresh:
         _refuse_other_cursor(previous, table.cursor_name)

@@ -52,6 +52,8 @@ class Workspace:
 
         config = self.project.source(source)
         connection = self._resolved(config.connection.model_dump(exclude_none=True))
+        if "path" in connection:  # relative paths count from the project's folder
+            connection["path"] = str(self.project.root / connection["path"])
         opened = open_source(con, config, self.project.table(source, table), connection)
         try:
             yield opened

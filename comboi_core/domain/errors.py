@@ -128,6 +128,13 @@ class UnsupportedValue(ComboiError):
     remedy = "Cast the column in `query:`, or leave it out with `columns:`."
 
 
+class SourceFileChanged(ComboiError):
+    """A file is not what it was when it was landed, or when the load was planned."""
+
+    code = "source_file_changed"
+    remedy = "Run again: the next run plans with the files as they are."
+
+
 class SchemaDrift(ComboiError):
     """The source's columns changed in a way that the table's `schema_policy` does not allow."""
 

@@ -46,20 +46,38 @@ class Window:
 
 
 @dataclass(frozen=True)
+class SourceFile:
+    """One file of a source as a load read it, or is about to.
+
+    Attributes:
+        path: Below the source's folder, with `/`.
+        bytes: Its size.
+        modified_ns: When it was last written to, in nanoseconds since 1970.
+    """
+
+    path: str
+    bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
 class Chunk:
     """A part of a load that one activity extracts.
 
     Attributes:
         index: Position in the load, from 0.
-        kind: `all` (the whole window), `key_range` (`low <= key < high`) or `page_range` (PostgreSQL ctid pages).
+        kind: `all` (the whole window), `key_range` (`low <= key < high`), `page_range` (PostgreSQL ctid pages) or
+            `files`.
         low: Inclusive lower bound as text, or None (open).
         high: Exclusive upper bound as text, or None (open).
+        files: For `files`: what the chunk reads.
     """
 
     index: int
-    kind: Literal["all", "key_range", "page_range"] = "all"
+    kind: Literal["all", "key_range", "page_range", "files"] = "all"
     low: str | None = None
     high: str | None = None
+    files: tuple[SourceFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,7 @@ class Checkpoint:
         manifest: Lake path of the committed load's manifest, or None.
         columns: The columns of the committed load.
         reload: Whether the next load has to read the whole table and to replace what readers see.
+        inputs: The files of the source that the committed loads were made from, where the source is files.
     """
 
     sequence: int = 0
@@ -79,6 +98,7 @@ class Checkpoint:
     manifest: str | None = None
     columns: tuple[Column, ...] = ()
     reload: bool = False
+    inputs: tuple[SourceFile, ...] = ()
 
 
 @dataclass(frozen=True)

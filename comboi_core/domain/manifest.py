@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from comboi_core.domain.load import Column, Mode, Window
+from comboi_core.domain.load import Column, Mode, SourceFile, Window
 
 FORMAT_VERSION = 1
 LOADS_FOLDER = "_loads"
@@ -45,6 +45,7 @@ class Manifest:
         columns: The table's columns as of this load.
         primary_key: Key columns; readers of mode merge keep the latest row per key.
         key_unique: Whether each load among `files` holds each key once, by the source's own guarantee.
+        inputs: Where the source is files: all those that the table was made from, by path. No file is landed twice.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Manifest:
     columns: tuple[Column, ...]
     files: tuple[DataFile, ...]
     key_unique: bool = False
+    inputs: tuple[SourceFile, ...] = ()
     version: int = FORMAT_VERSION
 
     @property

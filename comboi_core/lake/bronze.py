@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.domain.errors import CommitConflict, ManifestUnreadable
-from comboi_core.domain.load import Column, LoadPlan
+from comboi_core.domain.load import Column, LoadPlan, SourceFile
 from comboi_core.domain.manifest import FORMAT_VERSION, DataFile, Manifest, manifest_path, table_folder
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, literal
@@ -132,11 +132,19 @@ def next_manifest(
         columns=load.columns + gone,
         files=earlier + tuple(sorted(files, key=lambda file: file.path)),
         key_unique=unique,
+        inputs=_inputs(previous if not load.replaces else None, load),
     )
 
 
-def sweep(lake: Lake, source: str, table: str, committed: Manifest) -> int:
-    """Delete the data files that the committed manifest does not list and the manifests before the last five.
+def _inputs(previous: Manifest | None, load: LoadPlan) -> tuple[SourceFile, ...]:
+    """The files that the table is made from now; a file that was read again counts as it was then."""
+    known = {file.path: file for file in previous.inputs} if previous else {}
+    known |= {file.path: file for chunk in load.chunks for file in chunk.files}
+    return tuple(known[path] for path in sorted(known))
+
+
+def sweep(lake: Lake, source: str, table: str, committed: Manifest, *, keep: int = 1) -> int:
+    """Delete the manifests before the last `keep`, and the data files that none of those lists.
 
     Only the lease's holder may call this, right after its commit. What belongs to a later load than the committed one
     stays: another run may be writing it. Killed halfway, it is finished by the next one.
