@@ -6,50 +6,76 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from comboi_core.config.base import Model, Name, Seconds, Text
+from comboi_core.config.base import Bytes, Model, Name, Seconds, Text
 from comboi_core.domain.load import Mode
 from comboi_core.domain.names import RESERVED_SOURCES
 
 
 class BaseTable(Model):
-    """What a table of any source may say."""
+    """What a table of any source may say.
+
+    Attributes:
+        columns: What to land; the key and the cursor always come along.
+    """
 
     name: Name
     columns: tuple[Text, ...] | None = None
     primary_key: tuple[Text, ...] = ()
     mode: Mode | None = None
     lag: Seconds | None = Field(default=None, ge=0)
-    schema_policy: Literal["evolve", "freeze"] = "evolve"
+    schema_policy: Literal["evolve", "freeze", "discard_columns"] = "evolve"
     parallel_chunks: int = Field(default=2, ge=1, le=16)
 
 
 class TableConfig(BaseTable):
-    """One table to land from a database: a `table:` of the source or the result of a `query:`."""
+    """One table to land from a database: a `table:` of the source or the result of a `query:`.
+
+    Attributes:
+        where: A condition in the source's SQL; only rows that meet it are read. A row that meets it later only, below
+            the watermark, is not seen: after a change of the condition, run the table with --full-refresh.
+        cursor: The source's own row version in place of an incremental column.
+        chunk_rows: A load is cut into chunks of about so many rows at most, where the table can be cut.
+        chunk_bytes: And of about so many bytes at most, by the source's own size of the table.
+    """
 
     table: Text | None = None
     query: Text | None = None
+    where: Text | None = None
     incremental_column: Text | None = None
+    cursor: Literal["xmin", "rowversion"] | None = None
     on_null_cursor: Literal["include", "exclude", "fail"] = "include"
     chunk_rows: int = Field(default=2_000_000, ge=1)
+    chunk_bytes: Bytes = Field(default=256 * 2**20, ge=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> TableConfig:
         if (self.table is None) == (self.query is None):
             raise ValueError("give exactly one of table: and query:")
-        if self.mode in ("append", "merge") and not self.incremental_column:
-            raise ValueError(f"mode: {self.mode} needs incremental_column:")
-        if self.mode == "merge" and not self.primary_key:
+        if self.incremental_column and self.cursor:
+            raise ValueError("give one of incremental_column: and cursor:")
+        if self.mode in ("append", "merge") and not self.cursor_name:
+            raise ValueError(f"mode: {self.mode} needs incremental_column: or cursor:")
+        if self.effective_mode == "merge" and not self.primary_key:
             raise ValueError("mode: merge needs primary_key:")
+        if self.cursor and self.effective_mode == "append":
+            raise ValueError(f"cursor: {self.cursor} reads rows again now and then: it needs mode: merge, primary_key:")
+        if self.cursor and self.lag:
+            raise ValueError(f"cursor: {self.cursor} leaves no gap for a lag to cover; leave lag: out")
         if self.mode == "append" and self.lag:
             raise ValueError("mode: append cannot have a lag: the rows read again would be doubled; use mode: merge")
         return self
+
+    @property
+    def cursor_name(self) -> str | None:
+        """What the watermark is of: the incremental column's name, or `xmin` or `rowversion`; None without cursor."""
+        return self.incremental_column or self.cursor
 
     @property
     def effective_mode(self) -> Mode:
         """The mode: as given; else merge with key and cursor, append with a cursor only, full without."""
         if self.mode:
             return self.mode
-        if not self.incremental_column:
+        if not self.cursor_name:
             return "full"
         return "merge" if self.primary_key else "append"
 
