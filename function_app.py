@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import azure.functions as func
 
 from activities.work import bp as activities
 from comboi_core.app.workspace import open_workspace
-from comboi_core.domain.errors import ComboiError, RunRefused
+from comboi_core.domain.errors import ComboiError, InternalError, RunRefused
+from comboi_core.telemetry.redaction import redactor
 from comboi_core.web import maintenance, monitoring, starting
 from comboi_core.web.answers import Answer, problem
 from entities.hub import DurableHub
@@ -39,6 +41,9 @@ async def _respond(work: Callable[[], Awaitable[Answer]]) -> func.HttpResponse:
         answer = await work()
     except ComboiError as error:
         answer = problem(error)
+    except Exception as error:
+        log.error("unforeseen error: %s", redactor.text(traceback.format_exc()))
+        answer = problem(InternalError(f"{type(error).__name__}: {error}"))
     return func.HttpResponse(
         answer.text, status_code=answer.status, headers=answer.headers, mimetype=answer.content_type
     )
@@ -57,6 +62,8 @@ async def scheduled_run(timer: func.TimerRequest, client: df.DurableOrchestratio
         await starting.start_run(DurableHub(client), open_workspace(), request, "timer")
     except RunRefused as refused:
         log.warning("scheduled run skipped: %s", refused.message)
+    except ComboiError as error:
+        log.error("scheduled run not started: %s", redactor.text(error.message))
 
 
 @app.route(route="runs", methods=["POST"])

@@ -65,8 +65,11 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
                 **{"wave": index, "lane": lane, "page": 0, "failed": 0},
             }
             lanes.append(context.call_sub_orchestrator("run_lane", share, f"{job['run_id']}:{index}:{lane}"))
-        failed = sum((yield context.task_all(lanes)))
-        if failed and plan["failure_policy"] == "stop":
+        outcomes = yield context.task_all(lanes)
+        error = next((lane["error"] for lane in outcomes if lane["error"]), None)
+        if error:
+            return error
+        if any(lane["failed"] for lane in outcomes) and plan["failure_policy"] == "stop":
             break
     return None
 
@@ -77,13 +80,13 @@ def run_lane(context):
 
     Input: `run_id`, `pipeline`, `fence`, `full_refresh`, `backfill`, `config_hash`, `retry`, `wave`, `lane`, `page`,
     `failed`.
-    Output: the number of items that failed.
+    Output: `failed`, the number of items that failed, and `error`: what kept the lane itself from its work, or None.
     """
     lane = context.get_input()
     retry = lane["retry"]
     page = yield from attempt(context, "list_items", lane, retry)
     if "error" in page:
-        return lane["failed"] + 1
+        return {"failed": lane["failed"], "error": page["error"]}
     results = []
     for item in page["items"]:
         done = [
@@ -101,8 +104,8 @@ def run_lane(context):
                 outcome = {"status": "failed", "error": InternalError(str(unforeseen)[:MESSAGE_LENGTH]).record()}
         results.append({**{key: item[key] for key in ("kind", "stage", "name")}, **outcome})
     recorded = yield from attempt(context, "record_items", {**lane, "items": results}, retry)
-    failed = lane["failed"] + sum(result["status"] == "failed" for result in results) + ("error" in recorded)
-    if page["more"]:
+    failed = lane["failed"] + sum(result["status"] == "failed" for result in results)
+    if page["more"] and "error" not in recorded:
         context.continue_as_new({**lane, "page": lane["page"] + 1, "failed": failed})
         return None
-    return failed
+    return {"failed": failed, "error": recorded.get("error")}

@@ -250,7 +250,8 @@ def sweep_table(workspace: Workspace, job: Payload) -> Payload:
 
     lake = workspace.lake("bronze")
     committed = read_manifest(lake, job["manifest"])
-    return {"deleted": sweep(lake, committed.source, committed.table, committed)}
+    keep = workspace.project.pipeline_file.stages.bronze.keep_loads
+    return {"deleted": sweep(lake, committed.source, committed.table, committed, keep=keep)}
 
 
 def _committed(lake: Lake, checkpoint: Checkpoint) -> Manifest | None:

@@ -14,7 +14,7 @@ Record = dict[str, Any]
 
 def run_ids(lake: Lake) -> list[str]:
     """Return the ids of all runs in the lake, newest first; ids of one pipeline sort by time."""
-    found = {path.split("/")[1].removesuffix(".json") for path in lake.list(runfiles.FOLDER)}
+    found = runfiles.run_ids(lake, runfiles.RECORDS) | runfiles.run_ids(lake, runfiles.WORK)
     return sorted(found, reverse=True)
 
 

@@ -58,6 +58,7 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
     record["seconds"] = _seconds(request["started_at"], request["finished_at"])
     record["status"] = _status(record, request.get("error"))
     runfiles.write_json(lake, runfiles.record_path(request["run_id"]), record)
+    runfiles.tidy(lake, request["run_id"])
     return summary(record)
 
 

@@ -1,4 +1,4 @@
-"""Where a run keeps its files in the bronze lake: plan, loads, items, details, record."""
+"""A run's files in the bronze lake: the record, and while it is on, what its activities leave for each other."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any
 from comboi_core.app.codec import encode_json
 from comboi_core.domain.ports import Lake
 
-FOLDER = "runs"
+RECORDS, WORK = "runs", "work"
 
 
 def record_path(run_id: str) -> str:
     """Return the path of the finished run's record."""
-    return f"{FOLDER}/{run_id}.json"
+    return f"{RECORDS}/{run_id}.json"
 
 
 def plan_path(run_id: str) -> str:
     """Return the path of the frozen plan."""
-    return f"{FOLDER}/{run_id}/plan.json"
+    return f"{WORK}/{run_id}/plan.json"
 
 
 def load_plan_path(run_id: str, item: str, attempt: str) -> str:
     """Return the path of a table's load plan; `attempt` is unique per execution, so a doubled one cannot mix plans."""
-    return f"{FOLDER}/{run_id}/loads/{item}-{attempt}.json"
+    return f"{WORK}/{run_id}/loads/{item}-{attempt}.json"
 
 
 def files_path(run_id: str, item: str, lane: int, page: int) -> str:
     """Return the path of a page of files that a lane has extracted."""
-    return f"{FOLDER}/{run_id}/files/{item}-{lane:03d}-{page:04d}.json"
+    return f"{WORK}/{run_id}/files/{item}-{lane:03d}-{page:04d}.json"
 
 
 def details_path(run_id: str, item: str, attempt: str) -> str:
     """Return the path of a dataset's checks and their failing rows."""
-    return f"{FOLDER}/{run_id}/details/{item}-{attempt}.json"
+    return f"{WORK}/{run_id}/details/{item}-{attempt}.json"
 
 
 def items_folder(run_id: str) -> str:
     """Return the folder of the pages of finished items."""
-    return f"{FOLDER}/{run_id}/items"
+    return f"{WORK}/{run_id}/items"
 
 
 def items_path(run_id: str, wave: int, lane: int, page: int) -> str:
@@ -59,3 +59,14 @@ def write_json(lake: Lake, path: str, value: Any) -> None:
 def finished_items(lake: Lake, run_id: str) -> list[dict[str, Any]]:
     """Return the outcomes that the lanes have recorded so far, in the order of the plan."""
     return [item for path in lake.list(items_folder(run_id)) for item in read_json(lake, path)]
+
+
+def run_ids(lake: Lake, folder: str) -> set[str]:
+    """Return the ids of the runs that have a record (`RECORDS`) or working files (`WORK`)."""
+    return {path.split("/")[1].removesuffix(".json") for path in lake.list(folder)}
+
+
+def tidy(lake: Lake, current: str) -> None:
+    """Delete the working files of earlier runs that have their record; the current run's may still be asked for."""
+    recorded = run_ids(lake, RECORDS)
+    lake.delete(path for path in lake.list(WORK) if (run := path.split("/")[1]) != current and run in recorded)

@@ -128,13 +128,19 @@ def validate(config: Config = None, as_json: AsJson = False) -> None:
     with reporting(config):
         from comboi_core.app.validation import project_problems
         from comboi_core.config.loader import load
+        from comboi_core.domain.errors import ConfigError
+        from comboi_core.telemetry.redaction import redactor
 
-        project = load(config)
-        problems = project_problems(project)
+        notes: tuple[str, ...] = ()
+        try:
+            project = load(config)
+            notes, problems = project.notes, project_problems(project)
+        except ConfigError as error:
+            problems = redactor.text(error.message).split("\n")
     if as_json:
-        print_json({"valid": not problems, "problems": problems, "notes": list(project.notes)})
+        print_json({"valid": not problems, "problems": problems, "notes": list(notes)})
     else:
-        for note in project.notes:
+        for note in notes:
             console.print(f"note: {note}", markup=False)
         for problem in problems:
             errors.print(f"✗ {problem}", style="red", markup=False)

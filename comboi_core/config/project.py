@@ -72,10 +72,21 @@ class StageConfig(Model):
         return value
 
 
+class BronzeConfig(StageConfig):
+    """Where landed tables are.
+
+    Attributes:
+        keep_loads: How many of a table's latest loads stay readable by their manifests; what only older ones list is
+            deleted after a commit.
+    """
+
+    keep_loads: int = Field(default=2, ge=1, le=1000)
+
+
 class Stages(Model):
     """The three layers of the lake."""
 
-    bronze: StageConfig
+    bronze: BronzeConfig
     silver: StageConfig
     gold: StageConfig
 

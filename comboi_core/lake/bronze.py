@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["next_manifest", "read_manifest", "sweep", "view_sql", "write_chunk", "write_manifest"]
 
-_KEPT_MANIFESTS = 5
 _ROW_GROUP_ROWS = 122_880
 _ROW_GROUP_BYTES = "32MB"
 """Bounds a writer's memory where rows are wide: 1 GB of 5 kB rows peaks at 0.2 GB, without it at 1.5."""
@@ -153,18 +152,22 @@ def sweep(lake: Lake, source: str, table: str, committed: Manifest, *, keep: int
         How many files were deleted.
     """
     folder = table_folder(source, table)
-    listed = {file.path for file in committed.files}
     manifests: list[tuple[int, int, str]] = []
-    useless: list[str] = []
+    data: list[str] = []
     for path in lake.list(folder):
         name = path.removeprefix(f"{folder}/")
-        if (data := _DATA.fullmatch(name)) and int(data[1]) <= committed.sequence and path not in listed:
-            useless.append(path)
+        if (load := _DATA.fullmatch(name)) and int(load[1]) <= committed.sequence:
+            data.append(path)
         elif found := _MANIFEST.fullmatch(name):
             manifests.append((int(found[1]), int(found[2]), path))
-    done = sorted(entry for entry in manifests if entry[0] < committed.sequence)
-    rivals = [entry for entry in manifests if entry[0] == committed.sequence and entry[1] != committed.fence]
-    useless += [path for *_, path in done[: -(_KEPT_MANIFESTS - 1)] + rivals]
+    rivals = [path for load, fence, path in manifests if load == committed.sequence and fence != committed.fence]
+    earlier = sorted(entry for entry in manifests if entry[0] < committed.sequence)
+    split = max(len(earlier) - (keep - 1), 0)
+    listed = {file.path for file in committed.files}
+    for *_, path in earlier[split:]:
+        listed |= {file.path for file in read_manifest(lake, path).files}
+    # Manifests first: one that is there has all its files.
+    useless = [*(path for *_, path in earlier[:split]), *rivals, *(path for path in data if path not in listed)]
     lake.delete(useless)
     lake.tidy()
     return len(useless)

@@ -18,9 +18,9 @@ Store = Callable[[str], str]
 def environment(name: str) -> str:
     """Return an environment variable (in Azure: an app setting)."""
     value = os.environ.get(name)
-    if value is None:
+    if not value:  # an empty one would let the driver fall back to its defaults, perhaps another database
         raise ReferenceMissing(
-            f"{{{{env:{name}}}}}: the environment variable {name} is not set",
+            f"{{{{env:{name}}}}}: the environment variable {name} is {'not set' if value is None else 'empty'}",
             remedy=f"Set {name}: `export {name}=...`, in local.settings.json, or as an app setting in Azure.",
         )
     return value

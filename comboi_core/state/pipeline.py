@@ -38,6 +38,8 @@ def initial() -> PipelineState:
 def begin(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
     """Take the lease for `run_id`, or say who holds it. Asked again by the holder, the answer is the same.
 
+    A run that has ended does not get the lease a second time.
+
     Args:
         request: `run_id`, `trigger`, `stage`, `started_at` (ISO 8601).
 
@@ -45,10 +47,12 @@ def begin(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState,
         The result is `{"granted": True, "fence": n}` or `{"granted": False, "holder": {"run_id", "since"}}`.
     """
     holder = state["holder"]
-    if holder and holder["run_id"] == request["run_id"]:
-        return state, {"granted": True, "fence": state["fence"]}
     if holder:
-        return state, {"granted": False, "holder": holder}
+        granted = holder["run_id"] == request["run_id"]
+        return state, {"granted": True, "fence": state["fence"]} if granted else {"granted": False, "holder": holder}
+    ended = next((run for run in state["runs"] if run["run_id"] == request["run_id"]), None)
+    if ended:  # its orchestration was started again under the same id, or the request came late a second time
+        return state, {"granted": False, "holder": {"run_id": ended["run_id"], "since": ended["started_at"]}}
     summary = {
         "run_id": request["run_id"],
         "status": "running",

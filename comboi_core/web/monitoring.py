@@ -139,7 +139,7 @@ async def health(workspace: Workspace) -> tuple[bool, Body]:
     """Tell whether runs can start: references have values and the lake can be listed."""
     reasons = reference_problems(workspace.project)
     try:
-        await asyncio.to_thread(workspace.lake("bronze").exists, runfiles.FOLDER)
+        await asyncio.to_thread(workspace.lake("bronze").exists, runfiles.RECORDS)
     except ComboiError as error:
         reasons.append(error.message)
     return not reasons, {"status": "ok" if not reasons else "unhealthy", "reasons": reasons}

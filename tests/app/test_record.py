@@ -78,8 +78,8 @@ def test_what_is_known_live_shows_until_the_lane_has_recorded_it(workspace):
 
 def test_the_details_of_a_dataset_are_put_into_the_record(workspace):
     plan_run(workspace, REQUEST)
-    runfiles.write_json(workspace.lake("bronze"), "runs/details.json", {"checks": [{"name": "n"}], "duplicates": None})
-    note(workspace, done("a", details="runs/details.json", internal="x"), wave=1)
+    runfiles.write_json(workspace.lake("bronze"), "work/details.json", {"checks": [{"name": "n"}], "duplicates": None})
+    note(workspace, done("a", details="work/details.json", internal="x"), wave=1)
 
     shown = next(item for item in assemble(workspace.lake("bronze"), RECORD)["datasets"] if item["name"] == "a")
 

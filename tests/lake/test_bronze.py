@@ -157,13 +157,22 @@ class TestSweep:
     def test_deletes_the_files_of_loads_that_a_full_one_replaced(self, table):
         table.load([("1", None, "a")], [("2", None, "b")])
         committed = table.load([("1", None, "c")], replaces=True)
-        assert sweep(table.lake, "shop", "orders", committed) == 2
+        assert sweep(table.lake, "shop", "orders", committed) == 3, "two files and their manifest"
         assert table.rows() == [("1", None, "c")]
 
-    def test_keeps_the_last_five_manifests(self, table):
+    def test_what_a_kept_manifest_lists_stays_readable(self, table):
+        before = table.load([("1", None, "a")], [("2", None, "b")])
+        committed = table.load([("1", None, "c")], replaces=True)
+        assert sweep(table.lake, "shop", "orders", committed, keep=2) == 0
+        assert {file.path for file in before.files} <= set(table.lake.list("shop/orders"))
+        third = table.load([("1", None, "d")], replaces=True)
+        assert sweep(table.lake, "shop", "orders", third, keep=2) == 3
+        assert {file.path for file in committed.files} <= set(table.lake.list("shop/orders"))
+
+    def test_keeps_as_many_manifests_as_it_is_told(self, table):
         for n in range(8):
             committed = table.load([(str(n), None, "a")])
-        assert sweep(table.lake, "shop", "orders", committed) == 3
+        assert sweep(table.lake, "shop", "orders", committed, keep=5) == 3
         kept = table.lake.list("shop/orders/_loads")
         assert kept == [manifest_path("shop", "orders", n, n) for n in range(4, 9)]
         assert len(table.rows()) == 8

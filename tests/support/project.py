@@ -193,8 +193,10 @@ class Project:
             lake = LocalLake(self.folder / "lake" / "bronze")
             for name, checkpoint in self.commits().items():
                 manifest = read_manifest(lake, checkpoint["manifest"])
-                listed = {file.path for file in manifest.files}
-                there = {path for path in lake.list(f"{manifest.source}/{manifest.table}") if path.endswith(".parquet")}
+                folder = f"{manifest.source}/{manifest.table}"
+                kept = [read_manifest(lake, path) for path in lake.list(f"{folder}/_loads")]
+                listed = {file.path for known in kept for file in known.files}
+                there = {path for path in lake.list(folder) if path.endswith(".parquet")}
                 assert there == listed, (
                     f"{name}: files that no manifest lists: {there - listed}; lost: {listed - there}"
                 )
