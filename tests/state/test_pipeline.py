@@ -133,7 +133,8 @@ def test_however_operations_interleave_at_most_one_run_holds_the_lease_and_fence
             assert holder in (None, before["holder"] and before["holder"]["run_id"])
             continue
         assert result["granted"] == (holder == run_id)
-        if before["holder"] is None:
+        assert not (result["granted"] and run_id in granted and before["holder"] is None), "an ended run began again"
+        if result["granted"] and before["holder"] is None:
             assert result["fence"] == before["fence"] + 1 and result["fence"] not in granted.values()
         if result["granted"]:
             granted[run_id] = result["fence"]
