@@ -75,7 +75,7 @@ def plan_load(
     full_refresh = full_refresh or checkpoint.reload
     if previous and not full_refresh:
         _refuse_other_cursor(previous, table.cursor_name)
-    with workspace.duckdb() as con, workspace.source(con, item["source"], item["table"]) as source:
+    with workspace.borrowed_duckdb() as con, workspace.source(con, item["source"], item["table"]) as source:
         load = source.plan(checkpoint, full_refresh=full_refresh)
     return _backfilled(load, checkpoint, backfill) if backfill else load
 
@@ -131,7 +131,7 @@ def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
     files, rest = [], list(job["chunks"])
     with (
-        workspace.duckdb() as con,
+        workspace.borrowed_duckdb() as con,
         workspace.source(con, item["source"], item["table"]) as source,
         _translated(source),
     ):
@@ -214,7 +214,7 @@ def fold_loads(workspace: Workspace, job: Payload) -> Payload:
     from comboi_core.lake.compaction import fold
 
     lake = workspace.lake("bronze")
-    with workspace.duckdb() as con:
+    with workspace.borrowed_duckdb() as con:
         folded = fold(
             con,
             lake,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,16 +27,21 @@ class Workspace:
 
     project: Project
 
-    @contextmanager
-    def duckdb(self) -> Iterator[DuckDBPyConnection]:
-        """Open a DuckDB with the configured limits, for one activity."""
+    def duckdb(self) -> AbstractContextManager[DuckDBPyConnection]:
+        """Open a DuckDB with the configured limits, for one activity that runs user code."""
         from comboi_core.transforms.engine import open_duckdb
 
+        return open_duckdb(**self._limits())
+
+    def borrowed_duckdb(self) -> AbstractContextManager[DuckDBPyConnection]:
+        """Borrow one that keeps its extensions, for an activity that leaves nothing behind in it."""
+        from comboi_core.transforms.engine import borrow_duckdb
+
+        return borrow_duckdb(**self._limits())
+
+    def _limits(self) -> dict[str, Any]:
         engine = self.project.pipeline_file.engine
-        with open_duckdb(
-            memory_limit=engine.memory_limit, threads=engine.threads, temp_directory=engine.temp_directory
-        ) as con:
-            yield con
+        return {key: getattr(engine, key) for key in ("memory_limit", "threads", "temp_directory")}
 
     def lake(self, stage: Stage) -> Lake:
         """Return the lake of a stage."""
