@@ -25,7 +25,7 @@ from comboi_core.cli.demo.postgres import EmbeddedPostgres
 
 PASSWORD = "benchmark"
 DLT = ["dlt[postgres,parquet,sql_database]==1.31.0", "connectorx==0.4.6", "psycopg2-binary", "sqlalchemy<2.1"]
-SLING = ["sling==1.4.11", "sling-linux-amd64==1.4.11"]
+SLING = ["sling-linux-amd64==1.4.11"]
 
 DUCKDB_SCRIPT = """
 import sys, duckdb
@@ -77,6 +77,11 @@ def environment(folder: Path, packages: list[str]) -> Path | None:
     return programs
 
 
+def sling_program(programs: Path) -> str:
+    """Return the binary inside sling's wheel; its Python package would look for one to download."""
+    return str(next(programs.parent.glob("lib/*/site-packages/sling_linux_amd64/bin/sling-linux-amd64")))
+
+
 def peers(home: Path, uri: str, environments: Path) -> list[Peer]:
     """Return every peer whose environment can be made."""
     from comboi_core.sources.postgres_session import extension_path
@@ -98,7 +103,7 @@ def peers(home: Path, uri: str, environments: Path) -> list[Peer]:
         where = home / "sling"
         where.mkdir()
 
-        def sling(incremental: bool, program: str = str(programs / "sling")) -> list[str]:
+        def sling(incremental: bool, program: str = sling_program(programs)) -> list[str]:
             stream = "select * from bench.orders where updated_at > '2029-01-01'" if incremental else "bench.orders"
             target = f"file://{where}/{'changed' if incremental else 'all'}.parquet"
             return [program, "run", "--src-conn", uri, "--src-stream", stream, "--tgt-object", target]
@@ -138,7 +143,8 @@ def main() -> None:
         home = Path(folder)
         fill(database, options.rows)
         uri = database.tcp_uri(PASSWORD)
-        env = plain_environment(BENCH_POSTGRES=uri)
+        # sling would download DuckDB's program for its Parquet; without it, it uses a writer of its own.
+        env = plain_environment(BENCH_POSTGRES=uri, SLING_DUCKDB_COMPUTE="false")
         chosen = [
             peer
             for peer in peers(home, uri, options.environments.resolve())

@@ -49,7 +49,8 @@ async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
         )
     lake = workspace.lake("bronze")
     try:
-        return await asyncio.to_thread(runfiles.read_json, lake, runfiles.record_path(run_id))
+        record = await asyncio.to_thread(runfiles.read_json, lake, runfiles.record_path(run_id))
+        return await _until_released(hub, workspace, record)
     except LakeNotFound:
         status = await hub.status(run_id)
     if not status:
@@ -66,6 +67,17 @@ async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
     request |= {"run_id": run_id, "fence": phase.get("fence"), "started_at": status["createdTime"]}
     record = await asyncio.to_thread(assemble, lake, request, live)
     return record | {"status": "running", "phase": phase.get("phase", "starting"), "finished_at": None}
+
+
+async def _until_released(hub: Hub, workspace: Workspace, record: Body) -> Body:
+    """Show a recorded run as running until it has given its lease back: its end means that the next one may start."""
+    state = await hub.read("pipeline", workspace.project.pipeline)
+    holder = state and state["holder"]
+    if holder and holder["run_id"] == record["run_id"]:
+        status = await hub.status(record["run_id"])
+        if status and status["runtimeStatus"] not in ENDED:
+            return record | {"status": "running", "phase": "finishing", "finished_at": None}
+    return record
 
 
 async def _live(hub: Hub, run_id: str, phase: Body) -> dict[str, Body]:

@@ -88,6 +88,18 @@ def test_a_finished_run_is_its_record(hub, workspace):
     assert ask(monitoring.get_run(hub, workspace, RUN)) == {"run_id": RUN, "status": "succeeded"}
 
 
+def test_a_recorded_run_that_still_holds_its_lease_is_not_shown_as_ended(hub, workspace):
+    """Who polls for the end and then starts the next run is not refused."""
+    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(RUN), {"run_id": RUN, "status": "succeeded"})
+    hub.instance(RUN, customStatus={"phase": "gold"}, input=dict(REQUEST))
+    hub.entities["pipeline", "sales"] = {"fence": 1, "holder": {"run_id": RUN, "since": "..."}, "runs": []}
+
+    assert ask(monitoring.get_run(hub, workspace, RUN))["status"] == "running"
+
+    hub.entities["pipeline", "sales"]["holder"] = None
+    assert ask(monitoring.get_run(hub, workspace, RUN))["status"] == "succeeded"
+
+
 @pytest.mark.parametrize("shown", [None, {"phase": "planning", "fence": 4}])
 def test_a_run_that_has_only_begun_shows_its_phase(hub, workspace, shown):
     hub.instance(RUN, customStatus=shown, input=dict(REQUEST))
