@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from comboi_core.config.azure_sql import AzureSqlSource
 from comboi_core.config.base import Model
+from comboi_core.config.files import FilesSource
+from comboi_core.config.sqlite import SqliteSource
 from comboi_core.config.tables import SourceBase, TableConfig
 
 __all__ = ["AzureSqlSource", "PostgresConnection", "PostgresSource", "SourceConfig", "TableConfig"]
@@ -35,5 +37,5 @@ class PostgresSource(SourceBase):
         return self
 
 
-SourceConfig = Annotated[PostgresSource | AzureSqlSource, Field(discriminator="type")]
+SourceConfig = Annotated[PostgresSource | AzureSqlSource | SqliteSource | FilesSource, Field(discriminator="type")]
 """Any source."""

@@ -1,0 +1,154 @@
+"""Files in a folder as a source."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from comboi_core.config.base import Model, Text
+from comboi_core.config.tables import BaseTable, SourceBase
+from comboi_core.domain.load import Mode
+
+Format = Literal["csv", "json", "parquet"]
+
+_ENDINGS: dict[str, Format] = {
+    "csv": "csv",
+    "tsv": "csv",
+    "json": "json",
+    "jsonl": "json",
+    "ndjson": "json",
+    "parquet": "parquet",
+}
+TYPES = ("BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "VARCHAR")
+_DECIMAL = re.compile(r"DECIMAL\((\d{1,2}),\s*(\d{1,2})\)")
+
+
+class CsvOptions(Model):
+    """How a CSV file is written.
+
+    Attributes:
+        escape: What stands before a quote within quotes; default: the quote itself, doubled.
+        header: Whether the first line holds the columns' names; without, they are `column0`, `column1`, ...
+        skip: Lines before the header.
+        null: A text that stands for NULL, beside the empty one.
+        quoted_nulls: Whether the empty text in quotes is NULL as well.
+        max_line_bytes: The longest line.
+    """
+
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', max_length=1)
+    escape: str | None = Field(default=None, max_length=1)
+    header: bool = True
+    skip: int = Field(default=0, ge=0)
+    null: Text | None = None
+    quoted_nulls: bool = False
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    max_line_bytes: int = Field(default=2 * 2**20, ge=1024, le=2**28)
+
+    @model_validator(mode="after")
+    def _characters(self) -> CsvOptions:
+        given = [text for text in (self.delimiter, self.quote, self.escape) if text]
+        if any(text in "\n\r\x00" for text in given) or self.delimiter == self.quote:
+            raise ValueError("delimiter, quote and escape are characters of their own, no line breaks")
+        return self
+
+
+class FilesTable(BaseTable):
+    """Files that make up one table.
+
+    Attributes:
+        path: A glob below the source's folder, e.g. `orders/*.csv` or `**/*.parquet`.
+        format: What the files are; default: as the ending of `path` says.
+        options: How CSV files are written.
+        types: Types of columns of CSV and JSON files, in place of those that the first files suggest.
+        lag: Files younger than that wait for the next run: they may still be written to.
+    """
+
+    path: Text
+    format: Format | None = None
+    options: CsvOptions | None = None
+    types: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        pieces = value.split("/")
+        if value.startswith("/") or "\\" in value or any(piece in ("", ".", "..") for piece in pieces):
+            raise ValueError("path: stays inside the source's folder: folder/*.csv, without .. and without / in front")
+        return value
+
+    @field_validator("types")
+    @classmethod
+    def _types(cls, value: dict[str, str]) -> dict[str, str]:
+        return {column: _type(name) for column, name in value.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FilesTable:
+        if self.mode == "merge" and not self.primary_key:
+            raise ValueError("mode: merge needs primary_key:")
+        if self.format is None and self._ending() is None:
+            raise ValueError(f"the ending of path: does not tell what the files are; give format: {_said(_ENDINGS)}")
+        if self.options is not None and self.effective_format != "csv":
+            raise ValueError("options: are for CSV files")
+        if self.types and self.effective_format == "parquet":
+            raise ValueError("types: are for CSV and JSON files; Parquet files have types of their own")
+        return self
+
+    def _ending(self) -> Format | None:
+        return _ENDINGS.get(self.path.removesuffix(".gz").rpartition(".")[2].lower())
+
+    @property
+    def effective_format(self) -> Format:
+        """The format: as given, else as the ending says."""
+        return self.format or self._ending() or "csv"
+
+    @property
+    def effective_options(self) -> CsvOptions:
+        """How the CSV files are written; `.tsv` files have tabs between values."""
+        tabs = self.path.removesuffix(".gz").lower().endswith(".tsv")
+        return self.options or CsvOptions(delimiter="\t" if tabs else ",")
+
+    @property
+    def effective_mode(self) -> Mode:
+        """The mode: as given; else merge with a key, append without."""
+        return self.mode or ("merge" if self.primary_key else "append")
+
+    @property
+    def incremental_column(self) -> None:
+        """None: which files are new decides what a load reads."""
+        return None
+
+    @property
+    def cursor_name(self) -> None:
+        """None, as `incremental_column`."""
+        return None
+
+
+def _type(name: str) -> str:
+    wanted = " ".join(name.upper().split())
+    decimal = _DECIMAL.fullmatch(wanted)
+    if decimal and 0 < int(decimal[1]) <= 38 and int(decimal[2]) <= int(decimal[1]):
+        return f"DECIMAL({int(decimal[1])},{int(decimal[2])})"
+    if wanted not in TYPES:
+        raise ValueError(f"'{name}' is no type that files can have: {', '.join(TYPES)} or DECIMAL(12,2)")
+    return wanted
+
+
+def _said(endings: dict[str, Format]) -> str:
+    return ", ".join(dict.fromkeys(endings.values()))
+
+
+class FilesConnection(Model):
+    """The folder that the files are in; a relative path counts from the project's folder."""
+
+    path: Text
+
+
+class FilesSource(SourceBase):
+    """A folder of files."""
+
+    type: Literal["files"]
+    connection: FilesConnection
+    tables: tuple[FilesTable, ...] = Field(min_length=1)  # type: ignore[assignment]

@@ -1,0 +1,30 @@
+"""SQLite as a source."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from comboi_core.config.base import Model, Text
+from comboi_core.config.tables import SourceBase
+
+
+class SqliteConnection(Model):
+    """The database's file; a relative path counts from the project's folder."""
+
+    path: Text
+
+
+class SqliteSource(SourceBase):
+    """A SQLite database."""
+
+    type: Literal["sqlite"]
+    connection: SqliteConnection
+
+    @model_validator(mode="after")
+    def _cursors(self) -> SqliteSource:
+        wrong = next((table for table in self.tables if table.cursor), None)
+        if wrong:
+            raise ValueError(f"table {wrong.name}: SQLite has no cursor: {wrong.cursor}; use incremental_column:")
+        return self

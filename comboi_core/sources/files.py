@@ -1,0 +1,207 @@
+"""Files in a folder as a source: CSV, JSON lines and Parquet.
+
+Which files are new is decided by what was landed, not by times: the manifest remembers each file by path, size and
+modification time. So a file that arrives late with an old time (`cp -p`, `rsync -t`) is read like any other. The price
+is a line in the manifest for each file of the table, about 100 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from comboi_core.config.files import FilesTable
+from comboi_core.domain.duckdb_errors import error_details
+from comboi_core.domain.errors import (
+    BackfillImpossible,
+    ComboiError,
+    InternalError,
+    SourceFileChanged,
+    SourceObjectMissing,
+    UnsupportedValue,
+)
+from comboi_core.domain.load import Checkpoint, Chunk, Column, LoadPlan, SourceFile, Window
+from comboi_core.domain.names import table_id
+from comboi_core.domain.sql import identifier, identifiers, literal
+from comboi_core.sources import text_types
+from comboi_core.sources.files_columns import CURSOR, LINEAGE, Columns, Layouts
+from comboi_core.sources.files_formats import FILE, ROW, open_format
+from comboi_core.sources.files_listing import DEFAULT_LAG, Folder, Listing, cut, instant, newest_first, together
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+CHUNK_FILES = 500
+CHUNK_BYTES = 256 * 2**20
+"""A chunk has so many files, and about so many bytes, at most; a file is never divided."""
+
+_LINE = re.compile(r"\b(?:on line|in line|line)s?:? (\d+)", re.IGNORECASE)
+_IN_FILE = re.compile(r"file = (?P<csv>.+)$|in file \"(?P<json>.+?)\",|[Ff]ile '(?P<parquet>.+?)'", re.MULTILINE)
+_CORRECT = "Correct the file, or say in options: how it is written."
+
+
+class FilesInFolder:
+    """The files of one table; implements `domain.ports.Source`.
+
+    Args:
+        connection: `{"path": ...}`, the folder, absolute.
+    """
+
+    def __init__(self, con: DuckDBPyConnection, *, source: str, table: FilesTable, connection: dict[str, str]) -> None:
+        self._source = source
+        self._config = table
+        self._place = table_id(source, table.name)
+        self._folder = Folder(connection["path"], self._place)
+        self._format = open_format(con, self._folder, table, self._place)
+        self._columns = Columns(con, self._format, table, self._place)
+
+    def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
+        """See `domain.ports.Source.plan`; a load reads the files that are new or changed, or all if it replaces."""
+        try:
+            return self._plan(checkpoint, full_refresh)
+        except ComboiError:
+            raise
+        except Exception as error:
+            failed = self.translate(error)
+        raise failed
+
+    def select(self, load: LoadPlan, chunk: Chunk) -> str:
+        """See `domain.ports.Source.select`; raises SourceFileChanged if a file is not what it was at planning."""
+        if chunk.kind != "files":
+            raise BackfillImpossible(f"{self._place} is made from files, which have no ranges to read again")
+        self._folder.check(chunk.files)
+        columns = [column for column in load.columns if column not in LINEAGE]
+        there = {column.name for column in columns}
+        if not self._format.optional:
+            there &= {column.name for column in self._format.layouts(chunk.files[:1])[chunk.files[0].path]}
+        values = ", ".join(
+            f"{self._value(column) if column.name in there else f'NULL::{column.type}'} AS {identifier(column.name)}"
+            for column in columns
+        )
+        scan = self._format.scan(chunk.files, [column.name for column in columns if column.name in there])
+        names = ", ".join(
+            f"({literal(str(self._folder.absolute(file.path)))}, {literal(file.path)}, "
+            f"{literal(instant(file.modified_ns))}::TIMESTAMPTZ)"
+            for file in chunk.files
+        )
+        lineage = f"coalesce(f.name, error('unexpected file ' || r.{FILE})) AS _file, f.modified AS _modified"
+        files = f"(VALUES {names}) AS f (path, name, modified) ON f.path = r.{FILE}"
+        if load.mode != "merge":
+            return f"SELECT {values}, {lineage} FROM {scan} AS r LEFT JOIN {files}"
+        # The last row of the newest file that has a key; the order across chunks follows from `_modified`.
+        rows = f"SELECT {values}, {lineage}, r.{ROW} FROM {self._format.numbered(scan)} AS r LEFT JOIN {files}"
+        return (
+            f"SELECT * EXCLUDE ({ROW}) FROM ({rows}) QUALIFY row_number() OVER ("
+            f"PARTITION BY {identifiers(self._config.primary_key)} "
+            f"ORDER BY _modified DESC, _file DESC, {ROW} DESC) = 1"
+        )
+
+    def translate(self, error: Exception) -> ComboiError:
+        """See `domain.ports.Source.translate`."""
+        if isinstance(error, ComboiError):
+            return error
+        text = error_details(error)[0]
+        refused = text_types.refused(text)
+        if refused:
+            return self._refusal(*refused)
+        found, line = _IN_FILE.search(text), _LINE.search(text)
+        if "Out of Memory" in text:
+            return InternalError(f"{self._place}: DuckDB ran out of memory: {text[:500]}")
+        if "No files found" in text or "Cannot open file" in text:
+            return SourceFileChanged(f"{self._place}: a file was deleted or locked while it was read: {text[:300]}")
+        path = self._folder.relative(next(filter(None, found.groups()))) if found else "a file"
+        number = self._line(path, None, "") if "Malformed JSON" in text else line and line[1]
+        where = f"{path}, line {number}" if number else path
+        told = " ".join(said for said in map(str.strip, text.splitlines()[:6]) if said and "Possible" not in said)
+        return UnsupportedValue(f"{self._place}: {where}: {told[:500]}", remedy=_CORRECT)
+
+    def close(self) -> None:
+        """See `domain.ports.Source.close`; nothing is held open."""
+
+    def _plan(self, checkpoint: Checkpoint, full_refresh: bool) -> LoadPlan:
+        config, mode = self._config, self._config.effective_mode
+        listing = self._folder.list(config.path, DEFAULT_LAG if config.lag is None else config.lag)
+        seen = {} if full_refresh else {file.path: file for file in checkpoint.inputs}
+        files = self._to_read(listing, seen, checkpoint, mode == "full")
+        replaces = bool(files) and (full_refresh or mode == "full")
+        layouts = self._format.layouts(files)
+        known = () if full_refresh else checkpoint.columns
+        columns, changes = (
+            self._columns.landed(files, layouts, known, replaces=replaces) if files else (checkpoint.columns, ())
+        )
+        latest = [instant(max(file.modified_ns for file in files))] if files else []
+        watermark = max(filter(None, [checkpoint.watermark, *latest]), default=None)
+        chunks = self._chunks(files, layouts)
+        return LoadPlan(
+            source=self._source,
+            table=config.name,
+            sequence=checkpoint.sequence + 1,
+            mode=mode,
+            replaces=replaces,
+            window=None if mode == "full" else Window(CURSOR, LINEAGE[1].type, None, watermark),
+            watermark=watermark,
+            columns=columns,
+            chunks=chunks,
+            unchanged=not files,
+            key_unique=mode == "merge" and len(chunks) == 1,
+            schema_changes=changes,
+            warnings=_waiting(listing.young),
+        )
+
+    def _to_read(
+        self, listing: Listing, seen: dict[str, SourceFile], checkpoint: Checkpoint, whole: bool
+    ) -> tuple[SourceFile, ...]:
+        """The files that the load reads; none if there is nothing to do."""
+        if not listing.files and not listing.young and not (seen and not whole):
+            raise SourceObjectMissing(
+                f"{self._place}: no file matches {self._config.path}, or all are empty",
+                remedy="Correct path:, or put the files there; a table without any file has no columns.",
+            )
+        fresh = tuple(file for file in listing.files if seen.get(file.path) != file)
+        if whole:
+            # A file that is being written to would be missing from the table until the next run.
+            busy = any(path in {file.path for file in checkpoint.inputs} for path in listing.young)
+            gone = seen.keys() - {file.path for file in listing.files}
+            return listing.files if (fresh or gone) and not busy else ()
+        changed = [file.path for file in fresh if file.path in seen]
+        if changed and self._config.effective_mode == "append":
+            raise SourceFileChanged(
+                f"{self._place}: {', '.join(changed[:5])} changed after being landed, and mode append lands each file "
+                "once: its rows would be doubled",
+                remedy="Put new rows into new files; for files that change use mode: merge with a primary_key or "
+                "mode: full, or run the table with --full-refresh.",
+            )
+        return fresh
+
+    def _chunks(self, files: tuple[SourceFile, ...], layouts: Layouts) -> tuple[Chunk, ...]:
+        """Groups of files of equal layout, the newest first: of equal times, readers take what an earlier chunk has."""
+        alike = together(newest_first(files), lambda file: layouts[file.path])
+        groups = [group for same in alike for group in cut(same, count=CHUNK_FILES, size=CHUNK_BYTES)]
+        return tuple(Chunk(index, "files", files=group) for index, group in enumerate(groups))
+
+    def _value(self, column: Column) -> str:
+        operand = self._format.operand(column.name, column.type)
+        if self._format.typed:
+            return f"{operand}::{column.type}"
+        declared = column.name in self._config.types
+        return text_types.typed(column.type, operand, place=f"r.{FILE}", column=column.name, declared=declared)
+
+    def _refusal(self, path: str, column: str, kind: str, text: str) -> ComboiError:
+        name = self._folder.relative(path)
+        line = None if text_types.is_cut(text) else self._line(name, column, text)
+        where = f"{self._place}: {name}, line {line}" if line else f"{self._place}: {name}"
+        remedy = f"Correct the file, or set `types: {{{column}: VARCHAR}}` and run the table with --full-refresh."
+        return text_types.refusal(where, column, kind, text, remedy=remedy)
+
+    def _line(self, path: str, column: str | None, text: str) -> int | None:
+        try:
+            return self._format.line(path, column, text)
+        except (OSError, ValueError):
+            return None  # the error matters more than its line
+
+
+def _waiting(young: tuple[str, ...]) -> tuple[str, ...]:
+    if not young:
+        return ()
+    names = ", ".join(young[:5]) + (", ..." if len(young) > 5 else "")
+    return (f"{len(young)} files are still being written to and wait for the next run: {names}",)

@@ -1,0 +1,101 @@
+"""Every SQL text that SQLite gets, apart from the types' expressions (`sqlite_types`)."""
+
+from __future__ import annotations
+
+from comboi_core.domain.load import Chunk, Window
+from comboi_core.domain.sql import identifier, literal
+
+
+def relation(table: str | None, query: str | None) -> str:
+    """Return the FROM item for a table's name, taken as it is, or for a query; both are called `src`."""
+    if table is not None:
+        return f"{identifier(table)} AS src"
+    return f"({str(query).strip().rstrip(';').rstrip()}\n) AS src"
+
+
+def find_table(name: str) -> str:
+    """Give `name` of a table or view, as it is written there, or no row."""
+    return f"SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND lower(name) = lower({literal(name)})"
+
+
+def table_columns(name: str) -> str:
+    """Give `name, type, required, key` of a table's columns; hidden ones of virtual tables are left out."""
+    return f"""
+        SELECT name, type, "notnull" AS required, pk AS key
+        FROM pragma_table_xinfo({literal(name)}) WHERE hidden <> 1"""
+
+
+def natures(source: str, name: str, condition: str) -> str:
+    """Give `nature` for each kind of value that a column holds."""
+    return f"SELECT DISTINCT typeof(src.{identifier(name)}) AS nature FROM {source} WHERE {condition}"
+
+
+def count(source: str, condition: str) -> str:
+    """Give `found`, the number of rows that meet a condition."""
+    return f"SELECT count(*) AS found FROM {source} WHERE {condition}"
+
+
+def key_bounds(source: str, key: str, condition: str) -> str:
+    """Give `low, high` of a key."""
+    return (
+        f"SELECT min(src.{identifier(key)}) AS low, max(src.{identifier(key)}) AS high FROM {source} WHERE {condition}"
+    )
+
+
+def latest(source: str, cursor: str, condition: str) -> str:
+    """Give `top`, the largest cursor, whether it is `stamped` (begins like a date), and the natures of the smallest and
+    the largest: in SQLite's order numbers come before texts."""
+    low, top = f"min(src.{identifier(cursor)})", f"max(src.{identifier(cursor)})"
+    return f"""
+        SELECT {top} AS top, {top} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' AS stamped,
+            typeof({low}) AS first, typeof({top}) AS last
+        FROM {source} WHERE {condition}"""
+
+
+def moment(like: str, seconds: float) -> str:
+    """Give `at`, the clock moved by so many seconds, in UTC and written as a given time is."""
+    between = "T" if like[10:11] == "T" else " "
+    form = "%Y-%m-%d" if len(like) <= 10 else f"%Y-%m-%d{between}%H:%M:%S"
+    return f"SELECT strftime({literal(form)}, 'now', {literal(f'{seconds:+.0f} seconds')}) AS at"
+
+
+def bound(source: str, cursor: str, cap: str | None, condition: str) -> str:
+    """Give `high`, the largest cursor up to a cap."""
+    operand = f"src.{identifier(cursor)}"
+    capped = f"{operand} <= {literal(cap)}" if cap is not None else "1"
+    return f"SELECT max({operand}) AS high FROM {source} WHERE {capped} AND {condition}"
+
+
+def value(text: str, kind: str) -> str:
+    """Return a cursor value as SQLite compares it: integers as such, all else as text."""
+    return f"CAST({literal(text)} AS INTEGER)" if kind == "BIGINT" else literal(text)
+
+
+def in_window(window: Window, *, nulls: bool) -> str:
+    """Return the condition of a window: `(low - lag, high]`, and the rows without a cursor where they are included."""
+    operand = f"src.{identifier(window.cursor)}"
+    tests = []
+    if window.high is not None:
+        tests.append(f"{operand} <= {value(window.high, window.cursor_type)}")
+        if window.low is not None:
+            tests.append(f"{operand} > {_lowered(window)}")
+    inside = " AND ".join(tests) or "0"
+    return f"({inside} OR {operand} IS NULL)" if nulls else f"({inside})"
+
+
+def _lowered(window: Window) -> str:
+    low = value(str(window.low), window.cursor_type)
+    if not window.lag_seconds or window.cursor_type == "BIGINT":
+        return low
+    # Without its zone, so that the result is a time as the column writes it, or one that sorts before it.
+    earlier = f"datetime(substr({low}, 1, 19), {literal(f'-{window.lag_seconds:.0f} seconds')})"
+    return f"min(coalesce({earlier}, {low}), {low})"
+
+
+def in_chunk(chunk: Chunk, key: str) -> str:
+    """Return the condition of a range of an integer key; the first range has the rows without a key."""
+    operand = f"src.{identifier(key)}"
+    tests = [f"{operand} >= {value(chunk.low, 'BIGINT')}"] if chunk.low is not None else []
+    tests += [f"{operand} < {value(chunk.high, 'BIGINT')}"] if chunk.high is not None else []
+    inside = " AND ".join(tests) or "1"
+    return f"({inside} OR {operand} IS NULL)" if chunk.low is None else f"({inside})"
