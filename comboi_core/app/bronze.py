@@ -11,7 +11,7 @@ from typing import Any
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode, decode_json, encode_json
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import BackfillImpossible, CheckpointLost, ComboiError, ConfigError
+from comboi_core.domain.errors import BackfillImpossible, CheckpointLost, ComboiError, ConfigError, SchemaDrift
 from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
 from comboi_core.domain.manifest import LOADS_FOLDER, DataFile, Manifest, data_path, newest_sequence, table_folder
 from comboi_core.domain.ports import Lake, Source
@@ -133,7 +133,7 @@ def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
     with (
         workspace.borrowed_duckdb() as con,
         workspace.source(con, item["source"], item["table"]) as source,
-        _translated(source),
+        _translated(source, load),
     ):
         while rest and len(files) < FILES_PER_CALL and (not files or time.monotonic() < deadline):
             chunk = load.chunks[rest[0]]
@@ -141,6 +141,7 @@ def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
             rows, size, max_cursor = write_chunk(con, lake, source.select(load, chunk), path, cursor=cursor)
             files += [asdict(DataFile(path, load.sequence, rows, size, max_cursor))] if rows else []
             rest.pop(0)
+        source.confirm(load)
     return {"files": files, "rest": rest}
 
 
@@ -156,8 +157,9 @@ def keep_files(workspace: Workspace, job: Payload) -> Payload:
 
 
 @contextmanager
-def _translated(source: Source):
-    """Let the source say in comboi's terms what went wrong while its rows were read.
+def _translated(source: Source, load: LoadPlan):
+    """Let the source say in comboi's terms what went wrong while its rows were read; a change of the columns meanwhile
+    explains more than what reading them ran into.
 
     Raised outside of the handler: the original error may hold the connection string, and would go along as its context.
     """
@@ -168,6 +170,13 @@ def _translated(source: Source):
         raise
     except Exception as error:
         failed = source.translate(error)
+    if not failed.transient:
+        try:
+            source.confirm(load)
+        except SchemaDrift as drift:
+            failed = drift
+        except ComboiError:
+            pass
     raise failed
 
 

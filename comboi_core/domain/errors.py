@@ -135,6 +135,13 @@ class SourceFileChanged(ComboiError):
     remedy = "Run again: the next run plans with the files as they are."
 
 
+class SourceRewound(ComboiError):
+    """The source is at an earlier point of its history than the committed watermark."""
+
+    code = "source_rewound"
+    remedy = "Run the table with --full-refresh: rows written since then cannot be told from older ones."
+
+
 class SchemaDrift(ComboiError):
     """The source's columns changed in a way that the table's `schema_policy` does not allow."""
 

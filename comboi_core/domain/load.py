@@ -17,7 +17,7 @@ class Column:
     """One column as the source has it and as it lands.
 
     Attributes:
-        source_type: The source's own spelling, e.g. `numeric(12,2)`.
+        source_type: The source's own spelling, e.g. `numeric(12,2)`; empty once the source has no such column any more.
         type: The DuckDB type in Parquet, e.g. `DECIMAL(12,2)`.
     """
 

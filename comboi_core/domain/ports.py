@@ -69,6 +69,9 @@ class Source(Protocol):
     def select(self, load: LoadPlan, chunk: Chunk) -> str:
         """Return a SELECT that DuckDB runs on the connection the source was opened with, giving the chunk's rows."""
 
+    def confirm(self, load: LoadPlan) -> None:
+        """Check, after rows of a load were read, that their columns were those of the plan; else raise SchemaDrift."""
+
     def translate(self, error: Exception) -> ComboiError:
         """Return the typed error for what running the SELECT raised; without secrets, and not referring to `error`."""
 

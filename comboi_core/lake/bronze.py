@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +103,7 @@ def next_manifest(
 ) -> Manifest:
     """Return the manifest of a load: earlier files and the new ones, or the new ones alone where the load replaces.
 
-    Columns that the source no longer has stay, since earlier rows have values in them.
+    Columns that the source no longer has stay, since earlier rows have values in them; without a source type.
 
     Raises:
         CommitConflict: the load does not follow `previous`.
@@ -116,8 +116,10 @@ def next_manifest(
     unique = load.key_unique
     if previous is not None and not load.replaces:
         unique = unique and previous.key_unique and previous.primary_key == tuple(primary_key)
-        present = {column.name for column in load.columns}
-        gone = tuple(column for column in previous.columns if column.name not in present)
+        present = {column.name.lower() for column in load.columns}
+        gone = tuple(
+            replace(column, source_type="") for column in previous.columns if column.name.lower() not in present
+        )
     return Manifest(
         source=load.source,
         table=load.table,

@@ -52,7 +52,9 @@ def _not_superseded(lake: Lake, manifest: Manifest) -> str:
 
 
 def _first_of_key(lake: Lake, manifest: Manifest) -> str:
-    cursor = f"{identifier(manifest.window.cursor)} DESC NULLS LAST, " if manifest.window else ""
+    landed = {column.name for column in manifest.columns}
+    ordered = manifest.window is not None and manifest.window.cursor in landed
+    cursor = f"{identifier(manifest.window.cursor)} DESC NULLS LAST, " if manifest.window and ordered else ""
     return (
         f"SELECT {_names(manifest)} FROM {_rows(lake, manifest, {LOAD, _FILE, _ROW})} QUALIFY row_number() OVER ("
         f"PARTITION BY {identifiers(manifest.primary_key)} ORDER BY {LOAD} DESC, {cursor}{_FILE}, {_ROW}) = 1"

@@ -7,58 +7,24 @@ Results are text, named by us: the scanner then has no type of its own to guess.
 from __future__ import annotations
 
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.sources.postgres_text import relation
 
 # Sessions that never write rows of users, and comboi's own, which are read-only.
 _HARMLESS = "('autovacuum worker', 'autovacuum launcher', 'walsender', 'parallel worker')"
 
 
-def parts(name: str) -> tuple[str, ...]:
-    """Split `schema.table`; a part in double quotes may hold dots and doubled quotes.
-
-    Raises:
-        ValueError: the name has an empty part, an open quote or more than two parts.
-    """
-    found, rest = [], name.strip()
-    while True:
-        if rest.startswith('"'):
-            end = 1
-            while (end := rest.find('"', end)) >= 0 and rest[end : end + 2] == '""':
-                end += 2
-            if end < 0:
-                raise ValueError("a quote is left open")
-            found.append(rest[1:end].replace('""', '"'))
-            rest = rest[end + 1 :]
-        else:
-            part, dot, tail = rest.partition(".")
-            found.append(part)
-            rest = dot + tail
-        if not rest:
-            break
-        if not rest.startswith("."):
-            raise ValueError("a closing quote is followed by something else than a dot")
-        rest = rest[1:]
-    if not all(found) or len(found) > 2:
-        raise ValueError("write a table as table or schema.table")
-    return tuple(found)
-
-
-def relation(name: str) -> str:
-    """Return a table's name with each part quoted."""
-    return ".".join(identifier(part) for part in parts(name))
-
-
-def subquery(query: str) -> str:
-    """Return a configured query as a FROM item; a comment at its end does not swallow the bracket."""
-    return f"({query.strip().rstrip(';').rstrip()}\n)"
-
-
 def find_table(name: str) -> str:
-    """Give `oid, kind, rows` of a table, or no row; `rows` is the planner's count, negative when unknown."""
+    """Give `oid, kind, rows, size` of a table, or no row, with its partitions and heirs.
+
+    `rows` is the planner's count, negative when unknown; `size` is in bytes, what is stored out of line included.
+    """
     return f"""
         SELECT c.oid::text AS oid, c.relkind::text AS kind, (
             SELECT CASE WHEN bool_or(reltuples < 0) THEN -1 ELSE sum(reltuples)::int8 END
             FROM pg_class WHERE relkind NOT IN ('p', 'v') AND oid IN ({_family("c.oid")})
-        )::text AS rows
+        )::text AS rows, (
+            SELECT sum(pg_table_size(member)) FROM ({_family("c.oid")}) AS members
+        )::text AS size
         FROM pg_class c WHERE c.oid = to_regclass({literal(relation(name))})"""
 
 
@@ -85,14 +51,18 @@ def table_columns(oid: str) -> str:
 
 
 def query_columns(query: str, names: tuple[str, ...]) -> str:
-    """Give one row per column of a query: `name, type`, the type without its modifiers, a domain's base type."""
+    """Give one row per column of a query: `name, type`, the type without its modifiers, a domain's base type.
+
+    Args:
+        query: As `postgres_text.subquery` gives it.
+    """
     wanted = ", ".join(
         f"({index}, {literal(name)}, pg_typeof(q.{identifier(name)}))" for index, name in enumerate(names)
     )
     return f"""
         WITH RECURSIVE typed AS (
             SELECT v.position, v.name, v.type::oid AS type
-            FROM (SELECT 1) one LEFT JOIN (SELECT * FROM {subquery(query)} AS s LIMIT 0) AS q ON true,
+            FROM (SELECT 1) one LEFT JOIN (SELECT * FROM {query} AS s LIMIT 0) AS q ON true,
                 LATERAL (VALUES {wanted}) AS v (position, name, type)
             UNION ALL
             SELECT position, name, t.typbasetype FROM typed JOIN pg_type t ON t.oid = typed.type WHERE t.typtype = 'd'
@@ -144,9 +114,42 @@ def count(source: str, condition: str) -> str:
     return f"SELECT count(*)::text AS found FROM {source} WHERE {condition}"
 
 
-def key_bounds(source: str, key: str, condition: str) -> str:
-    """Give `low, high` of an integer key."""
-    return f"SELECT min({key})::text AS low, max({key})::text AS high FROM {source} WHERE {condition}"
+def probe(source: str, condition: str) -> str:
+    """Give no row, but the error that a condition raises when it is understood."""
+    return f"SELECT 1 AS one FROM {source} WHERE {condition} LIMIT 0"
+
+
+def cuts(source: str, key: str, condition: str, pieces: int) -> str:
+    """Give `place, cut`: keys, in order and all different, that cut the rows into about equal pieces."""
+    fractions = ", ".join(f"{piece / pieces:.6f}" for piece in range(1, pieces))
+    return f"""
+        SELECT (row_number() OVER (ORDER BY cut))::text AS place, cut::text AS cut FROM (
+            SELECT DISTINCT unnest(percentile_disc(ARRAY[{fractions}]) WITHIN GROUP (ORDER BY {key})) AS cut
+            FROM {source} WHERE {condition}
+        ) AS found WHERE cut IS NOT NULL"""
+
+
+def sample(source: str, percent: float) -> str:
+    """Return a FROM item for some of a table's pages, the same ones each time."""
+    return f"{source} TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (1)"
+
+
+def sequence_cache(oid: str, column: str) -> str:
+    """Give `cache`, how many numbers at once a session takes from the sequence that fills a column."""
+    return f"""
+        SELECT s.seqcache::text AS cache FROM pg_attribute a
+        JOIN pg_depend d ON d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+            AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+        JOIN pg_sequence s ON s.seqrelid = d.objid
+        WHERE a.attrelid = {literal(oid)}::oid AND a.attname = {literal(column)}"""
+
+
+def unversioned(oid: str) -> str:
+    """Give `name`, one row per part of a table whose rows carry no transaction id: views, foreign tables and such."""
+    return f"""
+        SELECT c.oid::regclass::text AS name FROM pg_class c LEFT JOIN pg_am m ON m.oid = c.relam
+        WHERE c.oid IN ({_family(f"{literal(oid)}::oid")})
+          AND NOT (c.relkind = 'p' OR (c.relkind IN ('r', 'm') AND m.amname = 'heap'))"""
 
 
 def unique_key(oid: str, key: tuple[str, ...]) -> str:

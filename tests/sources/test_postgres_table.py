@@ -15,6 +15,7 @@ from comboi_core.domain.errors import (
 )
 from comboi_core.domain.load import Checkpoint, Column
 from comboi_core.domain.sql import identifier
+from comboi_core.sources import postgres_chunks
 from tests.sources.conftest import PASSWORD, Shop
 
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
@@ -116,10 +117,10 @@ class TestChunks:
         load, rows, checkpoint = shop.land(**MERGE | {"mode": mode}, chunk_rows=30)
         assert ids(rows) == list(range(-49, 51))
         assert [(chunk.low, chunk.high) for chunk in load.chunks] == [
-            (None, "-24"),
-            ("-24", "1"),
-            ("1", "26"),
-            ("26", None),
+            (None, "-25"),
+            ("-25", "0"),
+            ("0", "25"),
+            ("25", None),
         ]
 
     def test_an_incremental_load_is_cut_by_what_it_reads(self, shop):
@@ -128,7 +129,7 @@ class TestChunks:
         shop.run("UPDATE {s}.orders SET at = '2026-01-02' WHERE id > 60")
         load, rows, _ = shop.land(checkpoint, **MERGE, chunk_rows=30)
         assert ids(rows) == list(range(61, 101)) and load.estimated_rows == 40
-        assert [(chunk.low, chunk.high) for chunk in load.chunks] == [(None, "81"), ("81", None)]
+        assert [(chunk.low, chunk.high) for chunk in load.chunks] == [(None, "80"), ("80", None)]
 
     def test_keys_at_the_ends_of_their_type(self, shop):
         self.make(shop, "VALUES (-9223372036854775808), (0), (9223372036854775807)", "bigint PRIMARY KEY")
@@ -140,10 +141,66 @@ class TestChunks:
         load, rows, _ = shop.land(**MERGE, chunk_rows=3)
         assert len(rows) == 10 and len(load.chunks) == 4 and not load.key_unique
 
-    @pytest.mark.parametrize("table", [{"primary_key": []}, {"primary_key": ["id", "at"]}])
-    def test_without_an_integer_key_there_is_one(self, shop, table):
+    def test_without_a_key_there_is_one(self, shop):
         self.make(shop, "SELECT generate_series(1, 9)")
-        assert len(shop.plan(**table, mode="full", chunk_rows=2).chunks) == 1
+        assert len(shop.plan(mode="full", chunk_rows=2).chunks) == 1
+
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [
+            ("text", "repeat(chr(39), i % 3) || chr(9) || i"),
+            ("uuid", "md5(i::text)::uuid"),
+            ("numeric", "i / 7.0"),
+            ("timestamptz", "'2026-01-01'::timestamptz + i * interval '1.000001 s'"),
+            ("timestamp(3)", "'2026-01-01'::timestamp + i * interval '0.1 s'"),
+            ("date", "'0044-03-15 BC'::date + i"),
+            ("smallint", "i"),
+        ],
+    )
+    def test_keys_of_any_ordered_type_cut_and_so_does_the_first_of_several(self, shop, kind, value):
+        shop.run(f"CREATE TABLE {{s}}.orders (k {kind}, n integer, PRIMARY KEY (k, n))")
+        shop.run(f"INSERT INTO {{s}}.orders SELECT {value}, i FROM generate_series(1, 100) i")
+        load, rows, _ = shop.land(primary_key=["k", "n"], mode="full", chunk_rows=30)
+        assert len(load.chunks) == 4
+        assert sorted(int(row[1]) for row in rows) == list(range(1, 101))
+
+    def test_an_insert_only_table_without_a_key_is_cut_by_its_cursor(self, shop):
+        shop.run("CREATE TABLE {s}.orders (id integer, at timestamptz NOT NULL)")
+        shop.run("INSERT INTO {s}.orders SELECT i, '2026-01-01'::timestamptz + i * interval '1 s' "
+                 "FROM generate_series(1, 100) i")  # fmt: skip
+        load, rows, _ = shop.land(incremental_column="at", chunk_rows=30)
+        assert len(load.chunks) == 4 and ids(rows) == list(range(1, 101))
+
+    def test_skewed_keys_still_give_chunks_of_about_the_same_size(self, shop):
+        self.make(shop, "SELECT CASE WHEN i < 5 THEN i ELSE 9e15::int8 + i END FROM generate_series(1, 1000) i",
+                  "bigint PRIMARY KEY")  # fmt: skip
+        adapter = shop.open(**MERGE, chunk_rows=250)
+        load = adapter.plan(Checkpoint(), full_refresh=False)
+        counts = [
+            shop.con.execute(f"SELECT count(*) FROM ({adapter.select(load, chunk)})").fetchone()[0]
+            for chunk in load.chunks
+        ]
+        assert sum(counts) == 1000 and max(counts) <= 252
+
+    def test_the_keys_of_a_large_table_are_sampled(self, shop, monkeypatch):
+        monkeypatch.setattr(postgres_chunks, "_SAMPLE_ROWS", 2000)
+        self.make(shop, "SELECT generate_series(1, 20000)")
+        shop.run("ANALYZE {s}.orders")
+        load, rows, _ = shop.land(**MERGE, chunk_rows=5000)
+        assert len(load.chunks) == 4 and len(rows) == 20000
+
+    @pytest.mark.parametrize("analyzed", [True, False])
+    def test_chunks_are_bounded_in_bytes_too(self, shop, analyzed):
+        shop.run("CREATE TABLE {s}.orders (id integer PRIMARY KEY, at timestamptz DEFAULT now(), wide text)")
+        shop.run("ALTER TABLE {s}.orders ALTER wide SET STORAGE EXTERNAL")
+        shop.run("INSERT INTO {s}.orders SELECT i, now(), repeat('x', 10000) FROM generate_series(1, 200) i")
+        if analyzed:
+            shop.run("ANALYZE {s}.orders")
+        load, rows, checkpoint = shop.land(**MERGE, chunk_bytes="500KB")
+        assert len(rows) == 200 and 4 <= len(load.chunks) <= 7
+        assert len(shop.land(checkpoint, full_refresh=True, **MERGE)[0].chunks) == 1
+        shop.run("INSERT INTO {s}.orders VALUES (1000)")
+        assert len(shop.land(checkpoint, **MERGE, chunk_bytes="500KB")[0].chunks) == 1
 
     def test_a_query_is_run_once(self, shop):
         self.make(shop, "SELECT generate_series(1, 9)")
@@ -159,7 +216,7 @@ class TestChunks:
         second = shop.con.execute(adapter.select(load, load.chunks[1])).fetchall()
         after = Checkpoint(1, load.watermark, None, load.columns)
         _, third, _ = shop.land(after, **MERGE)
-        assert ids(first) == [1, 2, 3, 4, 5] and second == [] and ids(third) == list(range(1, 11))
+        assert ids(first) == [1, 2, 3, 4] and second == [] and ids(third) == list(range(1, 11))
 
 
 class TestKeyUnique:

@@ -11,7 +11,7 @@ import pytest
 
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Checkpoint
-from comboi_core.sources import postgres
+from comboi_core.sources import postgres_cursor
 from comboi_core.transforms.engine import open_duckdb
 from tests.sources.conftest import PASSWORD
 
@@ -204,7 +204,7 @@ class TestNullCursors:
 class TestIntegers:
     @pytest.fixture(autouse=True)
     def table(self, shop, monkeypatch):
-        monkeypatch.setattr(postgres, "_WRITERS_SECONDS", 0.2)
+        monkeypatch.setattr(postgres_cursor, "WRITERS_SECONDS", 0.2)
         shop.run("CREATE TABLE {s}.orders (id bigint GENERATED ALWAYS AS IDENTITY, note text)")
 
     TABLE = {"incremental_column": "id", "mode": "append"}
@@ -220,7 +220,7 @@ class TestIntegers:
         assert ids(shop.land(checkpoint, **self.TABLE)[1]) == [2, 3]
 
     def test_a_writer_that_ends_in_time_is_waited_for(self, shop, monkeypatch):
-        monkeypatch.setattr(postgres, "_WRITERS_SECONDS", 30.0)
+        monkeypatch.setattr(postgres_cursor, "WRITERS_SECONDS", 30.0)
         written, go = threading.Event(), threading.Event()
 
         def write() -> None:
