@@ -96,6 +96,9 @@ class FilesInFolder:
             f"ORDER BY _modified DESC, _file DESC, {ROW} DESC) = 1"
         )
 
+    def confirm(self, load: LoadPlan) -> None:
+        """See `domain.ports.Source.confirm`; a file that changed does not get as far as that."""
+
     def translate(self, error: Exception) -> ComboiError:
         """See `domain.ports.Source.translate`."""
         if isinstance(error, ComboiError):

@@ -62,7 +62,8 @@ class Columns:
             columns = tuple(column for column in columns if column.name in before)
         columns += LINEAGE
         policy = "freeze" if self._table.schema_policy == "freeze" else "evolve"
-        return columns, drift.compare(known, columns, policy=policy, replaces=replaces, place=self._place)
+        settled = drift.settle(known, columns, policy=policy, replaces=replaces, place=self._place)
+        return settled.columns, settled.changes
 
     def _check_names(self, layouts: Layouts, before: Mapping[str, Column]) -> None:
         reserved = {column.name for column in LINEAGE}

@@ -83,15 +83,15 @@ class SqliteTable:
         replaces = full_refresh or mode == "full"
         known = () if full_refresh else checkpoint.columns
         columns, key_unique = self._columns(known)
-        changes = drift.compare(
+        settled = drift.settle(
             checkpoint.columns, columns, policy=config.schema_policy, replaces=replaces, place=self._place
         )
+        columns, changes = settled.columns, settled.changes
         window, moved, nulls, warnings = None, True, False, []
         if mode != "full":
             window, moved = self._window(columns, None if replaces else checkpoint.watermark, warnings)
             nulls = self._null_cursors(window)
-        grown = any(column not in checkpoint.columns for column in columns)
-        unchanged = not (replaces or moved or nulls or grown or checkpoint.sequence == 0)
+        unchanged = not (replaces or moved or nulls or settled.altered or checkpoint.sequence == 0)
         if unchanged and window and window.lag_seconds:
             unchanged = not self._count(sql.in_window(window, nulls=False))
         rows = 0 if unchanged else self._count(self._where(window))
@@ -119,6 +119,10 @@ class SqliteTable:
             where += f" AND {sql.in_chunk(chunk, self._config.primary_key[0])}"
         text = f"SELECT {types.select_list(load.columns)} FROM {self._from} WHERE {where}"
         return types.fitting(load.columns, self._query(text))
+
+    def confirm(self, load: LoadPlan) -> None:
+        """See `domain.ports.Source.confirm`."""
+        drift.confirm(load.columns, self._columns(load.columns)[0], self._place)
 
     def translate(self, error: Exception) -> ComboiError:
         """See `domain.ports.Source.translate`."""
