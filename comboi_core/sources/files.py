@@ -35,9 +35,11 @@ CHUNK_FILES = 500
 CHUNK_BYTES = 256 * 2**20
 """A chunk has so many files, and about so many bytes, at most; a file is never divided."""
 
-_LINE = re.compile(r"\b(?:on line|in line|line)s?:? (\d+)", re.IGNORECASE)
+_LINE = re.compile(r"(?:Error on Line: |in line )(\d+)")
 _IN_FILE = re.compile(r"file = (?P<csv>.+)$|in file \"(?P<json>.+?)\",|[Ff]ile '(?P<parquet>.+?)'", re.MULTILINE)
-_CORRECT = "Correct the file, or say in options: how it is written."
+_ASIDE = re.compile(r"\s*(\*|LINE \d|\^|Possible|Try setting|CSV Error on Line|$)")
+"""Lines of DuckDB's messages that say nothing to the reader of ours: proposals for parameters, and our own SQL."""
+_CORRECT = "Correct the file, or say in options: how it is written (delimiter, quote, encoding, max_line_bytes)."
 
 
 class FilesInFolder:
@@ -115,8 +117,7 @@ class FilesInFolder:
         path = self._folder.relative(next(filter(None, found.groups()))) if found else "a file"
         number = self._line(path, None, "") if "Malformed JSON" in text else line and line[1]
         where = f"{path}, line {number}" if number else path
-        told = " ".join(said for said in map(str.strip, text.splitlines()[:6]) if said and "Possible" not in said)
-        return UnsupportedValue(f"{self._place}: {where}: {told[:500]}", remedy=_CORRECT)
+        return UnsupportedValue(f"{self._place}: {where}: {_told(self._folder.relative(text))}", remedy=_CORRECT)
 
     def close(self) -> None:
         """See `domain.ports.Source.close`; nothing is held open."""
@@ -201,6 +202,12 @@ class FilesInFolder:
             return self._format.line(path, column, text)
         except (OSError, ValueError):
             return None  # the error matters more than its line
+
+
+def _told(text: str) -> str:
+    """What DuckDB says of a file, without its settings, which follow after `file =`."""
+    said = text.removeprefix("Invalid Input Error: ").partition("\n  file = ")[0]
+    return " ".join(line.strip()[:200] for line in said.splitlines() if not _ASIDE.match(line))[:500]
 
 
 def _waiting(young: tuple[str, ...]) -> tuple[str, ...]:

@@ -132,6 +132,11 @@ class Csv:
             ) from None
         if not self._options.header:
             return tuple(f"column{position}" for position in range(len(first)))
+        if any("\udc80" <= char <= "\udcff" for name in first for char in name):
+            raise UnsupportedValue(
+                f"{self._place}: {path}: the first line is not {self._options.encoding}",
+                remedy="Correct the file, or set its encoding in options:.",
+            )
         double = next((name for name in first if first.count(name) > 1), None)
         if double is not None or any(not name.strip() or "\x00" in name for name in first):
             wrong = f"has the column '{double}' twice" if double else "has a column without a name"
@@ -159,7 +164,8 @@ class Csv:
 
     def _open(self, path: str) -> IO[str]:
         encoding = {"utf-8": "utf-8-sig"}.get(self._options.encoding, self._options.encoding)
-        return _open_text(self._folder, path, encoding)
+        # What is not of the encoding is DuckDB's to refuse, which knows the line.
+        return _open_text(self._folder, path, encoding, errors="surrogateescape")
 
 
 class Json:
@@ -283,6 +289,6 @@ def _is(value: Any, text: str) -> bool:
     return value is not None and text in (value, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
-def _open_text(folder: Folder, path: str, encoding: str) -> IO[str]:
+def _open_text(folder: Folder, path: str, encoding: str, errors: str = "strict") -> IO[str]:
     opened = gzip.open if path.lower().endswith(".gz") else open
-    return opened(folder.absolute(path), "rt", encoding=encoding, newline="")
+    return opened(folder.absolute(path), "rt", encoding=encoding, errors=errors, newline="")

@@ -94,9 +94,9 @@ class Folder:
         """Return the string literal that makes DuckDB, which takes every path for a glob, read exactly this file."""
         return literal("".join(f"[{char}]" if char in "*?[" else char for char in str(self._root / path)))
 
-    def relative(self, path: str) -> str:
-        """Return a file's path below the folder as DuckDB or the system names it."""
-        return str(path).removeprefix(f"{self._root}/")
+    def relative(self, text: str) -> str:
+        """Return a path, or a text with paths, as DuckDB words them, with the paths below the folder only."""
+        return text.replace(f"{self._root}/", "")
 
     def unreadable(self, path: str, error: OSError) -> ComboiError:
         """Return the typed error for a file or folder that cannot be opened."""
