@@ -61,7 +61,7 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
         for lane in range(wave["lanes"]):
             share = {
                 **{key: job[key] for key in ("run_id", "pipeline", "fence", "full_refresh", "backfill")},
-                **{"config_hash": plan["config_hash"], "retry": plan["retry"]},
+                **{key: plan[key] for key in ("plan", "config_hash", "retry")},
                 **{"wave": index, "lane": lane, "page": 0, "failed": 0},
             }
             lanes.append(context.call_sub_orchestrator("run_lane", share, f"{job['run_id']}:{index}:{lane}"))
@@ -78,8 +78,8 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
 def run_lane(context):
     """Work through a lane's items one after the other, a page at a time, so that the history stays short.
 
-    Input: `run_id`, `pipeline`, `fence`, `full_refresh`, `backfill`, `config_hash`, `retry`, `wave`, `lane`, `page`,
-    `failed`.
+    Input: `run_id`, `pipeline`, `fence`, `full_refresh`, `backfill`, `plan`, `config_hash`, `retry`, `wave`, `lane`,
+    `page`, `failed`.
     Output: `failed`, the number of items that failed, and `error`: what kept the lane itself from its work, or None.
     """
     lane = context.get_input()

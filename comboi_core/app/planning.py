@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from comboi_core.app import runfiles
@@ -14,6 +16,9 @@ from comboi_core.domain.names import did_you_mean, table_id
 
 PAGE_ITEMS = 20
 """Items that a lane takes on before its history starts anew: well under 200 events."""
+
+ITEM_COST = 50_000
+"""What any item costs, in rows that could be read meanwhile; deals many small ones evenly."""
 
 Item = dict[str, Any]
 
@@ -31,7 +36,7 @@ def plan_run(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     project = workspace.project
     if request["pipeline"] != project.pipeline:
         raise RequestInvalid(f"the configuration's pipeline is '{project.pipeline}', not '{request['pipeline']}'")
-    planned = plan_waves(project, request.get("stage"), request.get("select") or [])
+    planned = plan_waves(project, request.get("stage"), request.get("select") or [], workspace.table_sizes())
     chosen = {item["name"] for wave in planned for lane in wave["lanes"] for item in lane if item["kind"] == "dataset"}
     problems = script_problems(project, only=chosen)
     if problems:
@@ -39,25 +44,32 @@ def plan_run(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     lake = workspace.lake("bronze")
     plan = {key: request.get(key) for key in ("run_id", "pipeline", "trigger", "stage", "select", "full_refresh")}
     policy = {"config_hash": project.config_hash, "failure_policy": project.pipeline_file.failure_policy}
-    runfiles.write_json(lake, runfiles.plan_path(request["run_id"]), plan | policy | {"waves": planned})
+    path = runfiles.plan_path(request["run_id"], secrets.token_hex(4))
+    runfiles.write_json(lake, path, plan | policy | {"waves": planned})
     return {
+        "plan": path,
         **policy,
         "retry": project.pipeline_file.retry.model_dump(),
         "waves": [{"stage": wave["stage"], "lanes": len(wave["lanes"])} for wave in planned],
     }
 
 
-def plan_waves(project: Project, stage: Stage | None, select: list[str]) -> list[dict[str, Any]]:
+def plan_waves(
+    project: Project, stage: Stage | None, select: list[str], sizes: Mapping[str, int] | None = None
+) -> list[dict[str, Any]]:
     """Return the waves `[{"stage", "lanes": [[item, ...], ...]}, ...]` of a run.
 
     Bronze is one wave: every source's tables, dealt into `max_parallel` lanes per source. Silver and gold have a wave
     per step of the dependency order, dealt into `parallel_datasets` lanes.
+
+    Args:
+        sizes: Expected rows per `source.table`, as far as known; the largest are dealt first.
     """
     if stage is not None and stage not in STAGES:
         raise RequestInvalid(f"there is no stage '{stage}'{did_you_mean(stage, STAGES)}; there are {', '.join(STAGES)}")
     wanted = _selected(project, stage, select)
     planned = []
-    lanes = [lane for source in project.pipeline_file.sources for lane in _table_lanes(source, wanted)]
+    lanes = [lane for source in project.pipeline_file.sources for lane in _table_lanes(source, wanted, sizes or {})]
     if lanes:
         planned.append({"stage": "bronze", "lanes": lanes})
     parallel = project.pipeline_file.engine.parallel_datasets
@@ -65,7 +77,9 @@ def plan_waves(project: Project, stage: Stage | None, select: list[str]) -> list
         items = {item.name: item for item in project.datasets(layer) if item.name in wanted}
         needs = {name: {part.dataset for part in item.inputs if part.dataset} for name, item in items.items()}
         for names in waves(needs):
-            planned.append({"stage": layer, "lanes": _deal([_dataset_item(project, name) for name in names], parallel)})
+            planned.append(
+                {"stage": layer, "lanes": _deal([_dataset_item(project, name) for name in names], parallel, {})}
+            )
     return planned
 
 
@@ -91,11 +105,18 @@ def _selected(project: Project, stage: Stage | None, select: list[str]) -> set[s
     return chosen
 
 
-def _deal(items: list[Item], lanes: int) -> list[list[Item]]:
-    return [items[lane::lanes] for lane in range(min(lanes, len(items)))]
+def _deal(items: list[Item], lanes: int, sizes: Mapping[str, int]) -> list[list[Item]]:
+    """Deal items into lanes, the largest first, each to the lane that has least so far."""
+    dealt: list[list[Item]] = [[] for _ in range(min(lanes, len(items)))]
+    loads = [0] * len(dealt)
+    for item in sorted(items, key=lambda item: -sizes.get(item["name"], 0)):
+        lane = loads.index(min(loads))
+        dealt[lane].append(item)
+        loads[lane] += sizes.get(item["name"], 0) + ITEM_COST
+    return dealt
 
 
-def _table_lanes(source: Any, wanted: set[str]) -> list[list[Item]]:
+def _table_lanes(source: Any, wanted: set[str], sizes: Mapping[str, int]) -> list[list[Item]]:
     items = [
         {
             "kind": "table",
@@ -108,7 +129,7 @@ def _table_lanes(source: Any, wanted: set[str]) -> list[list[Item]]:
         for table in source.tables
         if table_id(source.name, table.name) in wanted
     ]
-    return _deal(items, source.max_parallel)
+    return _deal(items, source.max_parallel, sizes)
 
 
 def _dataset_item(project: Project, name: str) -> Item:
@@ -122,13 +143,13 @@ def list_items(workspace: Workspace, lane: dict[str, Any]) -> dict[str, Any]:
     """Return a page of a lane's items; those whose inputs failed in this run come with their outcome, `skipped`.
 
     Args:
-        lane: `run_id`, `wave`, `lane`, `page`.
+        lane: `run_id`, `plan` (path), `wave`, `lane`, `page`.
 
     Returns:
         `{"items": [...], "more": bool}`.
     """
     lake = workspace.lake("bronze")
-    plan = runfiles.read_json(lake, runfiles.plan_path(lane["run_id"]))
+    plan = runfiles.read_json(lake, lane["plan"])
     items = plan["waves"][lane["wave"]]["lanes"][lane["lane"]]
     start = lane["page"] * PAGE_ITEMS
     page = items[start : start + PAGE_ITEMS]

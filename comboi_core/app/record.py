@@ -8,7 +8,6 @@ from typing import Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import LakeNotFound
 from comboi_core.domain.ports import Lake
 
 Payload = dict[str, Any]
@@ -69,10 +68,7 @@ def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None
         run: `run_id` and the fields of the start request.
         live: What is known of items beyond what the lanes recorded: name -> fields, `status` among them.
     """
-    try:
-        plan = runfiles.read_json(lake, runfiles.plan_path(run["run_id"]))
-    except LakeNotFound:
-        plan = {"waves": []}
+    plan = runfiles.any_plan(lake, run["run_id"]) or {"waves": []}
     outcomes = dict(live or {}) | {item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])}
     planned = [item for wave in plan["waves"] for lane in wave["lanes"] for item in lane]
     record = {key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error")}

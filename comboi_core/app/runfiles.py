@@ -16,9 +16,15 @@ def record_path(run_id: str) -> str:
     return f"{RECORDS}/{run_id}.json"
 
 
-def plan_path(run_id: str) -> str:
-    """Return the path of the frozen plan."""
-    return f"{WORK}/{run_id}/plan.json"
+def plan_path(run_id: str, attempt: str) -> str:
+    """Return the path of the frozen plan; the execution whose result history kept is the one that is followed."""
+    return f"{WORK}/{run_id}/plan/{attempt}.json"
+
+
+def any_plan(lake: Lake, run_id: str) -> Any:
+    """Return a plan of the run, for showing: doubled executions differ in how they deal the work only. None without."""
+    found = lake.list(f"{WORK}/{run_id}/plan")
+    return read_json(lake, found[0]) if found else None
 
 
 def load_plan_path(run_id: str, item: str, attempt: str) -> str:

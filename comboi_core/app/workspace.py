@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from comboi_core.config.loader import config_path, load
 from comboi_core.config.project import Project, Stage
-from comboi_core.domain.errors import ConfigChanged
+from comboi_core.domain.errors import ComboiError, ConfigChanged
+from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, Source
 from comboi_core.secrets.stores import Store, environment, key_vault, no_vault, resolve
 from comboi_core.telemetry.logs import log_to_file
@@ -64,6 +65,19 @@ class Workspace:
             yield opened
         finally:
             opened.close()
+
+    def table_sizes(self) -> dict[str, int]:
+        """Return the expected rows per `source.table`; of a source that cannot be asked, its loads will tell more."""
+        from comboi_core.sources.sizes import table_sizes
+
+        sizes: dict[str, int] = {}
+        with self.borrowed_duckdb() as con:
+            for source in self.project.pipeline_file.sources:
+                with suppress(ComboiError):
+                    connection = self._resolved(source.connection.model_dump(exclude_none=True))
+                    found = table_sizes(con, source, connection)
+                    sizes |= {table_id(source.name, name): rows for name, rows in found.items()}
+        return sizes
 
     def _resolved(self, value: Any) -> Any:
         filled, secrets = resolve(value, self._stores())

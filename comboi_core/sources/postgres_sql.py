@@ -6,11 +6,21 @@ Results are text, named by us: the scanner then has no type of its own to guess.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.sources.postgres_text import relation
 
 # Sessions that never write rows of users, and comboi's own, which are read-only.
 _HARMLESS = "('autovacuum worker', 'autovacuum launcher', 'walsender', 'parallel worker')"
+
+
+def planner_rows(tables: Mapping[str, str]) -> str:
+    """Give `name, rows` for tables (name -> relation) as the planner knows them, but for those that are not there."""
+    values = ", ".join(f"({literal(name)}, {literal(relation(table))})" for name, table in tables.items())
+    return f"""
+        SELECT t.name AS name, greatest(c.reltuples, 0)::bigint::text AS rows
+        FROM (VALUES {values}) AS t (name, relation) JOIN pg_class AS c ON c.oid = to_regclass(t.relation)"""
 
 
 def find_table(name: str) -> str:

@@ -110,18 +110,30 @@ def test_the_plan_is_frozen_into_the_lake_and_the_answer_holds_counts_only(works
         {"stage": "bronze", "lanes": 3}, {"stage": "silver", "lanes": 2}, {"stage": "silver", "lanes": 1},
         {"stage": "gold", "lanes": 1},
     ]  # fmt: skip
-    frozen = runfiles.read_json(workspace.lake("bronze"), runfiles.plan_path(REQUEST["run_id"]))
+    frozen = runfiles.read_json(workspace.lake("bronze"), answer["plan"])
     assert frozen["config_hash"] == answer["config_hash"] == workspace.project.config_hash
     assert names(frozen["waves"]) == names(plan_waves(workspace.project, None, []))
 
 
-def test_planning_twice_writes_the_same_bytes(workspace):
-    plan_run(workspace, REQUEST)
-    before = workspace.lake("bronze").read(runfiles.plan_path(REQUEST["run_id"]))
+def test_planning_twice_leaves_the_plan_that_is_followed_as_it_is(workspace):
+    followed = plan_run(workspace, REQUEST)["plan"]
+    before = workspace.lake("bronze").read(followed)
 
-    plan_run(workspace, REQUEST)
+    assert plan_run(workspace, REQUEST)["plan"] != followed
+    assert workspace.lake("bronze").read(followed) == before
 
-    assert workspace.lake("bronze").read(runfiles.plan_path(REQUEST["run_id"])) == before
+
+def test_the_largest_tables_are_dealt_first_and_evenly(make):
+    def change(pipeline, _):
+        pipeline["sources"][1]["tables"] += [{"name": name, "table": "t"} for name in "abcd"]
+        pipeline["sources"][1]["max_parallel"] = 2
+
+    sizes = {"crm.a": 1, "crm.b": 5_000_000, "crm.c": 2_000_000, "crm.d": 3_000_000}
+    lanes = plan_waves(make(change).project, "bronze", [], sizes)[0]["lanes"]
+    dealt = [[item["table"] for item in lane] for lane in lanes if lane[0]["source"] == "crm"]
+
+    assert dealt[0][0] == "b" and dealt[1][:2] == ["d", "c"]
+    assert sorted(table for lane in dealt for table in lane) == ["a", "b", "c", "customers", "d"]
 
 
 def test_the_answer_does_not_grow_with_the_tables(make):
@@ -137,7 +149,7 @@ def test_a_missing_script_is_found_before_anything_is_extracted(workspace, tmp_p
 
     with pytest.raises(ConfigError) as caught:
         plan_run(workspace, REQUEST)
-    assert "b" in caught.value.message and workspace.lake("bronze").list("runs") == []
+    assert "b" in caught.value.message and workspace.lake("bronze").list("") == []
 
 
 def test_a_missing_script_does_not_matter_to_a_run_that_does_not_need_it(workspace, tmp_path):
@@ -151,8 +163,9 @@ def test_a_run_of_another_pipeline_is_refused(workspace):
         plan_run(workspace, REQUEST | {"pipeline": "other"})
 
 
-def lane(wave: int, number: int = 0, page: int = 0) -> dict:
-    return {"run_id": REQUEST["run_id"], "wave": wave, "lane": number, "page": page}
+def lane(workspace, wave: int, number: int = 0, page: int = 0) -> dict:
+    (plan,) = workspace.lake("bronze").list(f"work/{REQUEST['run_id']}/plan")
+    return {"run_id": REQUEST["run_id"], "plan": plan, "wave": wave, "lane": number, "page": page}
 
 
 def test_a_long_lane_is_handed_out_in_pages(make):
@@ -163,7 +176,7 @@ def test_a_long_lane_is_handed_out_in_pages(make):
     workspace = make(change)
     plan_run(workspace, REQUEST | {"stage": "bronze"})
 
-    pages = [list_items(workspace, lane(0, 2, page)) for page in range(3)]
+    pages = [list_items(workspace, lane(workspace, 0, 2, page)) for page in range(3)]
 
     assert [(len(page["items"]), page["more"]) for page in pages] == [
         (PAGE_ITEMS, True),
@@ -177,25 +190,28 @@ def test_a_long_lane_is_handed_out_in_pages(make):
 def test_what_depends_on_something_that_was_not_built_is_skipped_with_the_reason(workspace, status):
     plan_run(workspace, REQUEST)
     record_items(
-        workspace, lane(1) | {"items": [{"name": "a", "status": status}, {"name": "b", "status": "succeeded"}]}
+        workspace,
+        lane(workspace, 1) | {"items": [{"name": "a", "status": status}, {"name": "b", "status": "succeeded"}]},
     )
 
-    (item,) = list_items(workspace, lane(2))["items"]
+    (item,) = list_items(workspace, lane(workspace, 2))["items"]
 
     assert item["outcome"] == {"status": "skipped", "reason": "its input a was not built in this run"}
 
 
 def test_a_dataset_whose_table_failed_is_skipped_too(workspace):
     plan_run(workspace, REQUEST)
-    record_items(workspace, lane(0) | {"items": [{"name": "shop.items", "status": "failed"}]})
+    record_items(workspace, lane(workspace, 0) | {"items": [{"name": "shop.items", "status": "failed"}]})
 
-    (item,) = list_items(workspace, lane(3))["items"]
+    (item,) = list_items(workspace, lane(workspace, 3))["items"]
 
     assert "shop.items" in item["outcome"]["reason"]
 
 
 def test_what_does_not_depend_on_a_failure_goes_on(workspace):
     plan_run(workspace, REQUEST)
-    record_items(workspace, lane(0) | {"items": [{"name": "shop.customers", "status": "failed"}]})
+    record_items(workspace, lane(workspace, 0) | {"items": [{"name": "shop.customers", "status": "failed"}]})
 
-    assert all("outcome" not in item for wave in (1, 2, 3) for item in list_items(workspace, lane(wave))["items"])
+    assert all(
+        "outcome" not in item for wave in (1, 2, 3) for item in list_items(workspace, lane(workspace, wave))["items"]
+    )
