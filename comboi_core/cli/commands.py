@@ -28,6 +28,8 @@ from comboi_core.cli.options import (
 )
 from comboi_core.cli.running import run_and_show
 
+REMEDY = "Correct the places named above, and run `comboi validate` again."
+
 app = typer.Typer(
     name="comboi", help="Serverless ELT: bronze, silver and gold from two YAML files.", no_args_is_help=True,
     pretty_exceptions_enable=False, add_completion=True,
@@ -144,7 +146,9 @@ def validate(config: Config = None, as_json: AsJson = False) -> None:
             console.print(f"note: {note}", markup=False)
         for problem in problems:
             errors.print(f"✗ {problem}", style="red", markup=False)
-        if not problems:
+        if problems:
+            errors.print(f"  what to do: {REMEDY}", markup=False)
+        else:
             tables = sum(len(source.tables) for source in project.pipeline_file.sources)
             console.print(
                 f"✓ pipeline {project.pipeline}: {tables} tables, {len(project.datasets())} datasets", style="green"

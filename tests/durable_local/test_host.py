@@ -245,7 +245,8 @@ def NAME(context):
     ("name", "activity", "complaint"),
     [
         ("changed", "other", "Non-Deterministic workflow detected"),
-        ("renamed", "work", "Known orchestrator functions: 'renamed'"),
+        # Of another length: Python takes a file of the same size and second for the one that it compiled before.
+        ("renamed_since", "work", "Known orchestrator functions: 'renamed_since'"),
     ],
 )
 def test_code_that_changed_under_a_running_instance_fails_it_loudly(tmp_path, name, activity, complaint):
