@@ -99,7 +99,8 @@ class FilesInFolder:
         )
 
     def confirm(self, load: LoadPlan) -> None:
-        """See `domain.ports.Source.confirm`; a file that changed does not get as far as that."""
+        """See `domain.ports.Source.confirm`; raises SourceFileChanged if a file was written to while it was read."""
+        self._folder.check(file for chunk in load.chunks for file in chunk.files)
 
     def translate(self, error: Exception) -> ComboiError:
         """See `domain.ports.Source.translate`."""

@@ -58,11 +58,14 @@ class Columns:
         types = self._file_types(layouts, {} if replaces else before) if self._format.typed else {}
         types = types or self._text_types(files, layouts, before)
         columns = chosen(tuple(Column(name, kind, kind) for name, kind in types.items()), self._table, self._place)
-        if before and self._table.schema_policy == "discard_columns":
-            columns = tuple(column for column in columns if column.name in before)
-        columns += LINEAGE
-        policy = "freeze" if self._table.schema_policy == "freeze" else "evolve"
-        settled = drift.settle(known, columns, policy=policy, replaces=replaces, place=self._place)
+        settled = drift.settle(
+            known,
+            columns + LINEAGE,
+            policy=self._table.schema_policy,
+            replaces=replaces,
+            place=self._place,
+            named=frozenset((*(self._table.columns or ()), *self._table.primary_key)),
+        )
         return settled.columns, settled.changes
 
     def _check_names(self, layouts: Layouts, before: Mapping[str, Column]) -> None:
@@ -80,8 +83,9 @@ class Columns:
             missing = [name for name in self._table.primary_key if name not in names]
             if missing:
                 raise SourceObjectMissing(f"{self._place}: {path} has no column {missing[0]}, which is the primary key")
-            if before and self._table.schema_policy == "freeze" and names != set(before):
-                different = ", ".join(sorted(names ^ set(before)))
+            expected = {column.name for column in before.values() if column.source_type}
+            if before and self._table.schema_policy == "freeze" and names != expected:
+                different = ", ".join(sorted(names ^ expected))
                 raise SchemaDrift(
                     f"{self._place}: schema_policy freeze allows no change, but {path} differs in {different}",
                     remedy="Set `schema_policy: evolve`, or correct the file.",

@@ -84,7 +84,12 @@ class SqliteTable:
         known = () if full_refresh else checkpoint.columns
         columns, key_unique = self._columns(known)
         settled = drift.settle(
-            checkpoint.columns, columns, policy=config.schema_policy, replaces=replaces, place=self._place
+            checkpoint.columns,
+            columns,
+            policy=config.schema_policy,
+            replaces=replaces,
+            place=self._place,
+            named=frozenset((*(config.columns or ()), *config.primary_key, str(config.incremental_column))),
         )
         columns, changes = settled.columns, settled.changes
         window, moved, nulls, warnings = None, True, False, []
@@ -133,7 +138,7 @@ class SqliteTable:
         if refused:
             remedy = "Correct the row, or read the column as text in `query:` (`CAST(column AS TEXT) AS column`)."
             return text_types.refusal(self._place, *refused[1:], remedy=remedy)
-        said = text.splitlines()[0].rpartition('": ')[2] if text else "no details given"
+        said = _said(text)
         for pattern, kind in _KINDS:
             if re.search(pattern, text):
                 return kind(f"{self._place}: {said[:500]}")
@@ -180,8 +185,6 @@ class SqliteTable:
         before = {column.name: column.type for column in known}
         columns = tuple(Column(name, kind or "any", before.get(name, "")) for name, kind in declared.items())
         columns = chosen(columns, self._config, self._place)
-        if known and self._config.schema_policy == "discard_columns":
-            columns = tuple(column for column in columns if column.name in before)
         return tuple(self._landed(column, declared[column.name]) for column in columns), unique
 
     def _described(self, text: str) -> list[str]:
@@ -271,6 +274,13 @@ class SqliteTable:
         if low is None or high is None or not (_whole(low) and _whole(high)):
             return (Chunk(0),)
         return chunks.key_ranges(int(low), int(high), count)
+
+
+def _said(text: str) -> str:
+    """What SQLite says, without the query in front of it and DuckDB's pointer behind."""
+    head = text.partition("\n\nLINE ")[0]
+    found = re.search(r'": (near ".*?": [^"]*|[^"]*)$', head)
+    return found[1] if found else head or "no details given"
 
 
 def _above(one: str, other: str, kind: str) -> bool:

@@ -95,10 +95,16 @@ def _text(column: Column) -> str:
         return f"CASE WHEN {operand} IS NOT NULL THEN hex({operand}) END"
     if column.type in ("BIGINT", "BOOLEAN"):
         return f"CAST({operand} AS TEXT)"
-    # SQLite prints 15 digits, which are not always enough.
-    short, long = f"printf('%!.15g', {operand})", f"printf('%!.17g', {operand})"
-    real = f"CASE WHEN CAST({short} AS REAL) = {operand} THEN {short} ELSE {long} END"
+    # SQLite prints 15 digits, which are not always enough; the fewest that are tell the number as it was written.
+    shorter = " ".join(
+        f"WHEN CAST({_digits(operand, n)} AS REAL) = {operand} THEN {_digits(operand, n)}" for n in (15, 16)
+    )
+    real = f"CASE {shorter} ELSE {_digits(operand, 17)} END"
     return f"CASE typeof({operand}) WHEN 'real' THEN {real} WHEN 'blob' THEN NULL ELSE CAST({operand} AS TEXT) END"
+
+
+def _digits(operand: str, count: int) -> str:
+    return f"printf('%!.{count}g', {operand})"
 
 
 def _quoted(column: Column) -> str:
