@@ -6,7 +6,6 @@ import pytest
 
 from comboi_core.domain.errors import (
     ConfigError,
-    SchemaDrift,
     SourceAuthFailed,
     SourceObjectMissing,
     SourceQueryFailed,
@@ -241,39 +240,6 @@ class TestKeyUnique:
         assert not shop.plan(primary_key=["id"]).key_unique
         shop.run("CREATE TABLE {s}.a (id integer PRIMARY KEY); CREATE TABLE {s}.b () INHERITS ({s}.a)")
         assert not shop.plan(table="{s}.a", primary_key=["id"]).key_unique
-
-
-class TestDrift:
-    def test_new_and_missing_columns_and_wider_types_are_told(self, shop):
-        shop.run("CREATE TABLE {s}.orders (id integer, a numeric(10,2), b varchar(5), c text, at timestamptz)")
-        _, _, checkpoint = shop.land(**MERGE)
-        shop.run(
-            """ALTER TABLE {s}.orders ALTER id TYPE bigint, ALTER a TYPE numeric(14,3), ALTER b TYPE text, DROP c,
-            ADD d date"""
-        )
-        load = shop.plan(checkpoint, **MERGE)
-        assert not load.unchanged
-        assert load.schema_changes == (
-            "column id changed from integer to bigint",
-            "column a changed from numeric(10,2) to numeric(14,3)",
-            "new column d (date); earlier rows read NULL",
-            "column c (text) is gone; new rows read NULL",
-        )
-
-    def test_an_unsafe_change_fails_unless_the_load_replaces(self, shop):
-        shop.run("CREATE TABLE {s}.orders (id integer, a text, at timestamptz)")
-        _, _, checkpoint = shop.land(**MERGE)
-        shop.run("ALTER TABLE {s}.orders ALTER a TYPE integer USING 1")
-        with pytest.raises(SchemaDrift, match="column a changed from text to integer"):
-            shop.plan(checkpoint, **MERGE)
-        assert shop.plan(checkpoint, full_refresh=True, **MERGE).schema_changes
-
-    def test_freeze_refuses_every_change(self, shop):
-        shop.run("CREATE TABLE {s}.orders (id integer, at timestamptz)")
-        _, _, checkpoint = shop.land(**MERGE, schema_policy="freeze")
-        shop.run("ALTER TABLE {s}.orders ADD b text")
-        with pytest.raises(SchemaDrift, match=r"freeze allows no change: new column b \(text\)"):
-            shop.plan(checkpoint, **MERGE, schema_policy="freeze")
 
 
 class TestErrors:
