@@ -120,11 +120,6 @@ class FilesTable(BaseTable):
         """None: which files are new decides what a load reads."""
         return None
 
-    @property
-    def cursor_name(self) -> None:
-        """None, as `incremental_column`."""
-        return None
-
 
 def _type(name: str) -> str:
     wanted = " ".join(name.upper().split())

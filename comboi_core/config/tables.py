@@ -26,6 +26,11 @@ class BaseTable(Model):
     schema_policy: Literal["evolve", "freeze", "discard_columns"] = "evolve"
     parallel_chunks: int = Field(default=2, ge=1, le=16)
 
+    @property
+    def cursor_name(self) -> str | None:
+        """What the watermark is of, where the configuration names it."""
+        return None
+
 
 class TableConfig(BaseTable):
     """One table to land from a database: a `table:` of the source or the result of a `query:`.
