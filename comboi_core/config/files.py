@@ -32,7 +32,7 @@ class CsvOptions(Model):
         escape: What stands before a quote within quotes; default: the quote itself, doubled.
         header: Whether the first line holds the columns' names; without, they are `column0`, `column1`, ...
         skip: Lines before the header.
-        null: A text that stands for NULL, beside the empty one.
+        null_text: A text that stands for NULL, beside the empty one.
         quoted_nulls: Whether the empty text in quotes is NULL as well.
         max_line_bytes: The longest line.
     """
@@ -42,7 +42,7 @@ class CsvOptions(Model):
     escape: str | None = Field(default=None, max_length=1)
     header: bool = True
     skip: int = Field(default=0, ge=0)
-    null: Text | None = None
+    null_text: Text | None = None
     quoted_nulls: bool = False
     encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
     max_line_bytes: int = Field(default=2 * 2**20, ge=1024, le=2**28)

@@ -79,7 +79,7 @@ class Csv:
         """See `Format.scan`; the columns of all the files are those of the first."""
         options = self._options
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self._names(files[0].path))
-        nulls = ", ".join(literal(text) for text in ("", options.null) if text is not None)
+        nulls = ", ".join(literal(text) for text in ("", options.null_text) if text is not None)
         said = {
             "columns": f"{{{columns}}}",
             "header": str(options.header).lower(),

@@ -166,7 +166,7 @@ def test_line_ends_of_windows_and_a_last_line_without_one(put, table):
         ({"skip": 2}, 'made by\nsomeone\nid,v\n1,"x,y"\n'),
         ({"quote": "'", "escape": "\\"}, "id,v\n1,'x,y'\n"),
         ({"header": False}, '1,"x,y"\n'),
-        ({"null": "-"}, 'id,v,w\n1,"x,y",-\n'),
+        ({"null_text": "-"}, 'id,v,w\n1,"x,y",-\n'),
         ({"encoding": "utf-16"}, 'id,v\n1,"x,y"\n'.encode("utf-16")),
     ],
 )
