@@ -101,7 +101,7 @@ class PostgresTable:
             mode=mode,
             replaces=replaces,
             window=window,
-            watermark=(window.high or window.low) if window else None,
+            watermark=(outlook.watermark or outlook.window.high or outlook.window.low) if outlook else None,
             columns=settled.columns,
             chunks=self._chunks(table, settled.columns, window, estimate) if news else (),
             unchanged=not news,

@@ -38,12 +38,14 @@ class Outlook:
         news: Whether there is anything to read.
         rows: The number of rows in the window, where it was counted.
         warnings: What the run record has to say of it.
+        watermark: What to commit, where that is less than the window's upper bound.
     """
 
     window: Window
     news: bool
     rows: int | None = None
     warnings: tuple[str, ...] = ()
+    watermark: str | None = None
 
 
 def outlook(
@@ -70,7 +72,7 @@ def outlook(
     cursor = windows.Cursor(operand, column.source_type, config.effective_mode == "append")
     sight = _look(ask, source, cursor, oid)
     found = ask(windows.bounds(source, cursor, sight, low))[0]
-    lag = windows.lag_seconds(cursor, config.lag, blind=sight.blind is not None)
+    lag = windows.lag_seconds(cursor, config.lag)
     warnings = windows.warnings(cursor, sight, found, low, config.lag)
     if cursor.kind == "integer" and oid:
         warnings += _cached(ask, oid, column.name)
@@ -80,7 +82,10 @@ def outlook(
     window = Window(column.name, column.source_type, low, high, lag)
     nulls = not required and _null_cursors(ask, source, operand, config, place)
     news = moved or nulls or (lag > 0 and _any(ask, source, windows.condition(window, operand, nulls=False)))
-    return Outlook(window, news, warnings=tuple(warnings))
+    watermark = None
+    if high is not None and sight.blind and config.lag is None and (held := windows.held_back(cursor, high, low)):
+        watermark = ask(held)[0]["watermark"]
+    return Outlook(window, news, warnings=tuple(warnings), watermark=watermark)
 
 
 def _look(ask: Ask, source: str, cursor: windows.Cursor, oid: str | None) -> windows.Sight:

@@ -20,8 +20,8 @@ What each kind of cursor gets:
   transactions that hold such a lock in step 2; if they do not end in time, nothing new is read.
 
 Where the transactions cannot be seen (privilege, replica, prepared transactions), `lag` (default 5 minutes) applies:
-merges read that much again, appends stay that far behind. Cursors that clients write with clocks of their own want a
-`lag` as well.
+merges commit a watermark that far behind, so that the next load reads that much again; appends stay that far behind.
+Cursors that clients write with clocks of their own want a `lag` as well.
 """
 
 from __future__ import annotations
@@ -109,13 +109,26 @@ def settle_seconds(cursor: Cursor) -> float:
     return SETTLE_SECONDS if cursor.kind != "local" or cursor.step < 1e-5 else SETTLE_SECONDS + 1.5 * cursor.step
 
 
-def lag_seconds(cursor: Cursor, configured: float | None, *, blind: bool) -> float:
+def lag_seconds(cursor: Cursor, configured: float | None) -> float:
     """Return how far below the watermark a merge reads again; 0 for appends, which stay behind instead."""
     if cursor.appends or cursor.kind == "integer":
         return 0.0
     if cursor.kind == "date":
         return max(configured or 0.0, 2 * DAY)
-    return configured if configured is not None else (DEFAULT_LAG if blind else 0.0)
+    return configured or 0.0
+
+
+def held_back(cursor: Cursor, high: str, low: str | None) -> str | None:
+    """Give `watermark` for a merge that cannot see all transactions: the default lag below `high`, not below `low`.
+
+    The next load may well see all of them again, and then knows nothing of one that was open now and has committed
+    since: so the watermark itself stays behind. None for cursors that have no such lag.
+    """
+    if cursor.appends or cursor.kind not in ("instant", "local"):
+        return None
+    kind = base_name(cursor.type)
+    lagged = f"{literal(high)}::{kind} - interval '{DEFAULT_LAG:.6f} seconds'"
+    return f"SELECT greatest({lagged}, {literal(low)}::{kind})::text AS watermark"
 
 
 def probe(source: str, cursor: Cursor) -> str:
@@ -195,7 +208,7 @@ def warnings(
     if sight.blind and cursor.kind == "integer":
         said.append(f"rows committed late may be missed: {sight.blind}")
     elif sight.blind:
-        lag = f"{lag_seconds(cursor, configured, blind=True) or DEFAULT_LAG:.0f} s"
+        lag = f"{lag_seconds(cursor, configured) or DEFAULT_LAG:.0f} s"
         how = f"reads stay {lag} behind" if cursor.appends else f"{lag} are read again"
         said.append(f"rows committed late are caught by lag only ({how}): {sight.blind}")
     if cursor.kind == "integer" and configured:
