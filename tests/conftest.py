@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from tests.doubles.azurite import Azurite, azurite
 from tests.support.project import Project, refill
 
 
@@ -30,6 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server of this test session."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """An Azurite of this test session."""
+    with azurite(tmp_path_factory.mktemp("azurite")) as server:
         yield server
 
 

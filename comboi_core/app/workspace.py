@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comboi_core.config.lakes import SECRETS, LakeConfig
 from comboi_core.config.loader import config_path, load
 from comboi_core.config.project import Project, Stage
-from comboi_core.domain.errors import ComboiError, ConfigChanged
+from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, Source
 from comboi_core.secrets.stores import Store, environment, key_vault, no_vault, resolve
@@ -45,11 +46,31 @@ class Workspace:
         return {key: getattr(engine, key) for key in ("memory_limit", "threads", "temp_directory")}
 
     def lake(self, stage: Stage) -> Lake:
-        """Return the lake of a stage."""
+        """Return the lake of a stage; references are resolved here and nowhere earlier.
+
+        Raises:
+            ConfigError: what the references stand for is no account, key or container.
+            ReferenceMissing, VaultUnavailable: a value cannot be had.
+        """
         from comboi_core.lake.registry import open_lake
 
-        config = getattr(self.project.pipeline_file.stages, stage).data_lake
-        return open_lake(config, self.project.lake_path(stage))
+        config = self._resolved_lake(stage)
+        for key in SECRETS:
+            redactor.add(getattr(config, key) or "")
+        temporary = self.project.pipeline_file.engine.temp_directory
+        return open_lake(config, base=self.project.lake_base, temp_directory=temporary)
+
+    def _resolved_lake(self, stage: Stage) -> LakeConfig:
+        from pydantic import ValidationError
+
+        fields = getattr(self.project.pipeline_file.stages, stage).data_lake.model_dump(exclude_none=True)
+        # Not `_resolved`: an account's or a container's name out of the environment is no secret.
+        filled, _ = resolve(fields, self._stores())
+        try:
+            return LakeConfig.model_validate(filled)
+        except ValidationError as invalid:
+            told = "; ".join(error["msg"].removeprefix("Value error, ") for error in invalid.errors())
+        raise ConfigError(f"stages.{stage}.data_lake, its references resolved: {told}")
 
     @contextmanager
     def source(self, con: DuckDBPyConnection, source: str, table: str) -> Iterator[Source]:

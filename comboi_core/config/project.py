@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from comboi_core.config.base import Memory, Model, Name, Retry, Seconds
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
+from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.sources import SourceConfig, TableConfig
 
 Stage = Literal["bronze", "silver", "gold"]
@@ -41,12 +42,6 @@ class EngineConfig(Model):
     temp_directory: str | None = None
     parallel_datasets: int = Field(default=2, ge=1, le=16)
     soft_deadline: Seconds = Field(default=120.0, gt=0)
-
-
-class LakeConfig(Model):
-    """A local folder; relative paths count from the project's folder."""
-
-    path: str
 
 
 class StageConfig(Model):
@@ -186,10 +181,10 @@ class Project(Model):
         template = getattr(self.pipeline_file.stages, stage).remote_path_template
         return template.format(stage=stage, source=folder, table=name)
 
-    def lake_path(self, stage: Stage) -> Path:
-        """Return the folder of a stage's local lake; COMBOI_LAKE_ROOT, if set, takes the project folder's place."""
-        base = Path(os.environ.get("COMBOI_LAKE_ROOT") or self.root)
-        return (base / getattr(self.pipeline_file.stages, stage).data_lake.path).resolve()
+    @property
+    def lake_base(self) -> Path:
+        """What the paths of local lakes count from: COMBOI_LAKE_ROOT, if set, else the project's folder."""
+        return Path(os.environ.get("COMBOI_LAKE_ROOT") or self.root)
 
     @property
     def config_hash(self) -> str:

@@ -160,6 +160,13 @@ class LakeUnavailable(ComboiError):
     transient = True
 
 
+class LakeRefused(ComboiError):
+    """The storage account refuses: the credential, the identity's rights, or a container that is not there."""
+
+    code = "lake_refused"
+    remedy = "Check the lake's account, container and credential in the configuration."
+
+
 class LakeNotFound(ComboiError):
     """A file that has to be there is not."""
 

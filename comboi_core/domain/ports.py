@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Lake(Protocol):
     """A folder of files, local or in a storage account. Paths are relative, with `/`.
 
-    Every method raises LakeUnavailable when the storage does not answer, LakeNotFound when a file that was asked for is
-    not there.
+    Every method raises LakeUnavailable when the storage does not answer, LakeRefused when it will not whoever asks
+    again, LakeNotFound when a file that was asked for is not there.
     """
 
     def read(self, path: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 import re
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.errors import ComboiError, ConfigError, LakeNotFound, LakeUnavailable
+from comboi_core.lake.disk import disk_error
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 _STAGING = ".staging"
 _LEFTOVER_SECONDS = 86400.0
 _PUT_ATTEMPTS = 50
-_REMEDIES = {
-    errno.ENOSPC: "Free space on the lake's disk.",
-    errno.EDQUOT: "Raise the quota on the lake's disk, or free space.",
-    errno.EACCES: "Give this user the right to read and write the lake's folder.",
-    errno.EPERM: "Give this user the right to read and write the lake's folder.",
-    errno.EROFS: "Mount the lake's file system writable.",
-}
 
 
 class LocalLake:
@@ -159,13 +152,7 @@ class LocalLake:
             raise self._unavailable(path, error) from error
 
     def _unavailable(self, path: str, error: Exception) -> LakeUnavailable:
-        number = getattr(error, "errno", None)
-        told = os.strerror(number) if number else str(error).splitlines()[0]
-        if number is None:
-            number = next((code for code in _REMEDIES if os.strerror(code) in str(error)), None)
-        return LakeUnavailable(
-            f"{path or 'the folder'} in the lake {self._root}: {told}", remedy=_REMEDIES.get(number or 0), path=path
-        )
+        return disk_error(error, path=path, lake=str(self._root), folder="the lake's folder")
 
 
 def _flush(place: Path) -> None:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from comboi_core.config.project import LakeConfig
+from comboi_core.config.lakes import LakeConfig
 from comboi_core.domain.ports import Lake
 from comboi_core.lake.local import LocalLake
 
 
-def open_lake(config: LakeConfig, folder: Path) -> Lake:
-    """Return the lake that the configuration names.
+def open_lake(config: LakeConfig, *, base: Path, temp_directory: str | None = None) -> Lake:
+    """Return the lake that the configuration names; nothing is read or made before the first use.
 
     Args:
-        folder: `config.path`, resolved against the project's folder. It is made when the first file is written.
+        config: With its references resolved.
+        base: What a relative `path` counts from.
+        temp_directory: Where files are staged for upload; default: the system's temporary folder.
+
+    Raises:
+        ConfigError: the connection string, the key or the endpoint is none.
     """
-    return LocalLake(folder)
+    if config.path is not None:
+        return LocalLake((base / config.path).resolve())
+    from comboi_core.lake.adls import AzureLake
+    from comboi_core.lake.adls_account import account_of
+
+    return AzureLake(account_of(config), str(config.file_system), config.folder, temp_directory=temp_directory)

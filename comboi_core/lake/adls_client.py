@@ -1,0 +1,125 @@
+"""The connection to a storage account: adlfs over the SDK's own client, configured once per account.
+
+Imported when a lake in Azure is first used: adlfs takes most of a second.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from adlfs import AzureBlobFileSystem
+from azure.core.exceptions import ServiceResponseError
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
+from fsspec.asyn import sync
+
+from comboi_core.lake.adls_account import Account
+
+_BLOCK_BYTES = 8 * 2**20
+"""One block of an upload, and the largest file that goes up in one request; with the next one, it bounds the memory."""
+_PARALLEL_BLOCKS = 4
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+_RETRIES = {"retry_total": 5, "retry_status": 5, "retry_read": 5, "retry_connect": 2}
+_FIRST_WAIT = 0.25
+"""Doubled for each retry, 8 seconds in all; what lasts longer is for the run's own retries."""
+
+
+class _Transport(AioHttpTransport):
+    """Lets the SDK's retries see 429 as well, which they take for a final answer."""
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        response = await super().send(request, **options)
+        if response.status_code == 429:
+            response.internal_response.close()
+            raise ServiceResponseError("429 TooManyRequests")
+        return response
+
+
+class _Patience(ExponentialRetry):
+    """Waits that start below a second; the SDK's own start at 15."""
+
+    def get_backoff_time(self, settings: dict[str, Any]) -> float:
+        return random.uniform(0.7, 1.3) * _FIRST_WAIT * 2 ** (settings["count"] - 1)
+
+
+class FileSystem(AzureBlobFileSystem):
+    """adlfs with a client of ours: adlfs itself would let AZURE_STORAGE_* variables overrule the configuration.
+
+    Listings are never taken from a cache: other processes write to the same lake.
+    """
+
+    cachable = False
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        # The connection string only keeps adlfs from looking for credentials; `do_connect` makes no use of it.
+        super().__init__(connection_string=account.endpoint, use_listings_cache=False)
+
+    def do_connect(self) -> None:
+        """Make the client; called by adlfs, which closes it, and an identity's credential, when the process ends."""
+        credential = _credential(self._account)
+        self.credential = None if isinstance(credential, (str, dict)) else credential
+        self.service_client = sync(self.loop, self._client, credential)
+
+    async def _client(self, credential: Any) -> BlobServiceClient:
+        return BlobServiceClient(
+            self._account.endpoint,
+            credential=credential,
+            transport=_Transport(connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS),
+            retry_policy=_Patience(**_RETRIES),
+            max_block_size=_BLOCK_BYTES,
+            max_single_put_size=_BLOCK_BYTES,
+        )
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        """Take paths as they are: ours have no protocol, and adlfs would read brackets at their start as a host."""
+        return path.strip("/")
+
+    def properties(self, container: str, name: str) -> Any:
+        """Return a blob's properties; the SDK's errors, which tell a missing blob from a missing container."""
+        return sync(self.loop, self._properties, container, name)
+
+    def upload(self, content: bytes | Path, container: str, name: str) -> None:
+        """Write a blob in one step: in one request, or in parallel blocks and the commit of their list.
+
+        Each request carries the MD5 of what it brings, which the account checks. Of two writers of one blob at once,
+        the one that commits drops the blocks of the other, whose commit then fails with `InvalidBlockList`.
+        """
+        sync(self.loop, self._upload, content, container, name)
+
+    def create_container(self, container: str) -> None:
+        """Create a container; the SDK's errors."""
+        sync(self.loop, self.service_client.create_container, container)
+
+    async def _properties(self, container: str, name: str) -> Any:
+        async with self.service_client.get_blob_client(container, name) as blob:
+            return await blob.get_blob_properties()
+
+    async def _upload(self, content: bytes | Path, container: str, name: str) -> None:
+        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+            async with self.service_client.get_blob_client(container, name) as blob:
+                await blob.upload_blob(
+                    file, overwrite=True, max_concurrency=_PARALLEL_BLOCKS, validate_content="md5"
+                )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def file_system(account: Account) -> FileSystem:
+    """Return the account's file system; one per process, with one pool of connections."""
+    return FileSystem(account)
+
+
+def _credential(account: Account) -> Any:
+    if account.key:
+        return {"account_name": account.name, "account_key": account.key}
+    if account.sas:
+        return account.sas
+    from azure.identity.aio import DefaultAzureCredential
+
+    return DefaultAzureCredential()
