@@ -83,7 +83,8 @@ def test_a_disk_that_is_full_while_a_chunk_is_written(project: Project, database
     """A limit on the size of files stands in for the disk: the system's answer takes the same way."""
     database.psql(
         """DROP TABLE shop.customers; CREATE TABLE shop.customers AS SELECT n AS customer_id,
-        (SELECT string_agg(md5(n * k || ''), '') FROM generate_series(1, 32) k) AS name FROM generate_series(1, 15000) n"""
+        (SELECT string_agg(md5(n * k || ''), '') FROM generate_series(1, 32) k) AS name
+        FROM generate_series(1, 15000) n"""
     )
     full = Patched.of(project, f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({4 * 2**20},) * 2)")
     failed = full.comboi("run", "bronze", "--json")
