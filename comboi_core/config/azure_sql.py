@@ -65,3 +65,10 @@ class AzureSqlSource(SourceBase):
 
     type: Literal["azure_sql"]
     connection: AzureSqlConnection
+
+    @model_validator(mode="after")
+    def _cursors(self) -> AzureSqlSource:
+        wrong = next((table for table in self.tables if table.cursor == "xmin"), None)
+        if wrong:
+            raise ValueError(f"table {wrong.name}: cursor: xmin is PostgreSQL's; Azure SQL has rowversion")
+        return self

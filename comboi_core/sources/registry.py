@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from comboi_core.config.sources import SourceConfig, TableConfig
 from comboi_core.domain.ports import Source
+from comboi_core.sources.azure_sql import AzureSqlTable
 from comboi_core.sources.files import FilesInFolder
 from comboi_core.sources.postgres import PostgresTable
 from comboi_core.sources.sqlite import SqliteTable
@@ -13,7 +14,7 @@ from comboi_core.sources.sqlite import SqliteTable
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-ADAPTERS = {"postgres": PostgresTable, "sqlite": SqliteTable, "files": FilesInFolder}
+ADAPTERS = {"postgres": PostgresTable, "azure_sql": AzureSqlTable, "sqlite": SqliteTable, "files": FilesInFolder}
 
 
 def open_source(

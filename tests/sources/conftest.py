@@ -20,6 +20,9 @@ from comboi_core.sources.postgres import PostgresTable
 from comboi_core.sources.postgres_session import extension_path
 from comboi_core.sources.registry import open_source
 from comboi_core.transforms.engine import open_duckdb
+from tests.support.azure_sql import anywhere, azure
+
+__all__ = ["anywhere", "azure"]
 
 PASSWORD = "p'w \"d/é%:@?&=#+"
 _NUMBERS = itertools.count()

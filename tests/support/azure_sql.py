@@ -1,0 +1,201 @@
+"""An Azure SQL source for tests: on the double at the wire, and on a real server where COMBOI_TEST_MSSQL names one.
+
+COMBOI_TEST_MSSQL is an ODBC connection string to a database in which the login may create schemas and tables; it gets a
+schema of its own for each test.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comboi_core.config.azure_sql import AzureSqlSource
+from comboi_core.domain.load import Checkpoint, LoadPlan
+from comboi_core.sources import azure_sql_driver
+from comboi_core.sources.azure_sql import AzureSqlTable
+from comboi_core.sources.registry import open_source
+from tests.doubles.tds.database import Database
+from tests.doubles.tds.server import TdsServer
+
+REAL = "COMBOI_TEST_MSSQL"
+USER, PASSWORD, TOKEN = "comboi", "p;'}{\"w =%é", "eyJ0eXAi.token-of-entra.id"
+_NUMBERS = itertools.count()
+_CLEAN = """
+    DECLARE @drop nvarchar(max) = N'';
+    SELECT @drop += N'DROP ' + CASE type WHEN 'V' THEN N'VIEW ' ELSE N'TABLE ' END
+        + QUOTENAME('{s}') + N'.' + QUOTENAME(name) + N';'
+    FROM sys.objects WHERE schema_id = SCHEMA_ID('{s}') AND type IN ('U', 'V') ORDER BY type DESC;
+    EXEC (@drop); DROP SCHEMA {s}"""
+
+
+def choose_provider() -> str | None:
+    """Have the driver use the provider that this machine can load; return what to say of it."""
+    missing = azure_sql_driver.missing_libraries()
+    if missing and not os.environ.get(azure_sql_driver.PROVIDER_VARIABLE):
+        os.environ[azure_sql_driver.PROVIDER_VARIABLE] = "mssql-odbc"
+        return f"Azure SQL: provider mssql-odbc, since {', '.join(missing)} is missing (see .ci/run)"
+    return None
+
+
+@dataclass
+class AzureShop:
+    """One table of the source called `shop`, as a test uses it."""
+
+    con: Any
+    connection: dict[str, Any]
+    schema: str
+    database: Database | None = None
+    server: TdsServer | None = None
+    opened: list[AzureSqlTable] = field(default_factory=list)
+
+    def run(self, *statements: str) -> None:
+        """Run T-SQL as somebody who may write, `{s}` being the test's schema; each statement by itself."""
+        texts = [text.replace("{s}", self.schema) for text in statements]
+        if self.database is not None:
+            for text in texts:
+                self.database.run(text)
+        else:
+            with self._writer(autocommit=True) as writer:
+                for text in texts:
+                    writer.cursor().execute(text).close()
+
+    @contextmanager
+    def transaction(self, *statements: str) -> Iterator[None]:
+        """Run T-SQL in a transaction that stays open for the block and commits at its end."""
+        texts = [text.replace("{s}", self.schema) for text in statements]
+        if self.database is not None:
+            with self.database.transaction() as opened:
+                for text in texts:
+                    opened.run(text)
+                yield
+            return
+        with self._writer(autocommit=False) as writer:
+            for text in texts:
+                writer.cursor().execute(text).close()
+            yield
+            writer.commit()
+
+    @contextmanager
+    def _writer(self, *, autocommit: bool) -> Iterator[Any]:
+        driver = azure_sql_driver.load()
+        writer = driver.connect(self.connection["dsn"], autocommit=autocommit)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+    def open(self, *, con: Any = None, connection: dict[str, Any] | None = None, **table: Any) -> AzureSqlTable:
+        """Open the table `orders` of the test's schema, or what `table` says."""
+        if "query" not in table:
+            table.setdefault("table", f"{self.schema}.orders")
+        given = {
+            key: value.replace("{s}", self.schema) if isinstance(value, str) else value for key, value in table.items()
+        }
+        config = AzureSqlSource.model_validate(
+            {
+                "name": "shop",
+                "type": "azure_sql",
+                "connection": connection or self.connection,
+                "tables": [{"name": "orders"} | given],
+            }
+        )
+        resolved = config.connection.model_dump(exclude_none=True)
+        adapter = open_source(con or self.con, config, config.tables[0], resolved)
+        self.opened.append(adapter)
+        return adapter
+
+    def plan(self, checkpoint: Checkpoint | None = None, *, full_refresh: bool = False, **table: Any) -> LoadPlan:
+        """Plan a load."""
+        return self.open(**table).plan(checkpoint or Checkpoint(), full_refresh=full_refresh)
+
+    def land(
+        self, checkpoint: Checkpoint | None = None, *, full_refresh: bool = False, **table: Any
+    ) -> tuple[LoadPlan, list[tuple[str | None, ...]], Checkpoint]:
+        """Plan and read a load; return the plan, the rows as text in order, and the checkpoint after it."""
+        checkpoint = checkpoint or Checkpoint()
+        adapter = self.open(**table)
+        load = adapter.plan(checkpoint, full_refresh=full_refresh)
+        rows: list[tuple[str | None, ...]] = []
+        for chunk in load.chunks:
+            select = adapter.select(load, chunk)
+            try:
+                rows += self.con.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({select})").fetchall()
+            except Exception as error:
+                failed = adapter.translate(error)
+            else:
+                continue
+            raise failed
+        if load.unchanged:
+            return load, rows, checkpoint
+        after = Checkpoint(load.sequence, load.watermark, None, load.columns)
+        return load, sorted(rows, key=repr), after
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for adapter in self.opened:
+            adapter.close()
+
+
+@contextmanager
+def on_the_double(con: Any, *, certificate: Path | None = None) -> Iterator[AzureShop]:
+    """Give a shop on a double of its own."""
+    database = Database()
+    with impatient(), TdsServer(database, certificate=certificate, users={USER: PASSWORD}, tokens=(TOKEN,)) as server:
+        connection = {"server": server.address, "database": "crm", "user": USER, "password": PASSWORD}
+        connection |= {"trust_server_certificate": True} if certificate else {"encrypt": "no"}
+        schema = f"t{next(_NUMBERS)}"
+        database.run(f"CREATE SCHEMA {schema}")
+        shop = AzureShop(con, connection, schema, database, server)
+        try:
+            yield shop
+        finally:
+            shop.close()
+
+
+@contextmanager
+def on_a_real_server(con: Any) -> Iterator[AzureShop]:
+    """Give a shop on the server that COMBOI_TEST_MSSQL names; skips the test where it names none."""
+    if not os.environ.get(REAL):
+        pytest.skip(f"{REAL} names no server")
+    schema = f"comboi_test_{uuid.uuid4().hex[:8]}"
+    shop = AzureShop(con, {"dsn": os.environ[REAL]}, schema)
+    shop.run(f"CREATE SCHEMA {schema}")
+    try:
+        yield shop
+    finally:
+        shop.close()
+        shop.run(_CLEAN.replace("{s}", schema))
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Switch threads often: the double is busy Python in the driver's own process, which waits for it all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def azure(con: Any) -> Iterator[AzureShop]:
+    """A shop on the double."""
+    with on_the_double(con) as shop:
+        yield shop
+
+
+@pytest.fixture(params=["double", "real"])
+def anywhere(request: pytest.FixtureRequest, con: Any) -> Iterator[AzureShop]:
+    """A shop on the double, and one on a real server where there is one."""
+    with on_the_double(con) if request.param == "double" else on_a_real_server(con) as shop:
+        yield shop
