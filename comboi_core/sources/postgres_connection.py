@@ -13,9 +13,9 @@ _SESSION = {
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "3",
-    "lock_timeout": "60s",
-    "statement_timeout": "2h",
 }
+_LIMITS = {"lock_timeout": "60s", "statement_timeout": "2h"}
+"""What the user's own `options` may set otherwise."""
 _DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "60"}
 _ADDED = {"application_name": "comboi", "client_encoding": "UTF8"}
 _SECRET_KEYS = ("password", "sslpassword")
@@ -49,13 +49,15 @@ def parameters(conn_str: str) -> dict[str, str]:
 def with_session(conn_str: str) -> str:
     """Return the connection string with comboi's session added: read-only, in UTC, named, with time limits.
 
-    Parameters given twice count in their last form, so the session's win; the user's own `options` are kept before
-    ours, and the user's own time limits of the connection stay.
+    Everything else stays as it is, `sslmode` and the like included. Parameters given twice count in their last form, so
+    the session's win; the user's own `options` are kept before ours, and the user's own time limits stay.
     """
-    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    limits, options = (
+        " ".join(f"-c {name}={value}" for name, value in settings.items()) for settings in (_LIMITS, _SESSION)
+    )
     own = parameters(conn_str).get("options", "")
     added = {key: value for key, value in _DEFAULTS.items() if key not in parameters(conn_str)}
-    added |= _ADDED | {"options": f"{own} {options}".strip()}
+    added |= _ADDED | {"options": " ".join(filter(None, [limits, own, options]))}
     if is_uri(conn_str):
         joined = "&".join(f"{key}={quote(value, safe='')}" for key, value in added.items())
         return f"{conn_str}{'&' if '?' in conn_str else '?'}{joined}"
