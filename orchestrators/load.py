@@ -51,7 +51,7 @@ def _load(context: df.DurableOrchestrationContext, job: dict[str, Any]):
         extracted = yield context.task_all([context.call_sub_orchestrator("extract_share", share) for share in shares])
     failure = next((share for share in extracted if "error" in share), None)
     if failure:
-        return {**plan, **failure}
+        return {**plan, **{key: failure[key] for key in ("error", "attempts", "retried")}}
     retried = [*plan.pop("retried", ()), *(error for share in extracted for error in share["retried"])]
     context.set_custom_status({"phase": "publishing"})
     found = {key: [entry for share in extracted for entry in share[key]] for key in ("files", "pages")}

@@ -39,10 +39,9 @@ def run_pipeline(context):
     except Exception as unforeseen:
         error = InternalError(f"the orchestration failed: {str(unforeseen)[:MESSAGE_LENGTH]}").record()
     record = {**job, "started_at": started_at, "finished_at": context.current_utc_datetime.isoformat(), "error": error}
-    summary = yield from attempt(context, "record_run", record, BOOTSTRAP_RETRY)
-    if "error" in summary and "status" not in summary:
-        summary = {"status": "failed", "finished_at": record["finished_at"], "error": error or summary["error"]}
-    summary = {"run_id": request["run_id"], **summary}
+    recorded = yield from attempt(context, "record_run", record, BOOTSTRAP_RETRY)
+    unrecorded = {"status": "failed", "finished_at": record["finished_at"], "error": error or recorded.get("error")}
+    summary = {"run_id": request["run_id"], **recorded.get("summary", unrecorded)}
     yield context.call_entity(pipeline, "finish", {"run_id": request["run_id"], "summary": summary})
     context.set_custom_status({"phase": "finished", "fence": lease["fence"]})
     return summary

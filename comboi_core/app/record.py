@@ -45,7 +45,7 @@ def record_items(workspace: Workspace, page: Payload) -> Payload:
 
 
 def record_run(workspace: Workspace, request: Payload) -> Payload:
-    """Write the run's record from what its lanes recorded; return the summary for the run history.
+    """Write the run's record from what its lanes recorded; return its `summary`, for the run history.
 
     Args:
         request: `run_id`, `pipeline`, `trigger`, `fence`, `started_at`, `finished_at`, `error` (of the run itself, or
@@ -58,7 +58,7 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
     record["status"] = _status(record, request.get("error"))
     runfiles.write_json(lake, runfiles.record_path(request["run_id"]), record)
     runfiles.tidy(lake, request["run_id"])
-    return summary(record)
+    return {"summary": summary(record)}
 
 
 def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None) -> Payload:

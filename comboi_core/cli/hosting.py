@@ -31,6 +31,13 @@ class NoApp(ComboiError):
     remedy = "Run comboi from its checkout: `pip install -e .` there keeps function_app.py beside comboi_core."
 
 
+class AppBroken(ComboiError):
+    """The function app cannot be hosted: most likely the schedule."""
+
+    code = "app_broken"
+    remedy = "Correct what the message names; a schedule has six fields, e.g. `0 */30 * * * *` for every half hour."
+
+
 class HostBusy(ComboiError):
     """Another live host holds the project's task hub."""
 
@@ -128,7 +135,7 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
         HostBusy: another live host holds the task hub.
         PortTaken: something listens on the port.
     """
-    from durable_local import Host, HubLockedError
+    from durable_local import AppLoadError, Host, HubLockedError
 
     if not (APP_FOLDER / "function_app.py").exists():
         raise NoApp(f"{APP_FOLDER / 'function_app.py'} does not exist")
@@ -140,6 +147,8 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
         host.start()
     except HubLockedError as locked:
         raise HostBusy(str(locked)) from None
+    except AppLoadError as broken:
+        raise AppBroken(str(broken)) from None
     except OSError as taken:
         raise PortTaken(str(taken)) from None
     try:

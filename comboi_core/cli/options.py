@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -16,8 +17,17 @@ from comboi_core.cli import render
 from comboi_core.cli.hosting import quiet
 from comboi_core.domain.errors import ComboiError
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+PIPE_WIDTH = 160
+"""Columns where the output is no terminal and COLUMNS says nothing: wide enough that no table is cut."""
+
+
+def _console(stream: TextIO, *, stderr: bool) -> Console:
+    wide = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(stderr=stderr, highlight=False, width=PIPE_WIDTH if wide else None)
+
+
+console = _console(sys.stdout, stderr=False)
+errors = _console(sys.stderr, stderr=True)
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Default: COMBOI_CONFIG, else configs/initial.yml.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -73,17 +74,20 @@ def _named(name: str, item: Record) -> Text:
         return Text(f"{name} (attempt {progress['attempt']} after {progress['error']['code']})", style="yellow")
     if progress.get("phase"):
         return Text(f"{name} ({progress['phase']})", style="cyan")
-    style = {"failed": "red", "pending": "dim", "skipped": "dim"}.get(item["status"], "")
-    return Text(f"{name} ({item['status']})" if item["status"] in ("failed", "skipped") else name, style=style)
+    return Text(name, style={"failed": "red", "pending": "dim", "skipped": "dim"}.get(item["status"], ""))
 
 
-def grid(*columns: str, right: str = "") -> Table:
-    """Return an empty grid; the columns named in `right` (separated by commas) are aligned to the right."""
+def grid(*columns: str, right: str = "", wraps: str = "") -> Table:
+    """Return an empty grid.
+
+    Args:
+        right: The columns that are aligned to the right, separated by commas.
+        wraps: The column that gives way where the terminal is narrow.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
-        table.add_column(
-            name, justify="right" if name in right.split(",") else "left", overflow="ellipsis", no_wrap=True
-        )
+        justify = "right" if name in right.split(",") else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name != wraps)
     return table
 
 
@@ -91,7 +95,7 @@ def tables_grid(tables: list[Record]) -> Table:
     """Return the bronze part of a record as a grid."""
     shown = grid(
         "", "bronze", "mode", "rows read", "files", "written", "new watermark", "time",
-        right="rows read,files,written,time",
+        right="rows read,files,written,time", wraps="bronze",
     )  # fmt: skip
     for item in tables:
         shown.add_row(
@@ -110,8 +114,9 @@ def watermark(value: str | None) -> str:
 def datasets_grid(stage: str, datasets: list[Record]) -> Table:
     """Return the silver or the gold part of a record as a grid."""
     shown = grid(
-        "", stage, "rows read", "rows written", "checks", "duplicates", "time", right="rows read,rows written,time"
-    )
+        "", stage, "rows read", "rows written", "checks", "duplicates", "time",
+        right="rows read,rows written,time", wraps=stage,
+    )  # fmt: skip
     for item in datasets:
         found = item.get("duplicates")
         duplicates = f"{found['duplicates']:,} of {found['records']:,}" if found else ""
@@ -154,27 +159,40 @@ def run_view(record: Record) -> RenderableType:
 
 
 def _troubles(record: Record) -> list[RenderableType]:
-    found: list[RenderableType] = []
-    items = [*record.get("tables", ()), *record.get("datasets", ())]
-    for item in [record, *items]:
+    """Return what failed, warned or was skipped; what several items say in the same words is said once."""
+    said: dict[tuple[str, str, str], list[str]] = {}
+    others: list[RenderableType] = []
+    for item in [record, *record.get("tables", ()), *record.get("datasets", ())]:
         name = item.get("name") or (f"{item['source']}.{item['table']}" if "source" in item else "run")
-        if item.get("error"):
-            found.append(plain(f"✗ {name}: [{item['error']['code']}] {item['error']['message']}", style="red"))
-            found.append(plain(f"  what to do: {item['error']['remedy']}"))
-        for retry in item.get("retried") or ():
-            found.append(plain(f"! {name}: an attempt failed: [{retry['code']}] {retry['message']}", style="yellow"))
-        for change in [*(item.get("schema_changes") or ()), *(item.get("warnings") or ())]:
-            found.append(plain(f"! {name}: {change}", style="yellow"))
-        if item.get("reason") and item["status"] == "skipped" and record["status"] != "running":
-            found.append(plain(f"– {name}: skipped: {item['reason']}", style="dim"))
-        found_duplicates = item.get("duplicates") or {}
-        if found_duplicates.get("precision") is not None:
-            quality = "against the labels precision {precision:.4f}, recall {recall:.4f}".format(**found_duplicates)
-            found.append(plain(f"· {name}: deduplication: {quality}", style="dim"))
+        for line in _lines(item, ended=record["status"] != "running"):
+            said.setdefault(line, []).append(name)
         for check in item.get("checks") or ():
             if not check["passed"]:
-                found += _failed_check(name, check)
-    return found
+                others += _failed_check(name, check)
+    found: list[RenderableType] = []
+    for (text, remedy, style), names in said.items():
+        found.append(plain(f"{text[0]} {', '.join(dict.fromkeys(names))}: {text[2:]}", style=style))
+        if remedy:
+            found.append(plain(f"  what to do: {remedy}"))
+    return found + others
+
+
+def _lines(item: Record, *, ended: bool) -> Iterator[tuple[str, str, str]]:
+    """Yield what is to be said of an item: sign and text, remedy, style."""
+    if item.get("error"):
+        yield f"✗ [{item['error']['code']}] {item['error']['message']}", item["error"]["remedy"], "red"
+    for retry in item.get("retried") or ():
+        yield f"! an attempt failed: [{retry['code']}] {retry['message']}", "", "yellow"
+    for change in [*(item.get("schema_changes") or ()), *(item.get("warnings") or ())]:
+        yield f"! {change}", "", "yellow"
+    if item.get("reason") and item["status"] == "skipped" and ended:
+        yield f"– skipped: {item['reason']}", "", "dim"
+    duplicates = item.get("duplicates") or {}
+    if duplicates.get("precision") is not None:
+        quality = "against the labels precision {precision:.4f}, recall {recall:.4f}".format(**duplicates)
+        yield f"· deduplication: {quality}", "", "dim"
+    for remark in duplicates.get("remarks") or ():
+        yield f"! deduplication: {remark}", "", "yellow"
 
 
 def _failed_check(name: str, check: Record) -> list[RenderableType]:
@@ -195,7 +213,7 @@ def _failed_check(name: str, check: Record) -> list[RenderableType]:
 
 def runs_grid(runs: list[Record]) -> Table:
     """Return run summaries as a grid."""
-    shown = grid("run", "status", "trigger", "rows read", "time", "", right="rows read,time")
+    shown = grid("run", "status", "trigger", "rows read", "time", "", right="rows read,time", wraps="")
     for run in runs:
         error = run.get("error") or {}
         shown.add_row(
@@ -214,7 +232,7 @@ def show_error(console: Console, error: Any) -> None:
 
 def plan_view(planned: Record) -> RenderableType:
     """Return what a run would do."""
-    shown = grid("table", "mode", "reads", "from", "to", "rows (estimate)", "chunks", right="rows (estimate),chunks")
+    shown = grid("table", "mode", "reads", "from", "to", "rows ~", "chunks", right="rows ~,chunks", wraps="table")
     notes: list[RenderableType] = []
     for table in planned["tables"]:
         name = f"{table['source']}.{table['table']}"
@@ -224,7 +242,8 @@ def plan_view(planned: Record) -> RenderableType:
             notes.append(Text(f"  what to do: {table['error']['remedy']}"))
             continue
         window = table["window"] or {}
-        reads = "nothing new" if table["unchanged"] else "the whole table" if table["replaces"] else "changes"
+        whole = table["replaces"] or window.get("low") is None
+        reads = "nothing new" if table["unchanged"] else "everything" if whole else "changes"
         shown.add_row(
             name, table["mode"], reads, watermark(window.get("low")), watermark(window.get("high")),
             number(table["estimated_rows"]), number(table["chunks"]),
@@ -238,7 +257,7 @@ def plan_view(planned: Record) -> RenderableType:
 
 def checkpoints_grid(tables: list[Record]) -> Table:
     """Return the tables' checkpoints as a grid."""
-    shown = grid("table", "load", "watermark", "committed at", "rows", "", right="load,rows")
+    shown = grid("table", "load", "watermark", "committed at", "rows in it", "", right="load,rows in it", wraps="table")
     for table in tables:
         last = table["loads"][0] if table["loads"] else {}
         shown.add_row(
@@ -250,7 +269,9 @@ def checkpoints_grid(tables: list[Record]) -> Table:
 
 def checkpoint_view(table: Record) -> RenderableType:
     """Return one table's checkpoint, loads and audit."""
-    loads = grid("load", "mode", "rows", "written", "watermark", "committed at", "run", right="load,rows,written")
+    loads = grid(
+        "load", "mode", "rows", "written", "watermark", "committed at", "run", right="load,rows,written", wraps="run"
+    )
     for load in table["loads"]:
         loads.add_row(
             number(load["sequence"]), load["mode"], number(load["rows"]), size(load["bytes"]),

@@ -86,7 +86,7 @@ class SelectionEmpty(ComboiError):
     """`select` or `stage` matches nothing in the configuration."""
 
     code = "selection_empty"
-    remedy = "Select names that the configuration has; `comboi validate` lists them."
+    remedy = "Select names that stand in the configuration."
 
 
 # What the source says.
@@ -188,7 +188,7 @@ class RunRefused(ComboiError):
     """Another run of the pipeline holds the lease."""
 
     code = "run_in_progress"
-    remedy = "Wait until the running one has finished, or cancel it."
+    remedy = "Wait until it has finished; `comboi status` shows how far it is."
 
 
 class LeaseLost(ComboiError):
@@ -237,7 +237,7 @@ class RequestInvalid(ComboiError):
     """An HTTP request or a command's arguments cannot be understood."""
 
     code = "request_invalid"
-    remedy = "Send what the API description asks for."
+    remedy = "Correct what the message names."
 
 
 # What user code says.

@@ -21,7 +21,7 @@ def environment(name: str) -> str:
     if not value:  # an empty one would let the driver fall back to its defaults, perhaps another database
         raise ReferenceMissing(
             f"{{{{env:{name}}}}}: the environment variable {name} is {'not set' if value is None else 'empty'}",
-            remedy=f"Set {name}: `export {name}=...`, in local.settings.json, or as an app setting in Azure.",
+            remedy=f"Set {name}: `export {name}=...` here, an app setting in Azure.",
         )
     return value
 

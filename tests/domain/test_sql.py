@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.domain.sql import identifier, identifiers, literal, qualified
 from comboi_core.sources.postgres_session import extension_path
-from comboi_core.sources.postgres_sql import parts, relation
+from comboi_core.sources.postgres_text import parts, relation
 from comboi_core.transforms.engine import open_duckdb
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40)

@@ -131,7 +131,17 @@ def test_an_unreachable_database_is_tried_again_and_then_named(landed: Project):
         assert table["attempts"] == 2 and len(table["retried"]) == 1
     assert all(item["status"] == "skipped" for item in record["datasets"])
     assert_secret_is_nowhere(landed, "hidden-word", done.stdout + done.stderr)
+    again = landed.comboi("run", "bronze")
+    assert "source_unreachable" in again.stdout and "is being run by" not in again.stderr, "the lease was given back"
     assert len(landed.contents()["shop.orders"]) == 5000
+
+
+def test_a_table_that_fails_while_its_rows_are_read_is_shown_like_any_other(landed: Project):
+    landed.edit(INITIAL, "table: shop.customers", "query: SELECT customer_id, 1 / (customer_id - 5) AS x FROM shop.customers")
+    done = landed.comboi("run", "bronze")
+    assert done.returncode == 1
+    assert "division by zero" in done.stdout and "Traceback" not in done.stderr
+    assert len(landed.contents()["shop.customers"]) == 50
 
 
 def test_a_wrong_password_is_an_error_that_never_shows_it(project: Project, tmp_path: Path):

@@ -112,15 +112,16 @@ def _closing(console: Console, home: Path, first: Record, second: Record, total:
     _routes(console, home, second)
     settings, config = home / "env", APP_FOLDER / "configs" / "initial.yml"
     settings.write_text(f"export COMBOI_LAKE_ROOT='{home}' COMBOI_HUB='{home / 'hub.db'}'\n", encoding="utf-8")
-    comboi = _short(Path(sys.executable).parent / "comboi")
+    programs = Path(sys.executable).parent
+    comboi, python = _short(programs / "comboi"), _short(Path(sys.executable))
     gold = _short(home / "lake" / "gold" / "metrics" / "carrier_punctuality.parquet")
     console.print(f"\nthe files: {_short(home / 'lake')}/ (bronze, silver, gold: plain Parquet)", soft_wrap=True)
     console.print(f"everything together took {total:.0f} s")
     console.print(
         "\nwhat to try next\n"
-        f"  . {_short(settings)} && {comboi} status      the second run again; `runs` lists both\n"
-        f'  {_short(Path(sys.executable))} -c "import duckdb; duckdb.sql(\\"FROM \'{gold}\'\\").show()"\n'
-        f"  {_short(config)}      point it at your own database, then `{comboi} validate`, `{comboi} run`",
+        f"  (. {_short(settings)} && {comboi} status)    the second run again\n"
+        f"  {python} -c \"import duckdb; print(duckdb.read_parquet('{gold}'))\"\n"
+        f"  your own database: write it into {_short(config)}, then {comboi} run",
         soft_wrap=True,
     )
 
