@@ -53,7 +53,8 @@ class _Document:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise ConfigError(
-                f"{shown}: no such file", remedy="Go to the folder that holds configs/, or name the file with --config or COMBOI_CONFIG."
+                f"{shown}: no such file",
+                remedy="Go to the folder that holds configs/, or name the file: --config, COMBOI_CONFIG.",
             ) from None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{shown}: cannot be read: {error}") from None

@@ -137,7 +137,8 @@ def test_an_unreachable_database_is_tried_again_and_then_named(landed: Project):
 
 
 def test_a_table_that_fails_while_its_rows_are_read_is_shown_like_any_other(landed: Project):
-    landed.edit(INITIAL, "table: shop.customers", "query: SELECT customer_id, 1 / (customer_id - 5) AS x FROM shop.customers")
+    query = "SELECT customer_id, 1 / (customer_id - 5) AS x FROM shop.customers"
+    landed.edit(INITIAL, "table: shop.customers", f"query: {query}")
     done = landed.comboi("run", "bronze")
     assert done.returncode == 1
     assert "division by zero" in done.stdout and "Traceback" not in done.stderr
