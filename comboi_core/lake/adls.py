@@ -49,6 +49,7 @@ class AzureLake:
         self._account = account
         self._container = container
         self._prefix = f"{folder}/" if folder else ""
+        self._address = f"{account.address(container)}/{self._prefix}"
         self._temporary = Path(temp_directory or tempfile.gettempdir())
         self._downloads: Path | None = None
 
@@ -121,15 +122,15 @@ class AzureLake:
         """
         if load_extension(con):
             with self._explained(""):
-                create_secret(con, self._account, f"az://{self._container}/{self._prefix}")
+                create_secret(con, self._account, self._address)
         else:
             folder = con.execute("SELECT current_setting('temp_directory')").fetchone()[0]
             self._downloads = Path(folder) / self._container / self._prefix
 
     def uri(self, path: str) -> str:
         """See `domain.ports.Lake.uri`; what DuckDB would take for a pattern is escaped."""
-        place = self._place(path)
-        text = f"az://{place}" if self._downloads is None else str(self._downloaded(path, self._downloads / path))
+        self._name(path)
+        text = self._address + path if self._downloads is None else str(self._downloaded(path, self._downloads / path))
         return re.sub(r"([*?\[])", r"[\1]", text)
 
     def describe(self) -> str:

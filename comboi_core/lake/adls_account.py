@@ -36,9 +36,13 @@ class Account:
         return self.name == EMULATOR
 
     @property
-    def domain(self) -> str:
-        """What follows the account's name in the endpoint's host."""
-        return (urlsplit(self.endpoint).hostname or "").partition(".")[2]
+    def has_secret(self) -> bool:
+        """Whether key or SAS sign; without, the identity signs in."""
+        return bool(self.key or self.sas)
+
+    def address(self, container: str) -> str:
+        """Return how DuckDB calls a container: with its account's host, where its secret cannot tell the endpoint."""
+        return f"az://{container}" if self.has_secret else f"az://{urlsplit(self.endpoint).netloc}/{container}"
 
     def connection_string(self) -> str:
         """Return endpoint and credential in one; for an account with key or SAS."""
@@ -90,7 +94,7 @@ def _account(name: str | None, endpoint: str, key: str | None, sas: str | None) 
     except ValueError:
         host = port = None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.username:
-        raise ConfigError(f"'{endpoint}' is no endpoint of a storage account; write https://NAME.blob.{_SUFFIX}")
+        raise ConfigError(f"the lake's account has no endpoint that can be used; write https://NAME.blob.{_SUFFIX}")
     # The same account under its other endpoint, which the blob protocol is not spoken at.
     host = host.replace(".dfs.", ".blob.")
     path = parts.path.strip("/")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from adlfs import AzureBlobFileSystem
-from azure.core.exceptions import ServiceResponseError
+from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
@@ -45,10 +45,13 @@ class _Transport(AioHttpTransport):
 
 
 class _Patience(ExponentialRetry):
-    """Waits that start below a second; the SDK's own start at 15."""
+    """Waits that start below a second (the SDK's own start at 15), and never for a sign-in that was refused."""
 
     def get_backoff_time(self, settings: dict[str, Any]) -> float:
         return random.uniform(0.7, 1.3) * _FIRST_WAIT * 2 ** (settings["count"] - 1)
+
+    def increment(self, settings: dict[str, Any], *rest: Any, **of: Any) -> bool:
+        return not isinstance(of.get("error"), ClientAuthenticationError) and super().increment(settings, *rest, **of)
 
 
 class FileSystem(AzureBlobFileSystem):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _PACKAGE = "duckdb_extension_azure"
 _EXTENSION = "azure.duckdb_extension"
 _SCOPE = "https://storage.azure.com/.default"
-_PUBLIC = "blob.core.windows.net"
 
 
 def load_extension(con: DuckDBPyConnection) -> bool:
@@ -31,6 +30,8 @@ def load_extension(con: DuckDBPyConnection) -> bool:
     folder = Path(found.submodule_search_locations[0]) / "extensions" / f"v{duckdb.__version__}"
     try:
         con.execute(f"LOAD {literal(str(folder / _EXTENSION))}")
+        # The default transport knows certificate authorities by one distribution's path only, and fails on the others.
+        con.execute("SET azure_transport_option_type = 'curl'")
     except duckdb.Error:
         return False
     return True
@@ -54,7 +55,7 @@ def create_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None
             remedy="Give one of them another `file_system:`, or a `folder:` in it.",
         )
     try:
-        con.execute(f"CREATE OR REPLACE SECRET {identifier(name)} (TYPE azure, {_signing(con, account)}, "
+        con.execute(f"CREATE OR REPLACE SECRET {identifier(name)} (TYPE azure, {_signing(account)}, "
                     f"SCOPE {literal(scope)})")  # fmt: skip
         return
     except duckdb.Error as error:
@@ -63,11 +64,9 @@ def create_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None
     raise LakeRefused(f"DuckDB does not take the credential of {account.endpoint} ({refused})")
 
 
-def _signing(con: DuckDBPyConnection, account: Account) -> str:
-    if account.key or account.sas:
+def _signing(account: Account) -> str:
+    if account.has_secret:
         return f"CONNECTION_STRING {literal(account.connection_string())}"
-    if account.domain != _PUBLIC:
-        con.execute(f"SET azure_endpoint = {literal(account.domain)}")
     token = _identity().get_token(_SCOPE).token
     return f"PROVIDER access_token, ACCESS_TOKEN {literal(token)}, ACCOUNT_NAME {literal(account.name)}"
 

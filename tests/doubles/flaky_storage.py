@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-Fault = int | Literal["reset", "lose"] | None
-"""A status to answer with (the request is not passed on), `reset` (nor is it, and the connection breaks), or `lose`:
-the request is carried out, but its answer never arrives."""
+Fault = int | Literal["reset", "lose", "damage"] | None
+"""A status to answer with (the request is not passed on); `reset`: the connection breaks (likewise); `lose`: the
+request is carried out, but its answer never arrives; `damage`: a byte of the body changes on the way."""
 
 _CODES = {429: "TooManyRequests", 500: "InternalError", 503: "ServerBusy"}
 _HOP = ("connection", "keep-alive", "transfer-encoding")
@@ -76,6 +76,8 @@ class FlakyStorage:
                 elif fault == "reset":
                     self.cut()
                 else:
+                    if fault == "damage":
+                        body = bytes([body[0] ^ 1]) + body[1:]
                     answer = proxy.forward(self.command, self.path, dict(self.headers), body)
                     self.cut() if fault == "lose" else self.reply(*answer)
 
