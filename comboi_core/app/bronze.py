@@ -223,7 +223,7 @@ def fold_loads(workspace: Workspace, job: Payload) -> Payload:
     from comboi_core.lake.compaction import fold
 
     lake = workspace.lake("bronze")
-    with workspace.borrowed_duckdb() as con:
+    with workspace.duckdb() as con:
         folded = fold(
             con,
             lake,

@@ -29,11 +29,18 @@ class Workspace:
 
     project: Project
 
-    def duckdb(self) -> AbstractContextManager[DuckDBPyConnection]:
-        """Open a DuckDB with the configured limits, for one activity that runs user code."""
+    @contextmanager
+    def duckdb(self) -> Iterator[DuckDBPyConnection]:
+        """Open a DuckDB with the configured limits, for one activity that reads the lake or runs user code.
+
+        Raises:
+            LakeUnavailable, LakeRefused, LakeNotFound: DuckDB could not read files of a lake in Azure.
+        """
+        from comboi_core.lake.adls_errors import lake_reads
         from comboi_core.transforms.engine import open_duckdb
 
-        return open_duckdb(**self._limits())
+        with open_duckdb(**self._limits()) as con, lake_reads():
+            yield con
 
     def borrowed_duckdb(self) -> AbstractContextManager[DuckDBPyConnection]:
         """Borrow one that keeps its extensions, for an activity that leaves nothing behind in it."""

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,12 @@ class Undisturbed:
     seconds: float
 
 
-def prepare(home: Path, database: EmbeddedPostgres) -> Undisturbed:
+def prepare(
+    home: Path, database: EmbeddedPostgres, create: Callable[[Path, str], Project] = Project.create
+) -> Undisturbed:
     """Land a first run, change the source, and run once more without disturbance."""
     refill(database)
-    before = Project.create(home / "before", database.uri)
+    before = create(home / "before", database.uri)
     before.run()
     change(database)
     after = before.copy(home / "after")

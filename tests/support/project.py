@@ -10,11 +10,14 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 import yaml
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.config.project import Stage
+from comboi_core.domain.ports import Lake
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD_VARIABLE = "SHOP_POSTGRES"
@@ -182,15 +185,23 @@ class Project:
         assert answer.returncode == 0, answer.stderr
         return json.loads(answer.stdout)
 
+    def lake(self, stage: Stage) -> Lake:
+        """Return the lake of a stage, as commands see it."""
+        from comboi_core.app.workspace import Workspace
+        from comboi_core.config.loader import load
+
+        with mock.patch.dict(os.environ, self.environment(), clear=True):
+            return Workspace(load(self.folder / "configs" / "initial.yml")).lake(stage)
+
     def contents(self) -> dict[str, list[tuple]]:
         """Return every table's current state and every dataset, row for row: name -> sorted rows."""
         from comboi_core.lake.bronze import read_manifest, view_sql
-        from comboi_core.lake.local import LocalLake
 
         found: dict[str, list[tuple]] = {}
         with duckdb.connect() as con:
             con.execute("SET TimeZone = 'UTC'")
-            lake = LocalLake(self.folder / "lake" / "bronze")
+            lake = self.lake("bronze")
+            lake.attach(con)
             for name, checkpoint in self.commits().items():
                 manifest = read_manifest(lake, checkpoint["manifest"])
                 folder = f"{manifest.source}/{manifest.table}"
@@ -201,9 +212,12 @@ class Project:
                     f"{name}: files that no manifest lists: {there - listed}; lost: {listed - there}"
                 )
                 found[name] = con.execute(view_sql(lake, manifest, "current")).fetchall()
-            for path in sorted((self.folder / "lake").glob("*/*/*.parquet")):
-                if path.parts[-3] != "bronze" and not path.parts[-2].startswith("."):
-                    found[path.stem] = con.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+            for lake in (self.lake("silver"), self.lake("gold")):
+                lake.attach(con)
+                for path in lake.list(""):
+                    if path.endswith(".parquet"):
+                        rows = con.execute("SELECT * FROM read_parquet(?)", [lake.uri(path)]).fetchall()
+                        found[Path(path).stem] = rows
         return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
 
