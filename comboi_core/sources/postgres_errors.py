@@ -19,19 +19,24 @@ from comboi_core.domain.errors import (
 GUARD = "comboi-guard"
 """Begins the text that a guard makes PostgreSQL fail to cast: `comboi-guard[column]value`."""
 
-# Anchored to the server's complaint: the statement, with every guard in it, is echoed too.
-_GUARD = re.compile(
-    rf'invalid input syntax for type [\w ]+: "{GUARD}\[(?P<column>.*)\](?P<value>[^\]]*?)"?\s*$', re.MULTILINE
-)
+_ECHO = re.compile(r'".*": (?=[^\s":]+ ?: )', re.DOTALL)
+"""DuckDB's repetition of the query, up to the server's severity, which is a word in the server's language."""
+_SAID = re.compile(r"(?:\b(?:FATAL|ERROR):|\w ?:  )\s*(\S.*)")
+"""The server's sentence: after its severity come a colon and two blanks, whatever the language."""
+_GUARD = re.compile(rf"{GUARD}\[(?P<column>.*)\](?P<value>[^\]]*?)\"?\s*$", re.MULTILINE)
 
+# libpq's words for a connection string that it cannot read.
 _MALFORMED = re.compile(
-    r"in connection info string|invalid (URI|connection option|percent-encoded)|unterminated quoted", re.I
+    r"Unable to connect.*(in connection info string|in URI|invalid (URI|connection option|percent-encoded))",
+    re.IGNORECASE | re.DOTALL,
 )
 
-# PostgreSQL does not send its error codes this far. Order matters: the first that matches decides.
+# PostgreSQL does not send its error codes this far, only sentences, in the server's language: what is not English falls
+# to the general patterns at the end. Order matters: the first that matches decides.
 _KINDS: tuple[tuple[str, type[ComboiError]], ...] = (
     (r"authentication failed|no password supplied|pg_hba\.conf|not permitted to log in", SourceAuthFailed),
     (r"FATAL: .*role .* does not exist|permission denied for database", SourceAuthFailed),
+    (r"unsupported startup parameter", ConfigError),
     (r"(relation|table|column|schema|database|function) .*does not exist", SourceObjectMissing),
     (r"permission denied for", SourceObjectMissing),
     (r"due to (lock|statement) timeout|conflict with recovery|deadlock detected", SourceUnreachable),
@@ -39,10 +44,13 @@ _KINDS: tuple[tuple[str, type[ComboiError]], ...] = (
     (r"remaining connection slots|server closed the connection|connection to server", SourceUnreachable),
     (r"SSL (SYSCALL|error|connection)|could not (receive|send) data|no connection to the server", SourceUnreachable),
     (r"could not (translate host|connect)|Connection refused|timeout expired", SourceUnreachable),
-    (r"connection not open|connection pointer is NULL|Unable to connect", SourceUnreachable),
+    (r"connection not open|connection pointer is NULL|Unable to connect|FATAL", SourceUnreachable),
     (r"Conversion Error|Out of Range Error|Invalid Input Error", UnsupportedValue),
     (r"ERROR:|Failed to prepare|Binder Error|Failed to (execute|fetch)", SourceQueryFailed),
 )
+_REMEDIES: dict[type[ComboiError], str] = {
+    ConfigError: "comboi sets its session when it connects, which a pooler such as PgBouncer refuses: connect past it."
+}
 _OUT_OF_MEMORY = "Raise engine.memory_limit, or lower chunk_rows and parallel_chunks."
 
 
@@ -67,6 +75,8 @@ def translate(error: Exception, place: str, secrets: Iterable[str]) -> ComboiErr
             f"{place}: the connection string cannot be parsed",
             remedy="Write it as a URI, or put values that hold blanks into single quotes.",
         )
+    # The query itself, with every guard in it, may hold any word that the patterns look for.
+    text = _ECHO.sub("", text).partition("\nLINE ")[0]
     guard = _GUARD.search(text)
     if guard:
         column, value = guard["column"], guard["value"]
@@ -80,17 +90,16 @@ def translate(error: Exception, place: str, secrets: Iterable[str]) -> ComboiErr
         return InternalError(f"{place}: DuckDB ran out of memory: {_core(text)}", remedy=_OUT_OF_MEMORY)
     for pattern, kind in _KINDS:
         if re.search(pattern, text, re.IGNORECASE):
-            return kind(f"{place}: {_core(text)}")
+            return kind(f"{place}: {_core(text)}", remedy=_REMEDIES.get(kind))
     return InternalError(f"{place}: {_core(text)}")
 
 
 def _core(text: str) -> str:
     """The database's own sentence, without the echo of the query around it."""
+    said = _SAID.search(text)
+    if said:
+        return said[1].strip()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for marker in ("FATAL:", "ERROR:"):
-        said = next((line for line in lines if marker in line), None)
-        if said:
-            return said[said.index(marker) + len(marker) :].strip()
     told = re.sub(
         r'^IO Error: Unable to connect to Postgres at ".*?(?:\*\*\*").*?:? ',
         "cannot connect: ",

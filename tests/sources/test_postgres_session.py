@@ -10,6 +10,7 @@ from comboi_core.domain.errors import (
     SourceObjectMissing,
     SourceQueryFailed,
     SourceUnreachable,
+    UnsupportedValue,
 )
 from comboi_core.sources.postgres_connection import parameters, with_session
 from comboi_core.sources.postgres_errors import translate
@@ -92,9 +93,15 @@ def test_every_parameter_of_the_user_is_still_there():
         ('IO Error: Unable to connect to Postgres at "***": connection to server at "h", port 6432 failed: FATAL:  '
          "unsupported startup parameter in options: lock_timeout", ConfigError,
          "s.t: unsupported startup parameter in options: lock_timeout"),
+        ("Binder Error: Failed to prepare query \"SELECT 'invalid URI\": ERROR:  unterminated quoted string at or near",
+         SourceQueryFailed, "s.t: unterminated quoted string at or near"),
+        ('IO Error: Unable to connect to Postgres at "***": missing "=" after "ge#heim" in connection info string',
+         ConfigError, "s.t: the connection string cannot be parsed"),
+        ("Failed to prepare COPY \"SELECT 'comboi-guard[b]'\": FEHLER:  ungültige Eingabesyntax für Typ numeric: "
+         '"comboi-guard[a]NaN"\n', UnsupportedValue, "s.t: column a holds NaN, which Parquet cannot hold as this type"),
     ],
 )  # fmt: skip
 def test_errors_are_told_apart_by_what_the_server_says_not_by_the_query(text, kind, says):
     error = translate(Exception(text), "s.t", ())
     assert (type(error), error.message) == (kind, says)
-    assert ("PgBouncer" in error.remedy) == (kind is ConfigError)
+    assert ("PgBouncer" in error.remedy) == ("startup parameter" in text)
