@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from comboi_core.telemetry.redaction import redactor
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+_VAULT_SECONDS = 300.0
+"""So long a lake's secret may be an old one after it was changed in the vault."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Workspace:
 
         fields = getattr(self.project.pipeline_file.stages, stage).data_lake.model_dump(exclude_none=True)
         # Not `_resolved`: an account's or a container's name out of the environment is no secret.
-        filled, _ = resolve(fields, self._stores())
+        filled, _ = resolve(fields, self._lake_stores())
         try:
             return LakeConfig.model_validate(filled)
         except ValidationError as invalid:
@@ -113,9 +117,22 @@ class Workspace:
             redactor.add(secret)
         return filled
 
+    def _lake_stores(self) -> dict[str, Store]:
+        """The stores, with a vault that is asked once in a while: an activity opens its lakes several times."""
+        vault = self.project.pipeline_file.key_vault
+        if vault is None:
+            return self._stores()
+        period = int(time.monotonic() // _VAULT_SECONDS)
+        return self._stores() | {"keyvault": lambda name: _vault_value(vault.vault_url, name, period)}
+
     def _stores(self) -> dict[str, Store]:
         vault = self.project.pipeline_file.key_vault
         return {"env": environment, "keyvault": key_vault(vault.vault_url) if vault else no_vault}
+
+
+@lru_cache(maxsize=64)
+def _vault_value(vault_url: str, name: str, _period: int) -> str:
+    return key_vault(vault_url)(name)
 
 
 @lru_cache(maxsize=4)

@@ -16,6 +16,7 @@ STATUS_OF_CODE = {
     "table_not_found": 404,
     "run_in_progress": 409,
     "config_invalid": 503,
+    "lake_refused": 503,
     "lake_unavailable": 503,
     "reference_missing": 503,
     "vault_unavailable": 503,

@@ -72,7 +72,9 @@ class FlakyStorage:
                 if isinstance(fault, int):
                     code = _CODES[fault]
                     text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
-                    self.reply(fault, [("x-ms-error-code", code), ("Content-Type", "application/xml")], text)
+                    said = self.command != "HEAD"
+                    headers = [("x-ms-error-code", code), *([("Content-Type", "application/xml")] if said else [])]
+                    self.reply(fault, headers, text if said else b"")
                 elif fault == "reset":
                     self.cut()
                 else:
