@@ -12,7 +12,10 @@ import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.doubles.azurite import Azurite, azurite
+from tests.support.azure_sql import PROVIDER_NOTE, doubles
 from tests.support.project import Project, refill
+
+__all__ = ["doubles"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="comboi-tests-")
         config.option.basetemp = os.path.join(folder, "run")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say so where the tests of Azure SQL had to take the driver's other provider."""
+    if PROVIDER_NOTE:
+        terminalreporter.write_line(PROVIDER_NOTE)
 
 
 @pytest.fixture(scope="session")

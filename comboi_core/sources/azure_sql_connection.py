@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import struct
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from comboi_core.domain.errors import ConfigError, SourceAuthFailed, SourceUnrea
 ACCESS_TOKEN = 1256
 """The driver's attribute for an Entra ID token."""
 LOGIN_SECONDS = 30
+_PORT = 1433
 
 _SCOPES = {
     ".database.usgovcloudapi.net": "https://database.usgovcloudapi.net/.default",
@@ -45,11 +47,13 @@ class Login:
     """What the driver is called with.
 
     Attributes:
+        server: As the driver takes it.
         conn_str: The ODBC connection string, the password included.
         attributes: What is set before it connects: the token.
         secrets: What must not appear in a message, the longest first.
     """
 
+    server: str
     conn_str: str = field(repr=False)
     attributes: dict[int, bytes] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
@@ -78,10 +82,12 @@ def login(connection: dict[str, Any], place: str) -> Login:
         token = _token(_scope(keys["Server"]), client, place)
         encoded = token.encode("utf-16-le")
         attributes = {ACCESS_TOKEN: struct.pack("<I", len(encoded)) + encoded}
-        return Login(_conn_str({k: v for k, v in keys.items() if k not in ("UID", "PWD")}), attributes, (token,))
+        return Login(
+            keys["Server"], _conn_str({k: v for k, v in keys.items() if k not in ("UID", "PWD")}), attributes, (token,)
+        )
     conn_str, password = _conn_str(keys), keys.get("PWD", "")
     spellings = {password, password.replace("}", "}}"), repr(password)[1:-1], connection.get("dsn", ""), conn_str}
-    return Login(conn_str, {}, tuple(sorted(filter(None, spellings), key=len, reverse=True)))
+    return Login(keys["Server"], conn_str, {}, tuple(sorted(filter(None, spellings), key=len, reverse=True)))
 
 
 def _keys(connection: dict[str, Any], place: str) -> dict[str, Any]:
@@ -114,6 +120,27 @@ def _keys(connection: dict[str, Any], place: str) -> dict[str, Any]:
     if "Server" not in keys:
         raise ConfigError(f"{place}: the connection string names no server")
     return keys
+
+
+def reach(server: str, place: str) -> None:
+    """Knock at the server's port, for the driver knocks for as long as a login may take, and then gives a number.
+
+    Args:
+        server: As ODBC takes it: `tcp:host,port`; a named instance, whose port the driver finds out, is passed over.
+
+    Raises:
+        SourceUnreachable: nobody answers; the message says where and why.
+    """
+    host, _, port = server.removeprefix("tcp:").partition(",")
+    host = "localhost" if host.lower() in (".", "(local)") else host.strip()
+    if "\\" in host or ":" in host or not (port.strip() or "1433").isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port or _PORT)), timeout=LOGIN_SECONDS).close()
+        return
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    raise SourceUnreachable(f"{place}: {host} does not answer at port {port or _PORT}: {reason}")
 
 
 def parse(dsn: str, place: str) -> dict[str, str]:

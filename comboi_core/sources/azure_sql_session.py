@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.sql import identifier
 from comboi_core.sources import azure_sql_sql as sql
-from comboi_core.sources.azure_sql_connection import LOGIN_SECONDS, login
+from comboi_core.sources.azure_sql_connection import LOGIN_SECONDS, login, reach
 from comboi_core.sources.azure_sql_driver import load
 from comboi_core.sources.azure_sql_errors import translate
 
@@ -99,6 +99,7 @@ class AzureSqlSession:
         driver = load()
         found = login(connection, self._place)
         self._secrets = found.secrets
+        reach(found.server, self._place)
         self._session = driver.connect(
             found.conn_str, autocommit=True, attrs_before=found.attributes, timeout=LOGIN_SECONDS
         )

@@ -4,18 +4,18 @@ What each kind of cursor gets:
 
 - rowversion: the upper bound is below MIN_ACTIVE_ROWVERSION(), the lowest version that a transaction in progress has
   drawn. All rows up to there are committed, and no row can get there any more. No clock, no `lag`: the cursor to use.
-- datetimeoffset: the bound is the server's clock, and before the start of the oldest transaction that has written.
+- datetimeoffset: the bound is the largest cursor before the server's clock and before the start of the oldest
+  transaction that has written.
 - datetime2, datetime, smalldatetime: their time zone is not known, so the largest cursor stands for the clock; the
-  bound is as far below it as the oldest writing transaction is old. Once the largest cursor is half a day old, and so
-  is in the past wherever on earth it was written, nothing has to be expected close to it any more, and reading the
-  same rows again ends.
+  bound is as far below it as the oldest writing transaction is old.
 - date: as those, in days; appends stop before the current day.
 - integers (identities, sequences): the largest one, after the transactions that had written by then have ended; if they
   do not end in time, nothing new is read.
 
 Merges read `lag` below the watermark again (default 5 minutes, 2 days for dates), appends stay that far behind. That
 covers what the list of transactions cannot show: a statement that took its clock long before it wrote its first row,
-clients with clocks of their own, and everything where the login lacks VIEW DATABASE STATE.
+clients with clocks of their own, and everything where the login lacks VIEW DATABASE STATE. Once the largest cursor is
+so old that nothing is expected close to it any more, the bound goes `lag` beyond it: reading the same rows again ends.
 """
 
 from __future__ import annotations
@@ -113,16 +113,13 @@ def bounds(relation: Relation, cursor: Cursor, sight: Sight, low: str | None, la
     """Give `high` (the upper bound; NULL if nothing new may be read), `largest` (the largest cursor of all), and as
     true or false: `ahead` (the bound is above the watermark), `backwards` (the source is behind what was committed),
     `later` (rows are left for another run) and `future` (the largest cursor is more than a day ahead)."""
-    upper = _cap(cursor, sight, lag) or f"CONVERT({_plain(cursor.type)}, NULL)"
+    upper = _instant(relation, cursor, sight, lag) if cursor.kind == "instant" else _upper(cursor, sight, lag)
+    upper = upper or f"CONVERT({cursor.type}, NULL)"
     floor = value(cursor.type, low)
-    behind = {
-        "version": f"high_value < {floor}",
-        "instant": "1 = 0",  # the bound is a clock's, and says nothing of the rows
-        "integer": f"top_value < {floor}",
-    }.get(cursor.kind, f"top_value < {_lowered(cursor.type, low, 0.0 if cursor.appends else lag)}")
+    lowest = floor if cursor.kind == "integer" or cursor.appends else _lowered(cursor.type, low, lag)
     tests = {
         "ahead": f"high_value > {floor}",
-        "backwards": behind,
+        "backwards": f"high_value < {floor}" if cursor.kind == "version" else f"top_value < {lowest}",
         "later": "high_value IS NULL OR top_value > high_value",
         "future": "1 = 0",
     }
@@ -182,14 +179,23 @@ def warnings(
     return said
 
 
-def _cap(cursor: Cursor, sight: Sight, lag: float) -> str | None:
-    """The upper bound; None if nothing new may be read."""
+def _instant(relation: Relation, cursor: Cursor, sight: Sight, lag: float) -> str:
+    """The upper bound of instants: the largest one before the clock and the oldest writer."""
+    clock, step = value("datetimeoffset(7)", sight.clock), _step(cursor.type)
+    cap = _shifted(clock, -max(lag if cursor.appends else 0.0, sight.age) - step)
+    largest = f"MAX({cursor.operand})"
+    bound = largest
+    if lag and not cursor.appends:
+        settled = _shifted(clock, -2 * lag - sight.age - step)
+        bound = f"CASE WHEN {largest} < {settled} THEN {_shifted(largest, lag)} ELSE {largest} END"
+    return f"(SELECT {bound} FROM {relation.item} WHERE {cursor.operand} <= CONVERT({cursor.type}, {cap}))"
+
+
+def _upper(cursor: Cursor, sight: Sight, lag: float) -> str | None:
+    """The upper bound of all others; None if nothing new may be read."""
     kind, step = cursor.kind, _step(cursor.type)
-    back = max(lag if cursor.appends else 0.0, sight.age)
     if kind == "version":
         return f"CONVERT(binary(8), CONVERT(bigint, {value('timestamp', sight.active)}) - 1)"
-    if kind == "instant":
-        return f"CONVERT({cursor.type}, {_shifted(value('datetimeoffset(7)', sight.clock), -back - step)})"
     if sight.latest is None or sight.waiting:
         return None
     latest = value(cursor.type, sight.latest)
@@ -205,6 +211,7 @@ def _cap(cursor: Cursor, sight: Sight, lag: float) -> str | None:
             later, held = latest, f"DATEADD(day, {-1 - 2 * days}, CONVERT(date, {_shifted(utc, -HALF_DAY)}))"
             settled = held
     else:
+        back = max(lag if cursor.appends else 0.0, sight.age)
         later = latest if cursor.appends else _shifted(latest, lag)
         held = f"CONVERT({cursor.type}, {_shifted(latest, -back - step)})" if back else latest
     return f"CASE WHEN {latest} < {settled} THEN {later} ELSE {held} END"
@@ -234,7 +241,3 @@ def _step(source_type: str) -> float:
     """The smallest difference between two cursors, in seconds; rounding moves one by half of it."""
     scale = modifiers(source_type)
     return _STEPS.get(base_name(source_type), max(10.0 ** -(scale[0] if scale else 7), 0.001))
-
-
-def _plain(source_type: str) -> str:
-    return "binary(8)" if base_name(source_type) == "timestamp" else source_type

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +22,7 @@ from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.sources import azure_sql_driver
 from comboi_core.sources.azure_sql import AzureSqlTable
 from comboi_core.sources.registry import open_source
-from tests.doubles.tds.database import Database
-from tests.doubles.tds.server import TdsServer
+from tests.doubles.tds.remote import Double, Doubles
 
 REAL = "COMBOI_TEST_MSSQL"
 USER, PASSWORD, TOKEN = "comboi", "p;'}{\"w =%é", "eyJ0eXAi.token-of-entra.id"
@@ -46,6 +44,9 @@ def choose_provider() -> str | None:
     return None
 
 
+PROVIDER_NOTE = choose_provider()
+
+
 @dataclass
 class AzureShop:
     """One table of the source called `shop`, as a test uses it."""
@@ -53,16 +54,15 @@ class AzureShop:
     con: Any
     connection: dict[str, Any]
     schema: str
-    database: Database | None = None
-    server: TdsServer | None = None
+    double: Double | None = None
     opened: list[AzureSqlTable] = field(default_factory=list)
 
     def run(self, *statements: str) -> None:
         """Run T-SQL as somebody who may write, `{s}` being the test's schema; each statement by itself."""
         texts = [text.replace("{s}", self.schema) for text in statements]
-        if self.database is not None:
+        if self.double is not None:
             for text in texts:
-                self.database.run(text)
+                self.double.run(text)
         else:
             with self._writer(autocommit=True) as writer:
                 for text in texts:
@@ -72,10 +72,8 @@ class AzureShop:
     def transaction(self, *statements: str) -> Iterator[None]:
         """Run T-SQL in a transaction that stays open for the block and commits at its end."""
         texts = [text.replace("{s}", self.schema) for text in statements]
-        if self.database is not None:
-            with self.database.transaction() as opened:
-                for text in texts:
-                    opened.run(text)
+        if self.double is not None:
+            with self.double.transaction(*texts):
                 yield
             return
         with self._writer(autocommit=False) as writer:
@@ -146,15 +144,14 @@ class AzureShop:
 
 
 @contextmanager
-def on_the_double(con: Any, *, certificate: Path | None = None) -> Iterator[AzureShop]:
-    """Give a shop on a double of its own."""
-    database = Database()
-    with impatient(), TdsServer(database, certificate=certificate, users={USER: PASSWORD}, tokens=(TOKEN,)) as server:
-        connection = {"server": server.address, "database": "crm", "user": USER, "password": PASSWORD}
+def on_the_double(con: Any, doubles: Doubles, *, certificate: Path | None = None) -> Iterator[AzureShop]:
+    """Give a shop on a double of its own, which knows encryption where there is a folder for its certificate."""
+    with doubles.server(users={USER: PASSWORD}, tokens=(TOKEN,), certificate=certificate) as double:
+        connection = {"server": double.address, "database": "crm", "user": USER, "password": PASSWORD}
         connection |= {"trust_server_certificate": True} if certificate else {"encrypt": "no"}
         schema = f"t{next(_NUMBERS)}"
-        database.run(f"CREATE SCHEMA {schema}")
-        shop = AzureShop(con, connection, schema, database, server)
+        double.run(f"CREATE SCHEMA {schema}")
+        shop = AzureShop(con, connection, schema, double)
         try:
             yield shop
         finally:
@@ -176,26 +173,22 @@ def on_a_real_server(con: Any) -> Iterator[AzureShop]:
         shop.run(_CLEAN.replace("{s}", schema))
 
 
-@contextmanager
-def impatient() -> Iterator[None]:
-    """Switch threads often: the double is busy Python in the driver's own process, which waits for it all the time."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
+@pytest.fixture(scope="session")
+def doubles() -> Iterator[Doubles]:
+    """The process of the doubles of SQL Server."""
+    with Doubles() as started:
+        yield started
 
 
 @pytest.fixture
-def azure(con: Any) -> Iterator[AzureShop]:
+def azure(con: Any, doubles: Doubles) -> Iterator[AzureShop]:
     """A shop on the double."""
-    with on_the_double(con) as shop:
+    with on_the_double(con, doubles) as shop:
         yield shop
 
 
 @pytest.fixture(params=["double", "real"])
-def anywhere(request: pytest.FixtureRequest, con: Any) -> Iterator[AzureShop]:
+def anywhere(request: pytest.FixtureRequest, con: Any, doubles: Doubles) -> Iterator[AzureShop]:
     """A shop on the double, and one on a real server where there is one."""
-    with on_the_double(con) if request.param == "double" else on_a_real_server(con) as shop:
+    with on_the_double(con, doubles) if request.param == "double" else on_a_real_server(con) as shop:
         yield shop

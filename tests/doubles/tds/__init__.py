@@ -13,4 +13,5 @@ and refuses everything else; what it says of SQL Server's behaviour is what the 
 - `database`: tables, row versions, transactions
 - `catalog`: the views of the schema `sys`
 - `server`: the listener, the log, and faults on demand
+- `remote`: all of it in a process of its own
 """

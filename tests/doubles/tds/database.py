@@ -189,7 +189,7 @@ class Database:
             return f"(SELECT generate_series AS value FROM generate_series({start}, {end}))", [("value", INT, False)]
         if node.db.lower() == "sys" and isinstance(node.this, exp.Anonymous):
             told = self._translator().expression(node.this.expressions[0], {})[0]
-            return catalog.source(self, node.this.name.lower(), self._con.execute(f"SELECT {told}").fetchone()[0])
+            return catalog.source(self, node.this.name.lower(), self.cursor().execute(f"SELECT {told}").fetchone()[0])
         if node.db.lower() == "sys":
             return catalog.source(self, node.name.lower(), None)
         table = self.find(node)

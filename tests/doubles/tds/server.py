@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,6 @@ class Fault:
         kind: `cut` the connection, or answer with an `error`.
         rows: After how many rows.
         within: Text that the SQL of the query concerned contains.
-        call: What is done just before.
     """
 
     kind: Literal["cut", "error"]
@@ -35,7 +34,6 @@ class Fault:
     within: str = " AS c0"
     number: int = 8134
     message: str = "Divide by zero error encountered."
-    call: Callable[[], None] | None = None
 
 
 @dataclass
@@ -191,8 +189,6 @@ class TdsServer:
                     self.log.attentions += 1
                     channel.send(wire.done(0x20))
                     return
-        if fault and fault.call:
-            fault.call()
         if fault and fault.kind == "cut":
             channel.cut()
             raise wire.Closed

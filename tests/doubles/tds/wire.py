@@ -91,7 +91,8 @@ class Channel:
 
     def cut(self) -> None:
         """Break the connection as a failing network does: reset, not closed."""
-        self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._client.close()
 
     def close(self) -> None:
