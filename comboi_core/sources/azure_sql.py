@@ -144,7 +144,8 @@ class AzureSqlTable:
             where += f" AND {cutting.condition(column, chunk)}"
         watched = Counter(dict.fromkeys(types.texts(load.columns), 0))
         self._watched.append((where, watched))
-        rows = self._session.stream(self._relation.select(types.select_list(load.columns, "src"), where), watched)
+        text = self._relation.select(types.select_list(load.columns, "src"), where)
+        rows = self._session.stream(text, watched, wary=types.unbounded(load.columns))
         return f"SELECT {types.typed_list(load.columns)} FROM {rows}"
 
     def confirm(self, load: LoadPlan) -> None:

@@ -24,6 +24,8 @@ STATEMENT_SECONDS = 7200
 BATCH_BYTES = 16 * 2**20
 """What a batch of rows is meant to weigh; the driver keeps one or two."""
 MAX_BATCH_ROWS = 8192
+WARY_BATCH_ROWS = 1024
+"""The same where values may be of any size: after many small rows the next ones may all be large."""
 _FIRST_BATCH_ROWS = 256
 REPLACEMENT = "\ufffd"
 """What the driver puts, without a word, in place of half a surrogate pair, which nvarchar can hold and UTF-8 cannot."""
@@ -71,16 +73,17 @@ class AzureSqlSession:
         self._end_stream()
         self._guarded(lambda: self._session.cursor().execute(text).close())
 
-    def stream(self, text: str, watched: Counter[str]) -> str:
+    def stream(self, text: str, watched: Counter[str], *, wary: bool) -> str:
         """Start a SELECT and return DuckDB's FROM item for its rows, which can be read once.
 
         The server sends as DuckDB reads. The stream before this one ends.
 
         Args:
             watched: Result columns of text; counts the rows of each in which REPLACEMENT was read.
+            wary: Whether a row may be of any size.
         """
         self._end_stream()
-        return self._guarded(lambda: self._start(text, watched))
+        return self._guarded(lambda: self._start(text, watched, WARY_BATCH_ROWS if wary else MAX_BATCH_ROWS))
 
     def translate(self, error: Exception) -> ComboiError:
         """Return the typed error for what a statement over this session raised."""
@@ -106,18 +109,18 @@ class AzureSqlSession:
         self._session.timeout = STATEMENT_SECONDS
         self._session.cursor().execute(sql.SESSION).close()
 
-    def _start(self, text: str, watched: Counter[str]) -> str:
+    def _start(self, text: str, watched: Counter[str], most: int) -> str:
         import pyarrow
 
         self._cursor = self._session.cursor()
         self._cursor.execute(text)
         schema = self._cursor.arrow_batch(0).schema
         self._stream = f"comboi_mssql_{next(_NAMES)}"
-        reader = pyarrow.RecordBatchReader.from_batches(schema, self._batches(self._cursor, watched))
+        reader = pyarrow.RecordBatchReader.from_batches(schema, self._batches(self._cursor, watched, most))
         self._con.register(self._stream, reader)
         return identifier(self._stream)
 
-    def _batches(self, cursor: Any, watched: Counter[str]) -> Iterator[Any]:
+    def _batches(self, cursor: Any, watched: Counter[str], most: int) -> Iterator[Any]:
         """Batches of about BATCH_BYTES: rows of a few bytes or of many, the memory is the same."""
         from pyarrow import compute
 
@@ -128,7 +131,7 @@ class AzureSqlSession:
                     watched[name] += compute.sum(compute.match_substring(batch[name], REPLACEMENT)).as_py() or 0
                 yield batch
                 fitting = BATCH_BYTES * batch.num_rows // max(batch.nbytes, 1)
-                rows = max(1, min(MAX_BATCH_ROWS, rows * 4, fitting))
+                rows = max(1, min(most, rows * 4, fitting))
         except Exception as error:
             self._failed = error
             raise

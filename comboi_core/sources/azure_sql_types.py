@@ -145,6 +145,12 @@ def texts(columns: tuple[Column, ...]) -> dict[str, Column]:
     return {f"c{index}": column for index, column in enumerate(main) if column.type == "VARCHAR"}
 
 
+def unbounded(columns: tuple[Column, ...]) -> bool:
+    """Tell whether a single value may be of any size."""
+    kinds = (column.source_type for column in columns)
+    return any("(max)" in kind or base_name(kind) in ("text", "ntext", "image", "xml", "json") for kind in kinds)
+
+
 def select_list(columns: tuple[Column, ...], relation: str) -> str:
     """Return T-SQL's select list; the results are called c0, c1, ... whatever the columns' names hold."""
     main = [column for column in columns if not is_text(column)]
