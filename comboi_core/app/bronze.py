@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode, decode_json, encode_json
@@ -15,6 +16,9 @@ from comboi_core.domain.errors import BackfillImpossible, CheckpointLost, Comboi
 from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
 from comboi_core.domain.manifest import LOADS_FOLDER, DataFile, Manifest, data_path, newest_sequence, table_folder
 from comboi_core.domain.ports import Lake, Source
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 Payload = dict[str, Any]
 
@@ -75,7 +79,10 @@ def plan_load(
     full_refresh = full_refresh or checkpoint.reload
     if previous and not full_refresh:
         _refuse_other_cursor(previous, table.cursor_name)
-    with workspace.borrowed_duckdb() as con, workspace.source(con, item["source"], item["table"]) as source:
+    with (
+        workspace.borrowed_duckdb(item["source"]) as con,
+        workspace.source(con, item["source"], item["table"]) as source,
+    ):
         load = source.plan(checkpoint, full_refresh=full_refresh)
     return _backfilled(load, checkpoint, backfill) if backfill else load
 
@@ -131,16 +138,17 @@ def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
     files, rest = [], list(job["chunks"])
     with (
-        workspace.borrowed_duckdb() as con,
+        workspace.borrowed_duckdb(item["source"]) as con,
         workspace.source(con, item["source"], item["table"]) as source,
         _translated(source, load),
     ):
-        while rest and len(files) < FILES_PER_CALL and (not files or time.monotonic() < deadline):
-            chunk = load.chunks[rest[0]]
-            path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
-            rows, size, max_cursor = write_chunk(con, lake, source.select(load, chunk), path, cursor=cursor)
-            files += [asdict(DataFile(path, load.sequence, rows, size, max_cursor))] if rows else []
-            rest.pop(0)
+        with _one_snapshot(con):
+            while rest and len(files) < FILES_PER_CALL and (not files or time.monotonic() < deadline):
+                chunk = load.chunks[rest[0]]
+                path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
+                rows, size, max_cursor = write_chunk(con, lake, source.select(load, chunk), path, cursor=cursor)
+                files += [asdict(DataFile(path, load.sequence, rows, size, max_cursor))] if rows else []
+                rest.pop(0)
         source.confirm(load)
     return {"files": files, "rest": rest}
 
@@ -154,6 +162,19 @@ def keep_files(workspace: Workspace, job: Payload) -> Payload:
     path = runfiles.files_path(job["run_id"], job["item"]["name"], job["lane"], job["page"])
     runfiles.write_json(workspace.lake("bronze"), path, job["files"])
     return {"path": path}
+
+
+@contextmanager
+def _one_snapshot(con: DuckDBPyConnection) -> Iterator[None]:
+    """Read all chunks of an execution in one transaction: PostgreSQL and SQLite then show them one snapshot."""
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):  # what went wrong within counts, not that the session is gone as well
+            con.rollback()
+        raise
+    con.commit()
 
 
 @contextmanager

@@ -46,11 +46,13 @@ class Workspace:
         with open_duckdb(**self._limits()) as con, lake_reads():
             yield con
 
-    def borrowed_duckdb(self) -> AbstractContextManager[DuckDBPyConnection]:
-        """Borrow one that keeps its extensions, for an activity that leaves nothing behind in it."""
+    def borrowed_duckdb(self, source: str) -> AbstractContextManager[DuckDBPyConnection]:
+        """Borrow one that keeps its extensions, for an activity that reads a source and leaves nothing behind in it."""
+        from comboi_core.sources.registry import ONE_STREAM
         from comboi_core.transforms.engine import borrow_duckdb
 
-        return borrow_duckdb(**self._limits())
+        threads = {"threads": 1} if self.project.source(source).type in ONE_STREAM else {}
+        return borrow_duckdb(**self._limits() | threads)
 
     def _limits(self) -> dict[str, Any]:
         engine = self.project.pipeline_file.engine
@@ -103,12 +105,11 @@ class Workspace:
         from comboi_core.sources.sizes import table_sizes
 
         sizes: dict[str, int] = {}
-        with self.borrowed_duckdb() as con:
-            for source in self.project.pipeline_file.sources:
-                with suppress(ComboiError):
-                    connection = self._resolved(source.connection.model_dump(exclude_none=True))
-                    found = table_sizes(con, source, connection)
-                    sizes |= {table_id(source.name, name): rows for name, rows in found.items()}
+        for source in self.project.pipeline_file.sources:
+            with self.borrowed_duckdb(source.name) as con, suppress(ComboiError):
+                connection = self._resolved(source.connection.model_dump(exclude_none=True))
+                found = table_sizes(con, source, connection)
+                sizes |= {table_id(source.name, name): rows for name, rows in found.items()}
         return sizes
 
     def _resolved(self, value: Any) -> Any:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from comboi_core.domain.load import Column, Mode, SourceFile, Window
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 LOADS_FOLDER = "_loads"
-RESERVED_COLUMNS = frozenset({"_load", "_comboi_file", "file_row_number"})
+LOAD_COLUMN = "_load"
+RESERVED_COLUMNS = frozenset({LOAD_COLUMN, "_comboi_file", "file_row_number"})
 """Names that readers of bronze add to a table's own; no source column may have one of them, in any case."""
 
 
@@ -24,6 +25,7 @@ class DataFile:
     Attributes:
         path: Path in the bronze lake.
         load: The sequence of the load that wrote it; a later load's row supersedes an earlier one's.
+        folded: Whether its rows come from several loads; their `_load` column then says from which.
         rows: Number of rows.
         bytes: File size in bytes.
         max_cursor: Largest cursor value as text, or None.
@@ -34,6 +36,7 @@ class DataFile:
     rows: int
     bytes: int
     max_cursor: str | None = None
+    folded: bool = False
 
 
 @dataclass(frozen=True)

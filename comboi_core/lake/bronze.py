@@ -26,6 +26,11 @@ __all__ = ["next_manifest", "read_manifest", "sweep", "view_sql", "write_chunk",
 _ROW_GROUP_ROWS = 122_880
 _ROW_GROUP_BYTES = "32MB"
 """Bounds a writer's memory where rows are wide: 1 GB of 5 kB rows peaks at 0.2 GB, without it at 1.5."""
+WRITING = (
+    f"FORMAT parquet, COMPRESSION zstd, RETURN_STATS, ROW_GROUP_SIZE {_ROW_GROUP_ROWS}, "
+    f"ROW_GROUP_SIZE_BYTES {literal(_ROW_GROUP_BYTES)}"
+)
+"""Options of each COPY that writes bronze."""
 _DATA = re.compile(r"load=(\d+)/[^/]+\.parquet")
 _MANIFEST = re.compile(r"_loads/(\d+)-(\d+)\.json")
 
@@ -49,10 +54,7 @@ def write_chunk(
         duckdb.Error: what reading the source raised, for `Source.translate`.
     """
     with lake.stage(path) as staged:
-        copied = con.execute(
-            f"COPY ({select_sql}) TO {literal(str(staged))} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS, "
-            f"ROW_GROUP_SIZE {_ROW_GROUP_ROWS}, ROW_GROUP_SIZE_BYTES {literal(_ROW_GROUP_BYTES)})"
-        )
+        copied = con.execute(f"COPY ({select_sql}) TO {literal(str(staged))} ({WRITING})")
         names = [column[0] for column in copied.description]
         stats = dict(zip(names, copied.fetchall()[0], strict=True))
         if not stats["count"]:

@@ -10,40 +10,52 @@ stays for tables (queries, mostly) where one load may hold a key twice.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from comboi_core.domain.load import Column
-from comboi_core.domain.manifest import Manifest
+from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
+from comboi_core.domain.manifest import DataFile, Manifest
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, identifiers, literal
 
-LOAD = "_load"
+View = Literal["current", "log", "changes"]
+
 _FILE = "_comboi_file"
 _ROW = "file_row_number"
 
 
-def view_sql(lake: Lake, manifest: Manifest, view: Literal["current", "log"]) -> str:
+def view_sql(lake: Lake, manifest: Manifest, view: View, *, since: int = 0, loads: bool = False) -> str:
     """Return a SELECT for DuckDB over a table as of a load.
 
     `current` gives the table: for mode merge the latest row per primary key (of the latest load that has it, then the
-    largest cursor), else every row. `log` gives every landed row since the last load that replaced the table, with the
-    load's number in `_load`. Columns and types are those of the manifest; a column that a file lacks reads NULL. A
-    table without files has no rows.
+    largest cursor), else every row. `log` gives every landed row since the last load that replaced the table, less what
+    compaction found superseded. `changes` gives the rows of `current` that a load after `since` landed. Columns and
+    types are those of the manifest; a column that a file lacks reads NULL. A table without files has no rows.
+
+    Args:
+        since: For `changes`: the load that the reader has seen last. Only files with later rows are read.
+        loads: Whether the number of each row's load comes along in `_load`, as it does for `log`.
     """
-    if view == "log":
-        return f"SELECT {_names(manifest)}, {LOAD} FROM {_rows(lake, manifest, {LOAD})}"
-    loads = {file.load for file in manifest.files}
-    if manifest.mode != "merge" or not loads or (manifest.key_unique and len(loads) < 2):
-        return f"SELECT {_names(manifest)} FROM {_rows(lake, manifest)}"
-    return (_not_superseded if manifest.key_unique else _first_of_key)(lake, manifest)
+    if view == "changes":
+        later = tuple(file for file in manifest.files if file.load > since)
+        manifest = replace(manifest, files=later)
+        if any(file.folded for file in later):
+            after = f"SELECT * EXCLUDE ({LOAD})" if not loads else "SELECT *"
+            return f"{after} FROM ({view_sql(lake, manifest, 'current', loads=True)}) WHERE {LOAD} > {since}"
+    wanted = {LOAD} if loads or view == "log" else set()
+    several = len({file.load for file in manifest.files}) > 1
+    if view == "log" or manifest.mode != "merge" or not manifest.files or (manifest.key_unique and not several):
+        return f"SELECT {_names(manifest, wanted)} FROM {_rows(lake, manifest, wanted)}"
+    return (_not_superseded if manifest.key_unique else _first_of_key)(lake, manifest, wanted)
 
 
-def _not_superseded(lake: Lake, manifest: Manifest) -> str:
+def _not_superseded(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     first = min(file.load for file in manifest.files)
     later = _rows(lake, manifest, {LOAD}, after=first)
     key = identifiers(manifest.primary_key)
     same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM l.{name}" for name in map(identifier, manifest.primary_key))
-    names = ", ".join(f"r.{identifier(column.name)}" for column in manifest.columns)
+    names = ", ".join(f"r.{identifier(name)}" for name in (*(column.name for column in manifest.columns), *wanted))
     return (
         f"SELECT {names} FROM {_rows(lake, manifest, {LOAD})} AS r "
         f"LEFT JOIN (SELECT {key}, max({LOAD}) AS {LOAD} FROM {later} GROUP BY ALL) AS l ON {same} "
@@ -51,18 +63,19 @@ def _not_superseded(lake: Lake, manifest: Manifest) -> str:
     )
 
 
-def _first_of_key(lake: Lake, manifest: Manifest) -> str:
+def _first_of_key(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     landed = {column.name for column in manifest.columns}
     ordered = manifest.window is not None and manifest.window.cursor in landed
     cursor = f"{identifier(manifest.window.cursor)} DESC NULLS LAST, " if manifest.window and ordered else ""
+    rows = _rows(lake, manifest, {LOAD, _FILE, _ROW})
     return (
-        f"SELECT {_names(manifest)} FROM {_rows(lake, manifest, {LOAD, _FILE, _ROW})} QUALIFY row_number() OVER ("
+        f"SELECT {_names(manifest, wanted)} FROM {rows} QUALIFY row_number() OVER ("
         f"PARTITION BY {identifiers(manifest.primary_key)} ORDER BY {LOAD} DESC, {cursor}{_FILE}, {_ROW}) = 1"
     )
 
 
-def _names(manifest: Manifest) -> str:
-    return identifiers(column.name for column in manifest.columns)
+def _names(manifest: Manifest, more: set[str]) -> str:
+    return identifiers((*(column.name for column in manifest.columns), *more))
 
 
 def _rows(lake: Lake, manifest: Manifest, extra: set[str] | frozenset[str] = frozenset(), after: int = 0) -> str:
@@ -70,18 +83,26 @@ def _rows(lake: Lake, manifest: Manifest, extra: set[str] | frozenset[str] = fro
     columns = (*manifest.columns, *(Column(name, "", "BIGINT") for name in (LOAD,) if name in extra))
     typed = ", ".join(f"NULL::{column.type} AS {identifier(column.name)}" for column in columns)
     # Gives every column its type even if no file has it yet; the optimizer takes it out.
-    empty = f"SELECT {typed} WHERE false"
+    parts = [f"SELECT {typed} WHERE false"]
     files = [file for file in manifest.files if file.load > after]
-    if not files:
-        return f"({empty})"
+    for folded in (False, True):
+        alike = [file for file in files if file.folded is folded]
+        parts += [_scan(lake, alike, extra, folded)] if alike else []
+    return f"({' UNION ALL BY NAME '.join(parts)})"
+
+
+def _scan(lake: Lake, files: list[DataFile], extra: set[str] | frozenset[str], folded: bool) -> str:
     paths = ", ".join(literal(lake.uri(file.path)) for file in files)
     # Not hive partitioning: it would take the path's `load=` for a column of that name.
     options = ["union_by_name = true", "hive_partitioning = false"]
-    load = ""
-    if LOAD in extra:
+    columns = "*"
+    if folded and LOAD not in extra:
+        columns = f"* EXCLUDE ({LOAD})"
+    if _FILE in extra or (LOAD in extra and not folded):
         options.append(f"filename = {literal(_FILE)}")
+    if LOAD in extra and not folded:
         dropped = "" if _FILE in extra else f" EXCLUDE ({_FILE})"
-        load = f"{dropped}, regexp_extract({_FILE}, '.*/load=([0-9]+)/[^/]*$', 1)::BIGINT AS {LOAD}"
+        columns = f"*{dropped}, regexp_extract({_FILE}, '.*/load=([0-9]+)/[^/]*$', 1)::BIGINT AS {LOAD}"
     if _ROW in extra:
         options.append(f"{_ROW} = true")
-    return f"({empty} UNION ALL BY NAME SELECT *{load} FROM read_parquet([{paths}], {', '.join(options)}))"
+    return f"SELECT {columns} FROM read_parquet([{paths}], {', '.join(options)})"

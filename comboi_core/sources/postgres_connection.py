@@ -13,6 +13,8 @@ _SESSION = {
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "3",
+    # Between two chunks of one snapshot the session waits for an upload, as long as that takes.
+    "idle_in_transaction_session_timeout": "0",
 }
 _LIMITS = {"lock_timeout": "60s", "statement_timeout": "2h"}
 """What the user's own `options` may set otherwise."""

@@ -30,6 +30,7 @@ _EXACT = {
     "timestamp with time zone": "TIMESTAMPTZ",
     "bytea": "BLOB",
     "uuid": "UUID",
+    "jsonb": "VARCHAR",
     "oid": "BIGINT",
 }
 _MODIFIER = re.compile(r"\((-?\d+)(?:,(-?\d+))?\)")

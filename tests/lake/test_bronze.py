@@ -79,7 +79,7 @@ class TestManifest:
     @pytest.mark.parametrize(
         ("change", "words"),
         [
-            ({"version": 2}, "version 2"),
+            ({"version": 1}, "version 1"),
             ({"version": None}, "version None"),
             ({"surprise": 1}, "fields that this comboi does not know"),
             ({"sequence": "3"}, "not a manifest"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import DataFile, Manifest, data_path
+from comboi_core.lake import compaction
 from comboi_core.lake.bronze import view_sql, write_chunk
 from comboi_core.lake.compaction import MAXIMUM_BYTES, MINIMUM_LOADS, fold, foldable
 from comboi_core.lake.local import LocalLake
@@ -79,3 +80,60 @@ def test_readers_see_the_same_rows_before_and_after(tmp_path: Path, mode: str):
         assert after.files[-1].load == 13
         if mode == "merge":
             assert after.files[-1].rows == 31, "one row per key is left"
+
+
+def test_a_large_folding_makes_files_of_a_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compaction, "FILE_BYTES", "1MB")
+    lake = LocalLake(tmp_path)
+    with open_duckdb(memory_limit="256MB", threads=2) as con:
+        files = []
+        for load in range(1, 10):
+            path = data_path("shop", "orders", load, 0, "a")
+            sql = (
+                f"SELECT {load} * 100000 + range AS id, (hash(range * {load}) >> 1)::BIGINT AS value FROM range(100000)"
+            )
+            rows, size, _ = write_chunk(con, lake, sql, path, cursor=None)
+            files.append(DataFile(path, load, rows, size))
+        before = manifest(tuple(files))
+        after = fold(con, lake, before, fence=2, run_id="r2", attempt="b")
+        assert after is not None and len(after.files) > 1
+        assert sum(file.rows for file in after.files) == 900_000
+        assert max(file.bytes for file in after.files) < 4 * 2**20
+        assert all((tmp_path / file.path).stat().st_size == file.bytes for file in after.files)
+        sums = "SELECT count(*), sum(id), bit_xor(hash(value)) FROM"
+        seen = [con.execute(f"{sums} ({view_sql(lake, state, 'current')})").fetchall() for state in (before, after)]
+        assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("mode", ["merge", "append"])
+@given(
+    batches=st.lists(st.dictionaries(st.integers(0, 30), st.integers(0, 9), max_size=12), min_size=8, max_size=14),
+    since=st.integers(0, 14),
+    more=st.integers(0, 2),
+)
+@settings(max_examples=25, deadline=None)
+def test_a_reader_of_changes_sees_the_same_whatever_was_folded(
+    tmp_path_factory: pytest.TempPathFactory, mode: str, batches: list[dict[int, int]], since: int, more: int
+):
+    """Loads are folded at some point, and more follow: the changes after any load are what was landed after it."""
+    lake = LocalLake(tmp_path_factory.mktemp("lake"))
+    with open_duckdb(memory_limit="256MB", threads=1) as con:
+        state, after = manifest((), mode), []
+        for number, batch in enumerate(batches, 1):
+            load = state.sequence + 1
+            after += [(load, key, value) for key, value in batch.items()]
+            path = data_path("shop", "orders", load, 0, "a")
+            values = ", ".join(f"({key}::BIGINT, {value}::BIGINT)" for key, value in batch.items()) or "(0, 0)"
+            sql = f"SELECT * FROM (VALUES {values}) AS t(id, value) WHERE {bool(batch)}"
+            rows, size, _ = write_chunk(con, lake, sql, path, cursor=None)
+            new = (DataFile(path, load, rows, size),) if rows else ()
+            state = replace(state, sequence=load, files=(*state.files, *new))
+            if number == len(batches) - more:
+                state = fold(con, lake, state, fence=2, run_id="r", attempt="b") or state
+        if mode == "merge":
+            latest = {key: (load, key, value) for load, key, value in after}
+            after = list(latest.values())
+        expected = sorted((key, value) for load, key, value in after if load > since)
+        sql = view_sql(lake, state, "changes", since=since)
+        assert sorted(con.execute(sql).fetchall()) == expected
+        assert [column[0] for column in con.description] == ["id", "value"]
