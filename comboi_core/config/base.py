@@ -7,11 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from comboi_core.domain.names import NAME_PATTERN, SQL_NAME_PATTERN
+from comboi_core.domain.names import DATASET_NAME_PATTERN, NAME_PATTERN, SQL_NAME_PATTERN
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 SqlName = Annotated[str, StringConstraints(pattern=SQL_NAME_PATTERN)]
 """A name that SQL takes without quotes: datasets and aliases, which users write in their own SQL."""
+
+DatasetName = Annotated[str, StringConstraints(pattern=DATASET_NAME_PATTERN)]
+"""A dataset's or an alias's name: `orders_clean`, or with a schema, as assets of Bruin have one, `silver.orders`."""
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h|d)")
 LONGEST = 3650 * 86400.0

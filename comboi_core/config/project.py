@@ -178,8 +178,9 @@ class Project(Model):
         """Return the path of a published dataset in its stage's lake."""
         stage, _ = self.dataset(name)
         folder = SILVER_FOLDER if stage == "silver" else GOLD_FOLDER
+        schema, _, bare = name.rpartition(".")
         template = getattr(self.pipeline_file.stages, stage).remote_path_template
-        return template.format(stage=stage, source=folder, table=name)
+        return template.format(stage=stage, source=schema or folder, table=bare)
 
     @property
     def lake_base(self) -> Path:

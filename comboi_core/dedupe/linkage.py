@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.datasets import SplinkConfig
+from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.settings import columns_used, create_comparison, shown
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, DedupeError

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.datasets import Comparison, SplinkConfig
+from comboi_core.config.splink import Comparison, SplinkConfig
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier

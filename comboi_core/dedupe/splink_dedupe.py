@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comboi_core.config.datasets import SplinkConfig
+from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.linkage import CLUSTERS, PAIRS, RECORDS, UNIQUE_ID, Workbench, link, renamed, workbench
 from comboi_core.dedupe.report import DedupeReport, make_report
 from comboi_core.dedupe.settings import columns_used, order_query, settings_problems

@@ -12,6 +12,7 @@ from datetime import datetime
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_\-]{0,62}$"
 SQL_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
+DATASET_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}(\.[A-Za-z][A-Za-z0-9_]{0,62})?$"
 RESERVED_SOURCES = frozenset({"runs", "work"})
 RUN_ID_PATTERN = re.compile(r"^[A-Za-z][A-Za-z0-9_\-]{0,62}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4,12}\Z")
 

@@ -53,7 +53,7 @@ def foldable(manifest: Manifest) -> tuple[DataFile, ...]:
 def fold(
     con: DuckDBPyConnection, lake: Lake, manifest: Manifest, *, fence: int, run_id: str, attempt: str
 ) -> Manifest | None:
-    """Write the foldable loads as one, in files of about FILE_BYTES; return the manifest that lists it instead, or None.
+    """Write the foldable loads as one, in files of about FILE_BYTES; return the manifest with it, or None.
 
     A merged table keeps the latest row per key of the folded loads. The manifest is neither written nor committed yet.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.datasets import Check
+from comboi_core.config.checks import Check
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, ScriptError
 from comboi_core.domain.names import did_you_mean

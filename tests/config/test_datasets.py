@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from comboi_core.config.datasets import Check, parse_check
+from comboi_core.config.checks import Check, parse_check
 
 INPUT = "- {alias: orders, source: shop, table: orders}"
 

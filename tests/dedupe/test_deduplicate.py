@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from comboi_core.config.datasets import SplinkConfig
+from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.splink_dedupe import deduplicate, validate_splink
 from comboi_core.domain.errors import DedupeError
 from comboi_core.transforms.engine import open_duckdb

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from comboi_core.config.datasets import SplinkConfig
+from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.splink_dedupe import deduplicate
 from comboi_core.transforms.engine import open_duckdb
 

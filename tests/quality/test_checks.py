@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from comboi_core.config.datasets import parse_check
+from comboi_core.config.checks import parse_check
 from comboi_core.domain.errors import ScriptError, SourceUnreachable
 from comboi_core.quality.checks import CheckResult, run_checks
 from comboi_core.transforms.engine import open_duckdb
