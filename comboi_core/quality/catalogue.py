@@ -29,17 +29,21 @@ class RowCheck:
 
 @dataclass(frozen=True)
 class GroupCheck:
-    """A check that compares rows with each other.
+    """A check that compares rows with other rows.
+
+    Placeholders of all queries: `{d}` the dataset, `{columns}`, `{known}` the condition that none of the columns is
+    NULL; for `relationships` also `{parents}`, the rows that are looked up, and `{match}`, the condition of the join.
 
     Attributes:
-        count: A query for the number of failing rows. Placeholders: `{d}` the dataset, `{columns}`, `{known}` the
-            condition that none of the columns is NULL.
-        rows: A query for failing rows, with the same placeholders.
-        says: What is wrong with those rows.
+        count: A query for the number of failing rows.
+        rows: A query for failing rows, from its FROM clause on.
+        keys: A query for the values of `{columns}`, each once, whose rows quarantine takes out.
+        says: What is wrong with those rows. Placeholders: `{column}` and the parameters.
     """
 
     count: str
     rows: str
+    keys: str
     says: str
 
 
@@ -53,7 +57,15 @@ _REPEATED = GroupCheck(
             SELECT {columns} FROM {d} WHERE {known} GROUP BY {columns} HAVING count(*) > 1 ORDER BY {columns} LIMIT 5
         ) USING ({columns})
         ORDER BY {columns}""",
+    keys="SELECT {columns} FROM {d} WHERE {known} GROUP BY {columns} HAVING count(*) > 1",
     says="repeat a value of {column} that another row has",
+)
+
+_ORPHANED = GroupCheck(
+    count="SELECT count(*) FROM {d} ANTI JOIN {parents} ON {match} WHERE {known}",
+    rows="FROM {d} ANTI JOIN {parents} ON {match} WHERE {known}",
+    keys="SELECT DISTINCT {columns} FROM {d} ANTI JOIN {parents} ON {match} WHERE {known}",
+    says="have a value in {column} that is not in {field} of {to}",
 )
 
 ROW_CHECKS = {
@@ -68,4 +80,4 @@ ROW_CHECKS = {
     "pattern": RowCheck("NOT regexp_matches({text}, {regex})", "have a value in {column} that does not match {regex}"),
 }
 
-GROUP_CHECKS = {"unique": _REPEATED, "unique_combination": _REPEATED}
+GROUP_CHECKS = {"unique": _REPEATED, "unique_combination": _REPEATED, "relationships": _ORPHANED}

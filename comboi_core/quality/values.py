@@ -9,12 +9,24 @@ from typing import Any
 from comboi_core.domain.sql import literal
 
 _NUMBER = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)|BIGNUM)$")
+_TEXT = re.compile(r"^(VARCHAR|JSON|ENUM\(.*\))$", re.DOTALL)
+_INSTANT = re.compile(r"^(DATE|TIMESTAMP[A-Z_ ]*)$")
 _MOMENT = re.compile(r"^(DATE|TIME|TIMESTAMP|INTERVAL)[A-Z_ ]*$")
 
 
 def is_number(type_name: str) -> bool:
     """Whether DuckDB's type is one of numbers."""
     return bool(_NUMBER.match(type_name))
+
+
+def is_text(type_name: str) -> bool:
+    """Whether DuckDB's type holds text."""
+    return bool(_TEXT.match(type_name))
+
+
+def is_moment(type_name: str) -> bool:
+    """Whether DuckDB's type is a date or a timestamp, with or without a zone."""
+    return bool(_INSTANT.match(type_name))
 
 
 def comparable(column: str, type_name: str) -> str:

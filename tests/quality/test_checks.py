@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,15 @@ from comboi_core.config.checks import parse_check
 from comboi_core.domain.errors import ScriptError, SourceUnreachable
 from comboi_core.quality.checks import CheckResult, run_checks
 from comboi_core.transforms.engine import open_duckdb
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+SETTING = {
+    "scripts_folder": Path("nowhere"),
+    "now": NOW,
+    "previous_rows": None,
+    "relations": {},
+    "sensitive": frozenset(),
+}
 
 
 @pytest.fixture
@@ -28,13 +37,13 @@ def data(con: duckdb.DuckDBPyConnection, values: str, columns: str = "a") -> Non
     con.execute(f"CREATE OR REPLACE VIEW d AS SELECT * FROM (VALUES {values}) AS v({columns})")
 
 
-def check(con: duckdb.DuckDBPyConnection, *entries: Any, folder: Path = Path("nowhere")) -> list[CheckResult]:
+def check(con: duckdb.DuckDBPyConnection, *entries: Any, **setting: Any) -> list[CheckResult]:
     checks = [parsed for entry in entries for parsed in parse_check(entry)]
-    return run_checks(con, "d", checks, scripts_folder=folder)
+    return run_checks(con, setting.pop("dataset", "d"), checks, **(SETTING | setting))
 
 
-def one(con: duckdb.DuckDBPyConnection, entry: Any, folder: Path = Path("nowhere")) -> CheckResult:
-    (found,) = check(con, entry, folder=folder)
+def one(con: duckdb.DuckDBPyConnection, entry: Any, **setting: Any) -> CheckResult:
+    (found,) = check(con, entry, **setting)
     return found
 
 
@@ -227,17 +236,12 @@ def test_samples_hold_what_json_can_hold(con: duckdb.DuckDBPyConnection) -> None
         ({"not_null": "amuont"}, "no column 'amuont' (did you mean 'amount'?)"),
         ({"unique_combination": ["amount", "nope"]}, "no column 'nope'"),
         ({"min": {"column": "amount", "value": "ten"}}, "'ten' is not a number"),
-        ({"min": {"column": "amount", "value": None}}, "None is not a number"),
-        ({"max": {"column": "amount", "value": float("inf")}}, "inf is not a number"),
         ({"min": {"column": "name", "value": 5}}, "cast the column first"),
         ({"min": {"column": "day", "value": "someday"}}, "min(day, value=someday)"),
         ({"positive": "name"}, "of type VARCHAR, not a number"),
         ({"accepted_values": {"column": "amount", "values": ["a"]}}, "'a' is not a number"),
-        ({"accepted_values": {"column": "name", "values": []}}, "lists no value"),
         ({"pattern": {"column": "name", "regex": "(["}}, "pattern(name, regex=([)"),
-        ({"row_count": {"min": "many"}}, "not a whole number"),
         ({"sql": {"query": "SELEC"}}, "syntax error"),
-        ({"sql": {"query": ""}}, "syntax error"),
         ({"sql": {"query": "FROM nowhere"}}, "nowhere"),
         ({"sql": {"query": "SELECT CAST(name AS INTEGER) AS n FROM d WHERE n > 0"}}, "Could not convert"),
     ],
@@ -289,7 +293,7 @@ def test_a_script_passes_or_fails_with_its_own_words(con: duckdb.DuckDBPyConnect
             return rows > 2, f"{rows} rows in {dataset_name}"
         """,
     )
-    found = one(con, "looks_right", tmp_path)
+    found = one(con, "looks_right", scripts_folder=tmp_path)
     assert found == CheckResult("looks_right", "error", False, None, [], "2 rows in d")
 
 
@@ -300,7 +304,7 @@ def test_a_misshapen_answer_is_refused(con: duckdb.DuckDBPyConnection, tmp_path:
     data(con, "(1)")
     path = script(tmp_path, f"def check(con, dataset_name):\n    return {answer}\n")
     with pytest.raises(ScriptError, match=r"expected \(True or False, 'a message'\)") as raised:
-        one(con, "looks_right", tmp_path)
+        one(con, "looks_right", scripts_folder=tmp_path)
     assert raised.value.message.startswith(f"{path}:1: check returned ")
 
 
@@ -322,7 +326,7 @@ def test_a_broken_script_is_named_with_its_line(
     data(con, "(1)")
     path = script(tmp_path, text)
     with pytest.raises(ScriptError) as raised:
-        one(con, "looks_right", tmp_path)
+        one(con, "looks_right", scripts_folder=tmp_path)
     assert raised.value.message.startswith(f"{path}:{line}: ")
     assert said in raised.value.message
 
@@ -330,7 +334,7 @@ def test_a_broken_script_is_named_with_its_line(
 def test_a_missing_script_is_named(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     data(con, "(1)")
     with pytest.raises(ScriptError, match=r"looks_right\.py:1: cannot be read"):
-        one(con, "looks_right", tmp_path)
+        one(con, "looks_right", scripts_folder=tmp_path)
 
 
 def test_an_error_that_comboi_raised_on_purpose_passes_through(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -344,7 +348,7 @@ def test_an_error_that_comboi_raised_on_purpose_passes_through(con: duckdb.DuckD
         """,
     )
     with pytest.raises(SourceUnreachable):
-        one(con, "looks_right", tmp_path)
+        one(con, "looks_right", scripts_folder=tmp_path)
 
 
 def test_no_checks_are_no_results(con: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,112 @@
+"""What a check found, and how that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comboi_core.config.checks import Check
+from comboi_core.domain.duckdb_errors import error_details
+from comboi_core.domain.errors import ScriptError
+from comboi_core.quality.samples import sample
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MOST_TEXT = 1000
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found.
+
+    Attributes:
+        name: The check's label, e.g. `not_null(order_id)`.
+        severity: `error` or `warn`; where rows were taken out, `warn`: nothing stops the publish.
+        failed_rows: How many rows fail; of repeated values all but one, unless they were taken out. None where the
+            check is not about rows.
+        sample: The first failing rows, column to JSON-safe value; `***` where it is not to be shown.
+        message: A sentence for people.
+        quarantined: How many rows this check took out of the dataset.
+    """
+
+    name: str
+    severity: str
+    passed: bool
+    failed_rows: int | None
+    sample: list[dict[str, Any]] = field(default_factory=list)
+    message: str = ""
+    quarantined: int = 0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The rows under check.
+
+    Attributes:
+        name: The dataset's, for messages and check scripts.
+        source: The rows as an item of a FROM clause.
+        types: Type of each column, under its own name.
+        sensitive: Columns whose values are not shown, in lower case.
+        rows: How many there are.
+    """
+
+    con: DuckDBPyConnection
+    name: str
+    source: str
+    types: dict[str, str]
+    sensitive: frozenset[str] = frozenset()
+    rows: int = 0
+
+    def type_of(self, column: str) -> str:
+        """Return a column's type; SQL does not tell `A` from `a`."""
+        return next(type_name for name, type_name in self.types.items() if name.lower() == column.lower())
+
+    def sample(self, rows: str) -> list[dict[str, Any]]:
+        """Return the first rows of a query that starts with its FROM clause, as they may be shown."""
+        return sample(self.con, rows, known=self.types, sensitive=self.sensitive)
+
+    def unfit(self, check: Check, cause: str) -> ScriptError:
+        """Return the error that a check cannot be run as it is written."""
+        return ScriptError(f"{self.name}: {check.label}: {cause}", remedy="Correct the check in the configuration.")
+
+    def told(self, error: Exception) -> str:
+        """Return what DuckDB says of a check's query, without what could be a value of a sensitive column."""
+        import duckdb
+
+        text = error_details(error)[0]
+        of_the_query = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+        if not self.sensitive or isinstance(error, of_the_query):
+            return text
+        return f"{text.partition(':')[0]} (the text is left out: it could show values of sensitive columns)"
+
+    def result(self, check: Check, failed: int, rows: str, says: str, *, of: bool = True) -> CheckResult:
+        """Return the result for a number of failing rows; `rows` is a query for them, from its FROM clause on."""
+        if not failed:
+            return CheckResult(check.label, check.severity, True, 0, message=f"{counted(self.rows)} checked")
+        told = f"{failed} of {counted(self.rows)}" if of else counted(failed)
+        message = f"{told} {says}"[:MOST_TEXT]
+        return CheckResult(check.label, check.severity, False, failed, self.sample(rows), message)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What checks need to know beside the rows; see `checks.run_checks`."""
+
+    scripts_folder: Path
+    now: datetime
+    previous_rows: int | None
+    relations: Mapping[str, str]
+
+
+def describe(con: DuckDBPyConnection, source: str) -> dict[str, str]:
+    """Return the type of each column of a FROM clause's item."""
+    return {row[0]: row[1] for row in con.execute(f"DESCRIBE FROM {source}").fetchall()}
+
+
+def counted(rows: int) -> str:
+    """Return `1 row`, `2 rows`."""
+    return "1 row" if rows == 1 else f"{rows} rows"
