@@ -1,0 +1,271 @@
+"""The catalogue as a folder of pages: an index with a search, and a page per table and dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+from comboi_core.app.catalogue import Catalogue, CheckInfo, ColumnInfo, Entry, Outcome
+from comboi_core.app.catalogue_html import Child, Html, grid, join, page, tag
+from comboi_core.app.catalogue_svg import drawing
+from comboi_core.app.lineage import STAGE_NAMES, Edge, Lineage, Node
+
+INDEX = "index.html"
+FOLDERS = {"bronze": "tables", "silver": "datasets", "gold": "datasets"}
+GOOD, BAD = ("succeeded",), ("failed", "partial")
+
+
+def site(catalogue: Catalogue) -> dict[str, str]:
+    """Return every page by its path in the folder."""
+    paths = page_paths(catalogue.graph)
+    pages = {INDEX: _index(catalogue, paths)}
+    for key, entry in catalogue.entries.items():
+        pages[paths[key]] = _entry(catalogue, entry, paths)
+    return pages
+
+
+def page_paths(graph: Lineage) -> dict[str, str]:
+    """Return the path of each table's and dataset's page; paths differ in more than case, for file systems' sake."""
+    paths: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.stage not in FOLDERS:
+            continue
+        stem = path = f"{FOLDERS[node.stage]}/{node.name}"
+        number = 1
+        while f"{path}.html".lower() in {taken.lower() for taken in paths.values()}:
+            number += 1
+            path = f"{stem}-{number}"
+        paths[node.key] = f"{path}.html"
+    return paths
+
+
+def lineage_page(graph: Lineage, *, title: str, chosen: Collection[str] = ()) -> str:
+    """Return a page with nothing but the lineage: the drawing, and the same as a list."""
+    body = [tag("h1", title), _graph(graph, title, {}, "", chosen), _legend(), _as_list(graph)]
+    return page(title, body, written=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _index(catalogue: Catalogue, paths: Mapping[str, str]) -> str:
+    title = f"Catalogue of {catalogue.pipeline}"
+    counts = {stage: sum(entry.stage == stage for entry in catalogue.entries.values()) for stage in FOLDERS}
+    said = f"{counts['bronze']} tables, {counts['silver']} silver and {counts['gold']} gold datasets."
+    search = tag(
+        "div",
+        tag("label", "Search names, descriptions and columns", for_="search"),
+        tag("input", type="search", id="search", autocomplete="off"),
+        tag("p", role="status", class_="soft"),
+        class_="search", role="search", hidden=True,
+    )  # fmt: skip
+    body: list[Child] = [tag("h1", title), tag("p", said), _notes(catalogue), search]
+    for stage in FOLDERS:
+        entries = [entry for entry in catalogue.entries.values() if entry.stage == stage]
+        if entries:
+            body.append(_group(stage, entries, paths))
+    body += [tag("h2", "Lineage"), _graph(catalogue.graph, title, paths, ""), _legend(), _as_list(catalogue.graph)]
+    body += [tag("h2", "Latest runs"), _runs(catalogue)]
+    return page(title, body, written=catalogue.written)
+
+
+def _notes(catalogue: Catalogue) -> Html | None:
+    if not catalogue.notes:
+        return None
+    listed = tag("ul", *(tag("li", note) for note in catalogue.notes))
+    return tag("div", tag("p", "What could not be read is missing from these pages:"), listed, class_="notes")
+
+
+def _group(stage: str, entries: list[Entry], paths: Mapping[str, str]) -> Html:
+    rows = [_row(entry, paths) for entry in entries]
+    title = "Tables (bronze)" if stage == "bronze" else f"Datasets ({stage})"
+    heads = ("name", "description", "columns", "latest run", "rows", "checks")
+    table = grid(f"{len(entries)} in {stage}", heads, rows, numbers=("columns", "rows"))
+    return tag("section", tag("h2", title), table, data_group=stage)
+
+
+def _row(entry: Entry, paths: Mapping[str, str]) -> Html:
+    latest = entry.outcomes[0] if entry.outcomes else None
+    columns = entry.columns or ()
+    searched = [entry.name, entry.description or "", entry.stage]
+    searched += [f"{column.name} {column.description or ''}" for column in columns]
+    return tag(
+        "tr",
+        tag("th", tag("a", entry.name, href=paths[entry.key]), scope="row"),
+        tag("td", entry.description or ""),
+        tag("td", str(len(columns)) if entry.columns is not None else "", class_="number"),
+        tag("td", _status(latest.status) if latest else tag("span", "none yet", class_="soft")),
+        tag("td", _number(latest.rows) if latest else "", class_="number"),
+        tag("td", _check_counts(entry.checks)),
+        data_text=" ".join(searched).lower(),
+    )
+
+
+def _entry(catalogue: Catalogue, entry: Entry, paths: Mapping[str, str]) -> str:
+    up = "../"
+    body: list[Child] = [
+        tag("h1", entry.name, " ", tag("span", entry.stage, class_=f"badge {entry.stage}")),
+        tag("p", entry.description, class_="text") if entry.description else None,
+        tag("dl", *(part for label, value in entry.facts for part in (tag("dt", label), tag("dd", value)))),
+        tag("h2", "Columns"),
+        _columns(entry.columns),
+    ]
+    if entry.checks:
+        body += [tag("h2", "Checks"), _checks(entry.checks)]
+    around = catalogue.graph.around([entry.key])
+    body += [tag("h2", "Lineage"), _links("Made of", catalogue.graph, entry.key, paths, into=True)]
+    body += [_links("Used by", catalogue.graph, entry.key, paths, into=False)]
+    body += [_graph(around, f"Lineage of {entry.name}", paths, up, [entry.key]), _legend()]
+    if entry.code:
+        place, text = entry.code
+        body += [tag("h2", "Transformation" if entry.stage != "bronze" else "Query"), tag("p", tag("code", place))]
+        body.append(tag("div", tag("pre", tag("code", text)), class_="scroll", tabindex="0", role="region",
+                        aria_label=place))  # fmt: skip
+    if entry.files:
+        body += [tag("h2", "Beside it in the lake"), tag("ul", *(tag("li", tag("code", file)) for file in entry.files))]
+    body += [tag("h2", "Latest runs"), _outcomes(entry.outcomes)]
+    trail = [tag("a", f"Catalogue of {catalogue.pipeline}", href=up + INDEX)]
+    return page(f"{entry.name} · {catalogue.pipeline}", body, trail=trail, written=catalogue.written)
+
+
+def _columns(columns: tuple[ColumnInfo, ...] | None) -> Html:
+    if columns is None:
+        return tag("p", "Not in the lake yet: a run brings them.", class_="soft")
+    sources = any(column.source_type for column in columns)
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("code", column.name), scope="row"),
+            tag("td", tag("code", column.type or "")),
+            tag("td", tag("code", column.source_type or "")) if sources else None,
+            tag("td", column.description or ""),
+            tag("td", ", ".join(column.remarks)),
+        )
+        for column in columns
+    ]
+    heads = ("name", "type", *(["type in the source"] if sources else []), "description", "remarks")
+    return grid(f"{len(columns)} columns", heads, rows)
+
+
+def _checks(checks: tuple[CheckInfo, ...]) -> Html:
+    words = {True: ("passed", "good"), False: ("failed", "bad"), None: ("not run yet", "soft")}
+    rows = []
+    for check in checks:
+        word, style = words[check.passed]
+        style = "warn" if check.passed is False and check.severity == "warn" else style
+        rows.append(
+            tag(
+                "tr",
+                tag("th", tag("code", check.name), scope="row"),
+                tag("td", check.severity),
+                tag("td", tag("span", word, class_=style)),
+                tag("td", check.message),
+            )
+        )
+    return grid("With the result of the latest build that ran them", ("check", "severity", "result", "said"), rows)
+
+
+def _check_counts(checks: tuple[CheckInfo, ...]) -> str:
+    if not checks:
+        return ""
+    failed = sum(check.passed is False for check in checks)
+    return f"{failed} of {len(checks)} failed" if failed else f"{len(checks)}"
+
+
+def _links(title: str, graph: Lineage, key: str, paths: Mapping[str, str], *, into: bool) -> Html:
+    edges = graph.into(key) if into else graph.out_of(key)
+    if not edges:
+        return tag("p", f"{title}: nothing.")
+    items = [
+        tag("li", _linked(graph.node(edge.upstream if into else edge.downstream), paths), _view(edge)) for edge in edges
+    ]
+    return join([tag("h3", title), tag("ul", *items)])
+
+
+def _linked(node: Node, paths: Mapping[str, str], up: str = "../") -> Html:
+    target = paths.get(node.key)
+    name = tag("a", node.name, href=up + target) if target else tag("span", node.name)
+    return join([name, tag("span", f" ({node.stage})", class_="soft")])
+
+
+def _view(edge: Edge) -> str:
+    return f", view: {', '.join(edge.views)}" if edge.views else ""
+
+
+def _graph(graph: Lineage, title: str, paths: Mapping[str, str], up: str, chosen: Collection[str] = ()) -> Html:
+    def link(node: Node) -> str | None:
+        return up + paths[node.key] if node.key in paths else None
+
+    drawn = drawing(graph, title=title, link=link, chosen=chosen)
+    return tag("div", drawn, class_="scroll", tabindex="0", role="region", aria_label=f"{title}, drawn")
+
+
+def _legend() -> Html:
+    said = "Lines: solid reads a table as it is now (current), dashed what was landed since the last build (changes), "
+    return tag("p", said, "dotted every landed version (log).", class_="soft")
+
+
+def _as_list(graph: Lineage) -> Html:
+    """The graph in words, for those who cannot see the drawing or would search it."""
+    rows = []
+    for node in graph.nodes:
+        into = [f"{graph.node(edge.upstream).name}{_view(edge)}" for edge in graph.into(node.key)]
+        out = [graph.node(edge.downstream).name for edge in graph.out_of(node.key)]
+        cells = (node.stage, node.detail, "; ".join(into), "; ".join(out))
+        rows.append(tag("tr", tag("th", node.name, scope="row"), *(tag("td", cell) for cell in cells)))
+    heads = ("name", "stage", "how", "made of", "used by")
+    summary = tag("summary", "The same as a list")
+    return tag("details", summary, grid(f"{len(rows)} in {', '.join(STAGE_NAMES.values())}", heads, rows))
+
+
+def _runs(catalogue: Catalogue) -> Html:
+    if not catalogue.runs:
+        return tag("p", "None has been recorded yet.", class_="soft")
+    rows = [
+        tag(
+            "tr",
+            tag("th", str(run["run_id"]), scope="row"),
+            tag("td", _status(str(run["status"]))),
+            tag("td", str(run["trigger"] or "")),
+            tag("td", _time(run["started_at"])),
+            tag("td", _seconds(run["seconds"]), class_="number"),
+            tag("td", _number(run["rows"]), class_="number"),
+            tag("td", ", ".join(run["failed"])),
+        )
+        for run in catalogue.runs
+    ]
+    heads = ("run", "status", "trigger", "started (UTC)", "seconds", "rows read", "failed")
+    return grid(f"The latest {len(rows)}", heads, rows, numbers=("seconds", "rows read"))
+
+
+def _outcomes(outcomes: tuple[Outcome, ...]) -> Html:
+    if not outcomes:
+        return tag("p", "None has been recorded yet.", class_="soft")
+    rows = [
+        tag(
+            "tr",
+            tag("th", outcome.run_id, scope="row"),
+            tag("td", _status(outcome.status)),
+            tag("td", _time(outcome.at)),
+            tag("td", _number(outcome.rows), class_="number"),
+            tag("td", _seconds(outcome.seconds), class_="number"),
+            tag("td", outcome.said),
+        )
+        for outcome in outcomes
+    ]
+    heads = ("run", "status", "started (UTC)", "rows", "seconds", "said")
+    return grid(f"The latest {len(rows)}", heads, rows, numbers=("rows", "seconds"))
+
+
+def _status(status: str) -> Html:
+    style = "good" if status in GOOD else "bad" if status in BAD else "soft"
+    return tag("span", status, class_=style)
+
+
+def _time(at: object) -> str:
+    return str(at or "").partition(".")[0].replace("T", " ").removesuffix("Z").removesuffix("+00:00")
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+def _seconds(value: object) -> str:
+    return f"{value:.1f}" if isinstance(value, int | float) else ""

@@ -1,0 +1,39 @@
+"""`comboi docs`: the catalogue as a folder of pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comboi_core.cli.options import AsJson, Config, console, errors, print_json, reporting
+
+DEFAULT_FOLDER = "catalogue"
+
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help=f"Folder to write; default: {DEFAULT_FOLDER} in the project.")
+]
+Runs = Annotated[int, typer.Option("--runs", min=0, max=1000, help="How many of the latest runs are looked at.")]
+
+
+def docs(out: Out = None, runs: Runs = 20, config: Config = None, as_json: AsJson = False) -> None:
+    """Write a catalogue to browse: tables, datasets, columns, checks, lineage, latest runs."""
+    with reporting(config):
+        from comboi_core.app.catalogue import catalogue
+        from comboi_core.app.catalogue_files import write_site
+        from comboi_core.app.catalogue_pages import INDEX, site
+        from comboi_core.app.workspace import Workspace
+        from comboi_core.config.loader import load
+
+        project = load(config)
+        folder = out or project.root / DEFAULT_FOLDER
+        found = catalogue(Workspace(project), runs=runs)
+        pages = site(found)
+        write_site(folder, pages)
+    if as_json:
+        print_json({"index": str(folder / INDEX), "pages": len(pages), "notes": list(found.notes)})
+        return
+    for note in found.notes:
+        errors.print(f"! {note}", style="yellow", markup=False)
+    console.print(f"✓ {folder / INDEX}: {len(pages)} pages", style="green", markup=False)
