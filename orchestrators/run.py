@@ -7,12 +7,16 @@ from typing import Any
 import azure.durable_functions as df
 
 from comboi_core.domain.errors import InternalError
+from comboi_core.domain.interval import day_before
 from orchestrators.attempts import MESSAGE_LENGTH, attempt
 
 bp = df.Blueprint()
 
 BOOTSTRAP_RETRY = {"attempts": 3, "first_delay": 2, "factor": 3}
 """For the activities around the run itself; the configured policy is known only once the plan is there."""
+
+SHARED = ("run_id", "pipeline", "fence", "started_at", "interval", "full_refresh", "backfill")
+"""What of a run's request its lanes and their items need."""
 
 ITEM_ORCHESTRATORS = {"table": "load_table", "dataset": "build_dataset"}
 
@@ -21,24 +25,26 @@ ITEM_ORCHESTRATORS = {"table": "load_table", "dataset": "build_dataset"}
 def run_pipeline(context):
     """Run a pipeline once.
 
-    Input: `run_id`, `pipeline`, `trigger`, `stage` (or None), `select` (list), `full_refresh`, `backfill` (or None).
+    Input: `run_id`, `pipeline`, `trigger`, `stage` (or None), `select` (list), `full_refresh`, `backfill` (or None),
+    `interval` (`start`, `end`; default: the day before).
     Output: the run's summary, or `{"status": "skipped", "holder": ...}` where another run holds the lease.
     """
     request = context.get_input()
     pipeline = df.EntityId("pipeline", request["pipeline"])
-    started_at = context.current_utc_datetime.isoformat()
+    now = context.current_utc_datetime
+    started_at, interval = now.isoformat(), request.get("interval") or day_before(now)
     lease = yield context.call_entity(pipeline, "begin", {**request, "started_at": started_at})
     if not lease["granted"]:
         context.set_custom_status({"phase": "refused", "holder": lease["holder"]})
         return {"run_id": request["run_id"], "status": "skipped", "holder": lease["holder"]}
-    job = {**request, "fence": lease["fence"]}
+    job = {**request, "fence": lease["fence"], "started_at": started_at, "interval": interval}
     context.set_custom_status({"phase": "planning", "fence": lease["fence"]})
     error = None
     try:
         error = yield from _work(context, job)
     except Exception as unforeseen:
         error = InternalError(f"the orchestration failed: {str(unforeseen)[:MESSAGE_LENGTH]}").record()
-    record = {**job, "started_at": started_at, "finished_at": context.current_utc_datetime.isoformat(), "error": error}
+    record = {**job, "finished_at": context.current_utc_datetime.isoformat(), "error": error}
     recorded = yield from attempt(context, "record_run", record, BOOTSTRAP_RETRY)
     unrecorded = {"status": "failed", "finished_at": record["finished_at"], "error": error or recorded.get("error")}
     summary = {"run_id": request["run_id"], **recorded.get("summary", unrecorded)}
@@ -59,7 +65,7 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
         lanes = []
         for lane in range(wave["lanes"]):
             share = {
-                **{key: job[key] for key in ("run_id", "pipeline", "fence", "full_refresh", "backfill")},
+                **{key: job[key] for key in SHARED},
                 **{key: plan[key] for key in ("plan", "config_hash", "retry")},
                 **{"wave": index, "lane": lane, "page": 0, "failed": 0},
             }
@@ -77,8 +83,7 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
 def run_lane(context):
     """Work through a lane's items one after the other, a page at a time, so that the history stays short.
 
-    Input: `run_id`, `pipeline`, `fence`, `full_refresh`, `backfill`, `plan`, `config_hash`, `retry`, `wave`, `lane`,
-    `page`, `failed`.
+    Input: what is SHARED, `plan`, `config_hash`, `retry`, `wave`, `lane`, `page`, `failed`.
     Output: `failed`, the number of items that failed, and `error`: what kept the lane itself from its work, or None.
     """
     lane = context.get_input()

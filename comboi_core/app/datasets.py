@@ -1,18 +1,31 @@
-"""Building a dataset: transform, deduplicate, check what would be published, publish."""
+"""Building a dataset: transform, deduplicate, quarantine, materialize, check what would be published, publish.
+
+Everything happens on a staged file. Its commit is one step, and what the build has consumed stands in the file itself,
+so that a kill at any instant leaves the old dataset or the new one, and the next build neither skips nor repeats.
+"""
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.app import runfiles
+from comboi_core.app.inputs import Inputs, create_inputs, create_view, relations
 from comboi_core.app.workspace import Workspace
-from comboi_core.config.datasets import DatasetConfig, Input
-from comboi_core.domain.errors import CheckFailed, LakeNotFound
-from comboi_core.domain.names import table_id
-from comboi_core.domain.sql import identifier, literal
+from comboi_core.config.datasets import DatasetConfig
+from comboi_core.config.materialization import Materialization
+from comboi_core.domain.errors import CheckFailed, DedupeError, MaterializationRefused
+from comboi_core.domain.ports import Lake
+from comboi_core.domain.sql import literal, qualified
+from comboi_core.lake.published import OPTIONS, Published, read_published, refuse_overtaken, write_options
+from comboi_core.transforms.materialize import Moment, next_dataset
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,122 +33,298 @@ if TYPE_CHECKING:
     from comboi_core.quality.checks import CheckResult
 
 RESULT, SURVIVORS, CROSSWALK = "_comboi_result", "_comboi_survivors", "_comboi_crosswalk"
+GOOD, BAD = "_comboi_good", "_comboi_bad"
+BUILD = "_build"
+"""The column that tells which build has put a row into quarantine."""
+_TELLING = (CheckFailed, DedupeError, MaterializationRefused)
+"""Errors that leave something to look at: they are recorded with what the build has found so far."""
+_READS_INTERVAL = re.compile(r"getvariable\s*\(\s*'interval_(?:start|end)'\s*\)", re.IGNORECASE)
 
 Payload = dict[str, Any]
+
+
+@dataclass
+class Build:
+    """One build of one dataset on one connection.
+
+    Attributes:
+        published: The dataset as it is now, or None.
+        inputs: What the build reads; the views stand in `con`.
+        path: Where the dataset is published in `lake`.
+        details: What the run record shows beyond figures: checks, deduplication, quarantine.
+    """
+
+    workspace: Workspace
+    con: DuckDBPyConnection
+    dataset: DatasetConfig
+    job: Payload
+    moment: Moment
+    published: Published | None
+    inputs: Inputs
+    lake: Lake
+    path: str
+    details: Payload = field(default_factory=lambda: {"checks": [], "duplicates": None, "quarantined": 0})
+
+    @property
+    def number(self) -> int:
+        """Counts the builds of the dataset."""
+        return self.published.build + 1 if self.published else 1
+
+    @property
+    def previous(self) -> str | None:
+        """A FROM item: the dataset that goes into the next one; None where none does.
+
+        A full refresh begins anew, but for a dataset that is built interval by interval: its result is never all of it.
+        """
+        how = self.dataset.materialization
+        anew = self.job["full_refresh"] and not how.time_granularity
+        if self.published is None or anew or not how.incremental:
+            return None
+        return f"read_parquet({literal(self.lake.uri(self.path))})"
+
+    @property
+    def how(self) -> Materialization:
+        """The materialization, with what follows from the inputs filled in."""
+        how = self.dataset.materialization
+        if how.strategy != "scd2" or how.close_missing is not None:
+            return how
+        partial = any(item.view == "changes" for item in self.dataset.inputs)
+        return how.model_copy(update={"close_missing": not partial})
+
+    def beside(self, kind: str, ending: str = "parquet") -> str:
+        """Return the path of a file that belongs to the dataset, e.g. its crosswalk."""
+        return f"{self.path.removesuffix('.parquet')}.{kind}.{ending}"
 
 
 def build(workspace: Workspace, job: Payload) -> Payload:
     """Build a dataset and put it in place in one step, if its checks pass; else the published one stays as it is.
 
+    An execution that comes after another one of the same run has published gives that one's answer.
+
     Args:
-        job: `run_id`, `item` (`name`, `stage`), `manifests` (`source.table` -> the committed manifest's path, or None).
+        job: `run_id`, `fence`, `started_at`, `interval` (`start`, `end`), `full_refresh`, `item` (`name`, `stage`),
+            `manifests` (`source.table` -> the committed manifest's path, or None).
 
     Returns:
-        `rows`, `bytes`, `path`, `details` (path of the checks' results and the deduplication report), and `error` if a
-        check failed.
+        `rows`, `bytes`, `path`, `details` (path of the checks' results and the deduplication report), and `error` if
+        nothing was published.
     """
     stage, dataset = workspace.project.dataset(job["item"]["name"])
-    details: Payload = {"checks": [], "duplicates": None}
-    try:
-        with workspace.duckdb() as con:
-            inputs, rows_read = _create_inputs(workspace, con, dataset, job["manifests"])
-            details["rows_read"] = rows_read
-            published = _publish(workspace, con, dataset, inputs, details)
-    except CheckFailed as failed:
-        published = {"error": failed.record()}
-    lake = workspace.lake("bronze")
-    path = runfiles.details_path(job["run_id"], dataset.name, secrets.token_hex(4))
-    runfiles.write_json(lake, path, details)
-    return {**published, "details": path}
+    lake, path = workspace.lake(stage), workspace.project.dataset_path(dataset.name)
+    with workspace.duckdb() as con:
+        published = read_published(con, lake, path)
+        if published and published.run_id == job["run_id"]:
+            details = runfiles.read_json(workspace.lake("bronze"), published.details)
+            return {"rows": details["rows"], "bytes": details["bytes"], "path": path, "details": published.details}
+        work = open_build(workspace, con, dataset, job, published)
+        details_path = runfiles.details_path(job["run_id"], dataset.name, secrets.token_hex(4))
+        try:
+            _publish(work, details_path)
+            answer = {key: work.details[key] for key in ("rows", "bytes")} | {"path": path}
+        except _TELLING as failed:
+            runfiles.write_json(workspace.lake("bronze"), details_path, work.details)
+            answer = {"error": failed.record()}
+    lake.tidy()
+    return answer | {"details": details_path}
 
 
-def _create_inputs(
-    workspace: Workspace, con: DuckDBPyConnection, dataset: DatasetConfig, manifests: Mapping[str, str | None]
-) -> tuple[dict[str, str], int]:
-    """Create a view per input, named as its alias; return alias -> quoted name, and how many rows lie behind them."""
-    rows_read = 0
-    for item in dataset.inputs:
-        if item.dataset is not None:
-            sql, rows = _dataset_input(workspace, con, dataset, item.dataset)
-        else:
-            sql, rows = _bronze_input(workspace, con, dataset, item, manifests)
-        con.execute(f"CREATE VIEW {identifier(item.alias)} AS {sql}")
-        rows_read += rows
-    return {item.alias: identifier(item.alias) for item in dataset.inputs}, rows_read
-
-
-def _dataset_input(workspace: Workspace, con: DuckDBPyConnection, dataset: DatasetConfig, name: str) -> tuple[str, int]:
-    stage, _ = workspace.project.dataset(name)
-    lake, path = workspace.lake(stage), workspace.project.dataset_path(name)
-    if not lake.exists(path):
-        raise LakeNotFound(f"{dataset.name}: its input '{name}' has not been published yet")
-    lake.attach(con)
-    sql = f"SELECT * FROM read_parquet({literal(lake.uri(path))})"
-    return sql, con.execute(f"SELECT count(*) FROM ({sql})").fetchone()[0]
-
-
-def _bronze_input(
+def open_build(
     workspace: Workspace,
     con: DuckDBPyConnection,
     dataset: DatasetConfig,
-    item: Input,
-    manifests: Mapping[str, str | None],
-) -> tuple[str, int]:
-    from comboi_core.lake.bronze import read_manifest, view_sql
+    job: Payload,
+    published: Published | None,
+    *,
+    sample: int | None = None,
+) -> Build:
+    """Create the views of the inputs, and the variables of the run's interval.
 
-    name = table_id(str(item.source), str(item.table))
-    path = manifests.get(name)
-    if path is None:
-        raise LakeNotFound(f"{dataset.name}: its input '{name}' has not been landed yet")
-    lake = workspace.lake("bronze")
-    lake.attach(con)
-    manifest = read_manifest(lake, path)
-    return view_sql(lake, manifest, item.view), sum(file.rows for file in manifest.files)
-
-
-def _publish(
-    workspace: Workspace, con: DuckDBPyConnection, dataset: DatasetConfig, inputs: dict[str, str], details: Payload
-) -> Payload:
-    from comboi_core.quality.checks import run_checks
-    from comboi_core.transforms.scripts import find_script, run_script, user_errors
-
-    folder = workspace.project.transformations_folder
-    script = find_script(folder, dataset.script_name)
+    Args:
+        sample: So many rows of each input at most.
+    """
+    interval = {name: datetime.fromisoformat(job["interval"][name]) for name in ("start", "end")}
+    for name, value in interval.items():
+        con.execute(f"SET VARIABLE interval_{name} = {literal(value.isoformat())}::TIMESTAMPTZ")
+    consumed = published.inputs if published and not job["full_refresh"] else {}
+    inputs = create_inputs(workspace, con, dataset, job["manifests"], consumed=consumed, sample=sample)
     stage, _ = workspace.project.dataset(dataset.name)
-    lake, path = workspace.lake(stage), workspace.project.dataset_path(dataset.name)
-    with user_errors(script, con, inputs):
-        run_script(con, script, inputs, into=RESULT)
+    work = Build(
+        workspace=workspace,
+        con=con,
+        dataset=dataset,
+        job=job,
+        moment=Moment(datetime.fromisoformat(job["started_at"]), **interval),
+        published=published,
+        inputs=inputs,
+        lake=workspace.lake(stage),
+        path=workspace.project.dataset_path(dataset.name),
+    )
+    work.details["rows_read"] = inputs.rows
+    return work
+
+
+def _publish(work: Build, details_path: str) -> None:
+    """Make the next state of the dataset, check it, and put it and what belongs to it in place."""
+    with work.lake.stage(work.path) as staged, transformed(work) as batch:
+        sql = _next(work, batch)
+        if sql:
+            state = Published(
+                build=work.number,
+                run_id=work.job["run_id"],
+                fence=work.job["fence"],
+                built_at=work.job["started_at"],
+                inputs=work.inputs.versions,
+                details=details_path,
+            )
+            with _user_errors(work):
+                work.con.execute(f"COPY ({sql}) TO {literal(str(staged))} ({write_options(state)})")
+        relation = f"read_parquet({literal(str(staged))})" if sql else str(work.previous)
+        check(work, relation)
+        work.details["rows"] = _count(work, qualified(work.dataset.name))
+        _refuse_emptying(work)
+        work.details["bytes"] = staged.stat().st_size if sql else 0
+        work.details["unchanged"] = sql is None
+        if sql:
+            refuse_overtaken(work.con, work.lake, work.path, work.job["fence"])
+            _publish_beside(work)
+        runfiles.write_json(work.workspace.lake("bronze"), details_path, work.details)
+
+
+@contextmanager
+def transformed(work: Build) -> Iterator[str]:
+    """Run the transformation, the deduplication and the quarantine; give a FROM item for the rows that they leave.
+
+    Where it is read more than once, it is written to a scratch file first, which keeps the memory bounded.
+    """
+    _transform(work)
     result = RESULT
-    if dataset.splink:
-        with user_errors(script, con, inputs):
-            details["duplicates"] = _deduplicate(con, dataset)
-        result = SURVIVORS
-    with lake.stage(path) as staged:
-        with user_errors(script, con, inputs):
-            con.execute(f"COPY (FROM {result}) TO {literal(str(staged))} (FORMAT parquet, COMPRESSION zstd)")
-        con.execute(f"CREATE VIEW {identifier(dataset.name)} AS SELECT * FROM read_parquet({literal(str(staged))})")
-        results = run_checks(con, dataset.name, dataset.checks, scripts_folder=folder / "quality")
-        details["checks"] = [asdict(check) for check in results]
-        rows = con.execute(f"SELECT count(*) FROM {identifier(dataset.name)}").fetchone()[0]
-        _refuse_failures(dataset, results)
-        _refuse_emptying(workspace, con, dataset, rows)
-        if dataset.splink:
-            _publish_crosswalk(con, lake, path)
-        size = staged.stat().st_size
-    lake.tidy()
-    return {"rows": rows, "bytes": size, "path": path}
+    with tempfile.TemporaryDirectory(dir=_spill(work.con)) as folder:
+        if work.dataset.splink:
+            _deduplicate(work)
+            result = SURVIVORS
+        several = work.dataset.materialization.incremental
+        quarantines = any(check.on_fail == "quarantine" for check in work.dataset.checks)
+        if several or (quarantines and result == RESULT):
+            scratch = literal(str(Path(folder) / "batch.parquet"))
+            with _user_errors(work):
+                work.con.execute(f"COPY (FROM {result}) TO {scratch} ({OPTIONS})")
+            result = f"read_parquet({scratch})"
+        if quarantines:
+            _quarantine(work, result)
+            result = GOOD
+        yield result
 
 
-def _deduplicate(con: DuckDBPyConnection, dataset: DatasetConfig) -> Payload:
+def _transform(work: Build) -> None:
+    from comboi_core.transforms.scripts import find_script, run_script
+
+    script = find_script(work.workspace.project.transformations_folder, work.dataset.script_name)
+    how = work.dataset.materialization
+    whole = not how.incremental or (work.job["full_refresh"] and not how.time_granularity)
+    if whole and _READS_INTERVAL.search(script.read_text(errors="replace")):
+        raise MaterializationRefused(
+            f"{work.dataset.name}: {script} reads the run's interval, but the result replaces the whole dataset",
+            remedy="Choose a materialization that keeps what lies outside: delete+insert with time_granularity.",
+        )
+    run_script(work.con, script, work.inputs.views, into=RESULT)
+
+
+@contextmanager
+def _user_errors(work: Build) -> Iterator[None]:
+    """Point what goes wrong while the lazy result is read to the user's file and line."""
+    from comboi_core.transforms.scripts import find_script, user_errors
+
+    script = find_script(work.workspace.project.transformations_folder, work.dataset.script_name)
+    with user_errors(script, work.con, work.inputs.views):
+        yield
+
+
+def _deduplicate(work: Build) -> None:
     from comboi_core.dedupe.splink_dedupe import deduplicate
 
-    return asdict(deduplicate(con, RESULT, dataset.splink, into=SURVIVORS, crosswalk=CROSSWALK))
+    with _user_errors(work):
+        found = deduplicate(work.con, RESULT, work.dataset.splink, into=SURVIVORS, crosswalk=CROSSWALK)
+    work.details["duplicates"] = asdict(found)
 
 
-def _publish_crosswalk(con: DuckDBPyConnection, lake: Any, path: str) -> None:
-    """Put the crosswalk (record -> cluster) beside the dataset, so that no merge is invisible."""
-    with lake.stage(path.removesuffix(".parquet") + ".crosswalk.parquet") as staged:
-        con.execute(f"COPY (FROM {CROSSWALK}) TO {literal(str(staged))} (FORMAT parquet, COMPRESSION zstd)")
+def _next(work: Build, batch: str) -> str | None:
+    """Return the SELECT for the dataset's next state; None where the published one stays as it is."""
+    how, previous = work.how, work.previous
+    if previous and how.strategy == "append" and work.inputs.versions and work.inputs.versions == work.published.inputs:
+        return None  # these very inputs were appended before
+    if previous and not _count(work, batch):
+        if how.close_missing and not work.dataset.allow_empty:
+            raise CheckFailed(
+                f"{work.dataset.name}: the result has no rows, which would end every version; nothing was published",
+                remedy="Look upstream; if it is meant to be empty, set `allow_empty: true` on the dataset.",
+            )
+        if not how.time_granularity and not how.close_missing:
+            return None
+    with _user_errors(work):
+        return next_dataset(work.con, how, work.moment, dataset=work.dataset.name, batch=batch, published=previous)
+
+
+def check(work: Build, relation: str) -> None:
+    """Run the checks on a FROM item, which the scripts know by the dataset's name.
+
+    Raises:
+        CheckFailed: a check with severity `error` failed.
+    """
+    from comboi_core.quality.checks import run_checks
+
+    work.con.execute(f"{create_view(work.con, work.dataset.name)} FROM {relation}")
+    results = run_checks(
+        work.con,
+        work.dataset.name,
+        work.dataset.checks,
+        scripts_folder=work.workspace.project.transformations_folder / "quality",
+        now=work.moment.started_at,
+        previous_rows=work.published.rows if work.published else None,
+        relations=relations(work.workspace, work.con, work.dataset, work.job["manifests"]),
+        sensitive=sensitive(work.dataset),
+    )
+    work.details["checks"] += [asdict(result) for result in results]
+    _refuse_failures(work.dataset, results)
+
+
+def sensitive(dataset: DatasetConfig) -> frozenset[str]:
+    """Return the columns whose values no report shows."""
+    return frozenset(column.name for column in dataset.columns if column.sensitive)
+
+
+def _quarantine(work: Build, batch: str) -> None:
+    from comboi_core.quality.quarantine import quarantine
+
+    results = quarantine(
+        work.con,
+        batch,
+        work.dataset.checks,
+        good=GOOD,
+        bad=BAD,
+        relations=relations(work.workspace, work.con, work.dataset, work.job["manifests"]),
+        sensitive=sensitive(work.dataset),
+    )
+    work.details["checks"] += [asdict(result) for result in results]
+    work.details["quarantined"] = _count(work, BAD)
+
+
+def _publish_beside(work: Build) -> None:
+    """Put in place what belongs to the dataset, before the dataset itself: a build that is killed does it again."""
+    if work.dataset.splink:  # so that no merge is invisible
+        _copy(work, f"FROM {CROSSWALK}", work.beside("crosswalk"))
+    if any(check.on_fail == "quarantine" for check in work.dataset.checks):
+        path, number = work.beside("quarantine"), work.number
+        sql = f"SELECT *, {number} AS {BUILD} FROM {BAD}"
+        if work.previous and work.lake.exists(path):
+            # Rows of this very number are of a build that was killed before it published.
+            kept = f"SELECT * FROM read_parquet({literal(work.lake.uri(path))}) WHERE {BUILD} < {number}"
+            sql = f"{kept} UNION ALL BY NAME {sql}"
+        _copy(work, sql, path)
+
+
+def _copy(work: Build, sql: str, path: str) -> None:
+    with work.lake.stage(path) as staged:
+        work.con.execute(f"COPY ({sql}) TO {literal(str(staged))} ({OPTIONS})")
 
 
 def _refuse_failures(dataset: DatasetConfig, results: list[CheckResult]) -> None:
@@ -145,15 +334,22 @@ def _refuse_failures(dataset: DatasetConfig, results: list[CheckResult]) -> None
         raise CheckFailed(f"{dataset.name}: {failed[0].name}: {failed[0].message}{more}; nothing was published")
 
 
-def _refuse_emptying(workspace: Workspace, con: DuckDBPyConnection, dataset: DatasetConfig, rows: int) -> None:
+def _refuse_emptying(work: Build) -> None:
     """An empty result over a full dataset is nearly always a mistake upstream, so it has to be allowed by name."""
-    stage, _ = workspace.project.dataset(dataset.name)
-    lake, path = workspace.lake(stage), workspace.project.dataset_path(dataset.name)
-    if rows or dataset.allow_empty or not lake.exists(path):
+    if work.details["rows"] or work.dataset.allow_empty or not work.published or not work.published.rows:
         return
-    before = con.execute(f"SELECT count(*) FROM read_parquet({literal(lake.uri(path))})").fetchone()[0]
-    if before:
-        raise CheckFailed(
-            f"{dataset.name}: the result has no rows, the published one has {before}; nothing was published",
-            remedy="Look upstream; if it is meant to be empty, set `allow_empty: true` on the dataset.",
-        )
+    raise CheckFailed(
+        f"{work.dataset.name}: the result has no rows, the published one has {work.published.rows}; "
+        "nothing was published",
+        remedy="Look upstream; if it is meant to be empty, set `allow_empty: true` on the dataset.",
+    )
+
+
+def _count(work: Build, relation: str) -> int:
+    return work.con.execute(f"SELECT count(*) FROM {relation}").fetchone()[0]
+
+
+def _spill(con: DuckDBPyConnection) -> str:
+    folder = con.execute("SELECT current_setting('temp_directory')").fetchone()[0]
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return folder

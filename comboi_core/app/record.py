@@ -72,7 +72,7 @@ def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None
     outcomes = dict(live or {}) | {item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])}
     planned = [item for wave in plan["waves"] for lane in wave["lanes"] for item in lane]
     record = {key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error")}
-    record |= {key: run.get(key) for key in ("stage", "select", "full_refresh")}
+    record |= {key: run.get(key) for key in ("stage", "select", "full_refresh", "interval")}
     record |= {"config_hash": plan.get("config_hash"), "failure_policy": plan.get("failure_policy")}
     record["tables"] = [_table(item, outcomes.get(item["name"])) for item in planned if item["kind"] == "table"]
     record["datasets"] = [

@@ -41,13 +41,21 @@ def run(
     stage: StageName = None,
     select: Select = None,
     full_refresh: FullRefresh = False,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Start of the interval that windowed datasets build; UTC.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Its end, exclusive; default: yesterday as a whole.")] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline now, with live progress."""
-    request = {"stage": stage, "select": select or [], "full_refresh": full_refresh}
+    if (start is None) != (end is None):
+        raise typer.BadParameter("--from and --to go together")
+    request: dict[str, Any] = {"stage": stage, "select": select or [], "full_refresh": full_refresh}
+    if start is not None:
+        request["interval"] = {"from": start, "to": end}
     run_and_show(request, config, url, key, as_json)
 
 

@@ -257,6 +257,13 @@ class CheckFailed(ComboiError):
     remedy = "Look at the failing rows in the run record; correct the data, the transformation or the check."
 
 
+class MaterializationRefused(ComboiError):
+    """A build's result cannot become the dataset as its materialization says; nothing of it was published."""
+
+    code = "materialization_refused"
+    remedy = "Correct the transformation or the dataset's `materialization:` as the message says."
+
+
 class DedupeError(ComboiError):
     """Splink cannot work with these settings or this data."""
 

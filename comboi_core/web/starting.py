@@ -12,13 +12,14 @@ from typing import Any
 from comboi_core.app.planning import plan_waves
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import RequestInvalid, RunRefused
+from comboi_core.domain.interval import Interval, parse
 from comboi_core.domain.names import did_you_mean, run_id
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import ENDED, Hub
 
 log = logging.getLogger(f"{LOGGER}.web")
 
-REQUEST_KEYS = {"stage": str, "select": list, "full_refresh": bool, "backfill": dict}
+REQUEST_KEYS = {"stage": str, "select": list, "full_refresh": bool, "backfill": dict, "interval": dict}
 MAX_BODY = 100_000
 PATIENCE = 10.0
 """Seconds that a start waits to learn whether its run got the lease; after that the run's own status tells."""
@@ -52,7 +53,20 @@ def parse_request(body: bytes) -> dict[str, Any]:
         "select": select,
         "full_refresh": bool(request.get("full_refresh")),
         "backfill": _backfill(request),
+        "interval": _interval(request),
     }
+
+
+def _interval(request: dict[str, Any]) -> Interval | None:
+    interval = request.get("interval")
+    if interval is None:
+        return None
+    if set(interval) != {"from", "to"} or not all(isinstance(value, str) for value in interval.values()):
+        raise RequestInvalid('interval: expected {"from": "...", "to": "..."}, dates or moments as text')
+    try:
+        return parse(interval["from"], interval["to"])
+    except ValueError as error:
+        raise RequestInvalid(f"interval: {error}") from None
 
 
 def _backfill(request: dict[str, Any]) -> dict[str, str] | None:

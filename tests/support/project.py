@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -145,7 +145,7 @@ class Project:
     def copy(self, folder: Path) -> Project:
         """Copy everything, state included."""
         shutil.copytree(self.folder, folder)
-        return Project(folder, dict(self.env))
+        return replace(self, folder=folder, env=dict(self.env))
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of a comboi command."""

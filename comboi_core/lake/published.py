@@ -1,0 +1,75 @@
+"""Published datasets: one Parquet file each, which says itself what it was made of.
+
+What a build has consumed has to move together with its rows: were it remembered anywhere else, a kill between the two
+would append changes twice or never. So it stands in the Parquet file's own metadata, put in place by the same commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from comboi_core.domain.errors import LeaseLost
+from comboi_core.domain.ports import Lake
+from comboi_core.domain.sql import literal
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_KEY = "comboi"
+OPTIONS = "FORMAT parquet, COMPRESSION zstd"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a published file says of itself.
+
+    Attributes:
+        build: Counts the builds of the dataset; 0 for a file that comboi did not write.
+        run_id: The run that built it.
+        fence: That run's fence.
+        built_at: Its start, ISO 8601.
+        inputs: What it has read: `source.table` -> sequence of the load, or dataset -> number of its build.
+        details: Path of the build's details among the run's working files, for an execution that comes later.
+        rows: Number of rows.
+    """
+
+    build: int = 0
+    run_id: str = ""
+    fence: int = 0
+    built_at: str | None = None
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    details: str = ""
+    rows: int = 0
+
+
+def read_published(con: DuckDBPyConnection, lake: Lake, path: str) -> Published | None:
+    """Return what the dataset at `path` says of itself, or None where there is none.
+
+    Raises:
+        LakeUnavailable: the lake does not answer.
+    """
+    if not lake.exists(path):
+        return None
+    lake.attach(con)
+    file = literal(lake.uri(path))
+    rows = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({file})").fetchone()[0]
+    found = con.execute(
+        f"SELECT decode(value) FROM parquet_kv_metadata({file}) WHERE key = encode({literal(_KEY)})"
+    ).fetchone()
+    return Published(**json.loads(found[0]) | {"rows": int(rows)}) if found else Published(rows=int(rows))
+
+
+def write_options(state: Published) -> str:
+    """Return the options of the COPY that writes a dataset's file."""
+    said = {key: value for key, value in asdict(state).items() if key != "rows"}
+    return f"{OPTIONS}, KV_METADATA {{{_KEY}: {literal(json.dumps(said, sort_keys=True))}}}"
+
+
+def refuse_overtaken(con: DuckDBPyConnection, lake: Lake, path: str, fence: int) -> None:
+    """Raise LeaseLost where a newer run has published meanwhile: this one lost its lease, and its result is older."""
+    now = read_published(con, lake, path)
+    if now and now.fence > fence:
+        raise LeaseLost(f"a newer run ({now.run_id}) has published {path} already")

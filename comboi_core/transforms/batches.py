@@ -1,0 +1,150 @@
+"""What a batch of rows has to be like for its materialization: what would lose or double a row is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from comboi_core.config.materialization import Materialization
+from comboi_core.domain.errors import MaterializationRefused
+from comboi_core.domain.sql import identifier, identifiers, literal
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_MOST_SHOWN = 5
+_FLOATING = {"FLOAT", "DOUBLE"}
+_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
+
+Columns = Mapping[str, str]
+"""Names to DuckDB types, in order."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a build happens.
+
+    Attributes:
+        started_at: Start of the run, in UTC; the same for every attempt.
+        start: Start of the run's interval, in UTC.
+        end: Its end, exclusive.
+    """
+
+    started_at: datetime
+    start: datetime
+    end: datetime
+
+
+def columns_of(con: DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """Return a relation's columns with their types, in order."""
+    return {name: kind for name, kind, *_ in con.execute(f"DESCRIBE FROM {relation}").fetchall()}
+
+
+def same(keys: tuple[str, ...], left: str, right: str) -> str:
+    """Return the condition that two relations agree on the keys; NULL is a value."""
+    return " AND ".join(f"{left}.{identifier(key)} IS NOT DISTINCT FROM {right}.{identifier(key)}" for key in keys)
+
+
+def inside(how: Materialization, moment: Moment) -> str:
+    """Return the condition that a row lies in the run's interval."""
+    column = identifier(str(how.incremental_key))
+    if how.time_granularity == "date":
+        last: date = (moment.end - timedelta(microseconds=1)).date()
+        return f"{column}::DATE BETWEEN DATE '{moment.start.date()}' AND DATE '{last}'"
+    start, end = (literal(bound.isoformat()) for bound in (moment.start, moment.end))
+    return f"{column}::TIMESTAMPTZ >= {start}::TIMESTAMPTZ AND {column}::TIMESTAMPTZ < {end}::TIMESTAMPTZ"
+
+
+def latest_per_key(con: DuckDBPyConnection, how: Materialization, found: Columns, batch: str, dataset: str) -> str:
+    """Return a FROM item with one row per key, the latest by `incremental_key`; raise where nothing tells which."""
+    key = identifiers(how.unique_key)
+    repeated = con.execute(
+        f"SELECT {key}, count(*) FROM {batch} GROUP BY {key} HAVING count(*) > 1 ORDER BY ALL LIMIT {_MOST_SHOWN}"
+    ).fetchall()
+    if not repeated:
+        return batch
+    if how.incremental_key is None:
+        shown = "; ".join(f"{', '.join(map(str, row[:-1]))} ({row[-1]} times)" for row in repeated)
+        raise MaterializationRefused(
+            f"{dataset}: the result has several rows with one {', '.join(how.unique_key)}: {shown}",
+            remedy="Make the key unique in the transformation, or name the column that tells the latest row: "
+            "incremental_key:.",
+        )
+    rest = identifiers(name for name in found if name != how.incremental_key)
+    return (
+        f"(SELECT * FROM {batch} QUALIFY row_number() OVER (PARTITION BY {key} "
+        f"ORDER BY {identifier(how.incremental_key)} DESC NULLS LAST, {rest}) = 1)"
+    )
+
+
+def refuse_columns(how: Materialization, found: Columns, dataset: str, *, own: tuple[str, ...]) -> None:
+    """Raise MaterializationRefused where a column is missing, or is called like one of strategy scd2's `own`."""
+    lower = {name.lower() for name in found}
+    named = {"unique_key": how.unique_key, "update": how.update or (), "incremental_key": (how.incremental_key,)}
+    for key, names in named.items():
+        for name in filter(None, names):
+            if name.lower() not in lower:
+                raise MaterializationRefused(
+                    f"{dataset}: materialization.{key}: the result has no column '{name}'; it has {', '.join(found)}",
+                    remedy="Select the column in the transformation, or correct the materialization.",
+                )
+    taken = [name for name in found if name.lower() in own] if how.strategy == "scd2" else []
+    if taken:
+        raise MaterializationRefused(
+            f"{dataset}: the result has a column '{taken[0]}', which strategy scd2 adds itself",
+            remedy="Rename the column in the transformation.",
+        )
+
+
+def refuse_null_keys(con: DuckDBPyConnection, how: Materialization, batch: str, dataset: str) -> None:
+    """Raise MaterializationRefused where a key, or the time of a version, is NULL."""
+    for place, columns in (("unique_key", how.unique_key), ("incremental_key", (how.incremental_key,))):
+        if place == "incremental_key" and (how.strategy != "scd2" or how.incremental_key is None):
+            continue
+        null = " OR ".join(f"{identifier(str(name))} IS NULL" for name in columns)
+        count = con.execute(f"SELECT count(*) FROM {batch} WHERE {null}").fetchone()[0]
+        if count:
+            raise MaterializationRefused(
+                f"{dataset}: {_rows(count, 'has', 'have')} no {', '.join(map(str, columns))} ({place})",
+                remedy="Leave such rows out in the transformation, or quarantine them: "
+                "not_null with on_fail: quarantine.",
+            )
+
+
+def refuse_outside(con: DuckDBPyConnection, how: Materialization, moment: Moment, batch: str, dataset: str) -> None:
+    """Raise MaterializationRefused where rows lie outside of the run's interval."""
+    outside = f"SELECT count(*) FROM {batch} WHERE ({inside(how, moment)}) IS NOT TRUE"
+    count = con.execute(outside).fetchone()[0]
+    if count:
+        raise MaterializationRefused(
+            f"{dataset}: {_rows(count, 'lies', 'lie')} outside of the run's interval "
+            f"[{moment.start.isoformat()}, {moment.end.isoformat()}) by {how.incremental_key}: they would be doubled",
+            remedy="Filter by the interval in the transformation: "
+            "getvariable('interval_start'), getvariable('interval_end').",
+        )
+
+
+def refuse_types(con: DuckDBPyConnection, found: Columns, before: Columns, dataset: str) -> None:
+    """Raise MaterializationRefused where a column's type became one that would change published values."""
+    known = {name.lower(): kind for name, kind in before.items()}
+    for name, kind in found.items():
+        was = known.get(name.lower(), kind)
+        if was == kind or kind == '"NULL"':
+            continue
+        both = con.execute(f"DESCRIBE (SELECT NULL::{was} AS x UNION ALL SELECT NULL::{kind})").fetchone()[1]
+        changes_values = both in _FLOATING and not {was, kind} <= _FLOATING
+        if not (_is_number(was) and _is_number(kind)) or changes_values:
+            raise MaterializationRefused(
+                f"{dataset}: the column {name} was {was} and is {kind} now",
+                remedy=f"Cast it in the transformation ({name}::{was}), or build the dataset anew with --full-refresh.",
+            )
+
+
+def _is_number(kind: str) -> bool:
+    return kind.startswith("DECIMAL") or kind in _FLOATING or kind.removeprefix("U") in _WHOLE
+
+
+def _rows(count: int, one: str, many: str) -> str:
+    return f"1 row {one}" if count == 1 else f"{count} rows {many}"

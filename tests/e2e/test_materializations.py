@@ -1,0 +1,147 @@
+"""Incremental datasets over whole runs: every strategy in one project, with changes, kills and doubled executions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from tests.support.killing import instants, kill_and_run_again, prepare
+from tests.support.project import Project, change, refill
+
+NEW = [{"alias": "news", "source": "shop", "table": "orders", "view": "changes"}]
+NOW = [{"alias": "customers", "source": "shop", "table": "customers"}]
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "merged": {"inputs": NEW, "materialization": {"strategy": "merge", "unique_key": ["order_id"]}},
+    "appended": {"inputs": NEW, "materialization": {"strategy": "append"}},
+    "by_customer": {
+        "inputs": NEW,
+        "materialization": {"strategy": "delete+insert", "incremental_key": "customer_id"},
+    },
+    "versions": {"inputs": NOW, "materialization": {"strategy": "scd2", "unique_key": ["customer_id"]}},
+}
+SCRIPTS = dict.fromkeys(STRATEGIES, "SELECT * FROM news\n") | {"versions": "SELECT * FROM customers\n"}
+
+
+class Datasets(Project):
+    """A project with a dataset per strategy."""
+
+    @classmethod
+    def create(cls, folder: Path, uri: str) -> Datasets:
+        """See Project.create."""
+        project = super().create(folder, uri)
+        silver = [{"name": name, **body} for name, body in STRATEGIES.items()]
+        project.write("configs/transformations.yml", yaml.safe_dump({"silver": silver}))
+        for name, text in SCRIPTS.items():
+            project.write(f"transformations/{name}.sql", text)
+        return project
+
+    def contents(self) -> dict[str, list[tuple]]:
+        """See Project.contents; without the times of versions, which are those of the runs."""
+        found = super().contents()
+        found["versions"] = sorted({(*row[:-3], row[-1]) for row in found.get("versions", [])}, key=repr)
+        return found
+
+
+@pytest.fixture
+def datasets(tmp_path: Path, database: EmbeddedPostgres) -> Project:
+    refill(database)
+    return Datasets.create(tmp_path / "project", database.uri)
+
+
+def test_each_strategy_follows_the_changes(datasets: Project, database: EmbeddedPostgres):
+    datasets.run()
+    first = datasets.contents()
+    assert first["merged"] == first["appended"] == first["by_customer"] == first["shop.orders"]
+    change(database)
+    record = datasets.run()
+    then = datasets.contents()
+    assert then["merged"] == then["shop.orders"]
+    changed = [row for row in then["shop.orders"] if row not in first["shop.orders"]]
+    assert len(changed) == 900
+    assert then["appended"] == sorted([*first["appended"], *changed], key=repr)
+    customers = {row[1] for row in changed}
+    kept = [row for row in first["by_customer"] if row[1] not in customers]
+    assert then["by_customer"] == sorted([*kept, *changed], key=repr)
+    versions = then["versions"]
+    assert [row[:-1] for row in versions if row[-1]] == then["shop.customers"]
+    assert [row[:-1] for row in versions if not row[-1]] == [
+        row for row in first["shop.customers"] if row not in then["shop.customers"]
+    ]
+    read = {item["name"]: item["rows_read"] for item in record["datasets"]}
+    assert read["merged"] == 900, "only what was landed since the last build is read"
+
+
+def test_a_run_without_news_changes_nothing_and_a_full_refresh_begins_anew(
+    datasets: Project, database: EmbeddedPostgres
+):
+    datasets.run()
+    change(database)
+    datasets.run()
+    before, files = datasets.contents(), sorted((datasets.folder / "lake/silver").rglob("*.parquet"))
+    bytes_before = {path.name: path.read_bytes() for path in files}
+    datasets.run()
+    assert datasets.contents() == before
+    assert all(path.read_bytes() == bytes_before[path.name] for path in files if path.stem != "versions")
+    datasets.run("silver", "--full-refresh")
+    anew = datasets.contents()
+    assert anew["appended"] == anew["merged"] == anew["by_customer"] == anew["shop.orders"] == before["merged"]
+    assert all(row[-1] for row in anew["versions"])
+
+
+def test_an_interval_is_built_again_and_the_rest_stays(datasets: Project):
+    days = {
+        "name": "days",
+        "inputs": [{"alias": "orders", "source": "shop", "table": "orders"}],
+        "materialization": {
+            "strategy": "delete+insert",
+            "incremental_key": "updated_at",
+            "time_granularity": "timestamp",
+        },
+    }
+    datasets.write("configs/transformations.yml", yaml.safe_dump({"silver": [days]}))
+    datasets.write(
+        "transformations/days.sql",
+        "SELECT * FROM orders WHERE updated_at >= getvariable('interval_start') "
+        "AND updated_at < getvariable('interval_end')\n",
+    )
+    first = datasets.run("--from", "2026-01-01", "--to", "2026-01-03")
+    assert first["interval"] == {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-03T00:00:00+00:00"}
+    assert first["datasets"][0]["rows"] == 2 * 1440 - 1
+    for _ in range(2):
+        assert datasets.run("silver", "--from", "2026-01-02T12:00", "--to", "2026-01-04")["datasets"][0]["rows"] == 4319
+    # Of all its rows, a full refresh would keep the interval's only.
+    assert (
+        datasets.run("silver", "--full-refresh", "--from", "2026-01-02", "--to", "2026-01-03")["datasets"][0]["rows"]
+        == 4319
+    ), "a run over an interval never replaces a whole dataset"
+    datasets.edit("configs/transformations.yml", "strategy: delete+insert", "strategy: replace")
+    datasets.edit("configs/transformations.yml", "    incremental_key: updated_at\n", "")
+    datasets.edit("configs/transformations.yml", "    time_granularity: timestamp\n", "")
+    refused = datasets.comboi("run", "silver", "--json")
+    assert refused.returncode == 1 and "reads the run's interval" in refused.stdout
+    assert len(rows_of_days(datasets)) == 4319
+
+
+def rows_of_days(project: Project) -> list[tuple]:
+    """The published rows of the dataset `days`."""
+    return duckdb.sql(f"FROM '{project.folder}/lake/silver/refined/days.parquet'").fetchall()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_instant_a_build_neither_skips_nor_repeats(tmp_path: Path, seed: int, database: EmbeddedPostgres):
+    undisturbed = prepare(tmp_path, database, Datasets.create)
+    kill_and_run_again(undisturbed, tmp_path / "project", instants(40 + seed, undisturbed.seconds))
+
+
+def test_every_activity_done_twice_appends_once(datasets: Project, database: EmbeddedPostgres):
+    datasets.run()
+    change(database)
+    twice = datasets.copy(datasets.folder.parent / "twice")
+    datasets.run()
+    twice.run(DURABLE_LOCAL_FAULTS="double_activities,replay_twice,shuffle=7")
+    assert twice.contents() == datasets.contents()
