@@ -67,23 +67,23 @@ class Workspace:
         """
         from comboi_core.lake.registry import open_lake
 
-        config = self._resolved_lake(stage)
-        for key in SECRETS:
-            redactor.add(getattr(config, key) or "")
+        data_lake = getattr(self.project.pipeline_file.stages, stage).data_lake
+        config = self._resolved_lake(data_lake, f"stages.{stage}.data_lake")
         temporary = self.project.pipeline_file.engine.temp_directory
         return open_lake(config, base=self.project.lake_base, temp_directory=temporary)
 
-    def _resolved_lake(self, stage: Stage) -> LakeConfig:
+    def _resolved_lake(self, config: LakeConfig, place: str) -> LakeConfig:
         from pydantic import ValidationError
 
-        fields = getattr(self.project.pipeline_file.stages, stage).data_lake.model_dump(exclude_none=True)
         # Not `_resolved`: an account's or a container's name out of the environment is no secret.
-        filled, _ = resolve(fields, self._lake_stores())
+        filled, _ = resolve(config.model_dump(exclude_none=True), self._lake_stores())
+        for key in SECRETS:
+            redactor.add(filled.get(key, ""))
         try:
             return LakeConfig.model_validate(filled)
         except ValidationError as invalid:
             told = "; ".join(error["msg"].removeprefix("Value error, ") for error in invalid.errors())
-        raise ConfigError(f"stages.{stage}.data_lake, its references resolved: {told}")
+        raise ConfigError(f"{place}, its references resolved: {told}")
 
     @contextmanager
     def source(self, con: DuckDBPyConnection, source: str, table: str) -> Iterator[Source]:
@@ -91,7 +91,10 @@ class Workspace:
         from comboi_core.sources.registry import open_source
 
         config = self.project.source(source)
-        connection = self._resolved(config.connection.model_dump(exclude_none=True))
+        if isinstance(config.connection, LakeConfig):
+            connection = self._place_of_files(config.connection, f"the connection of the source {source}")
+        else:
+            connection = self._resolved(config.connection.model_dump(exclude_none=True))
         if "path" in connection:  # relative paths count from the project's folder
             connection["path"] = str(self.project.root / connection["path"])
         opened = open_source(con, config, self.project.table(source, table), connection)
@@ -99,6 +102,12 @@ class Workspace:
             yield opened
         finally:
             opened.close()
+
+    def _place_of_files(self, config: LakeConfig, place: str) -> dict[str, Any]:
+        from comboi_core.lake.registry import open_container
+
+        resolved = self._resolved_lake(config, place)
+        return {"container": open_container(resolved)} if resolved.path is None else {"path": resolved.path}
 
     def table_sizes(self) -> dict[str, int]:
         """Return the expected rows per `source.table`; of a source that cannot be asked, its loads will tell more."""

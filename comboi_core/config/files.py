@@ -1,4 +1,4 @@
-"""Files in a folder as a source."""
+"""Files in a folder or a container as a source."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from comboi_core.config.base import Model, Text
+from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.tables import BaseTable, SourceBase
 from comboi_core.domain.load import Mode
 
@@ -75,6 +76,8 @@ class FilesTable(BaseTable):
     @classmethod
     def _inside(cls, value: str) -> str:
         pieces = value.split("/")
+        if any("**" in piece and piece != "**" for piece in pieces) or pieces[-1] == "**":
+            raise ValueError("path: ** stands for folders, between slashes: orders/**/*.csv")
         if value.startswith("/") or "\\" in value or any(piece in ("", ".", "..") for piece in pieces):
             raise ValueError("path: stays inside the source's folder: folder/*.csv, without .. and without / in front")
         return value
@@ -135,15 +138,9 @@ def _said(endings: dict[str, Format]) -> str:
     return ", ".join(dict.fromkeys(endings.values()))
 
 
-class FilesConnection(Model):
-    """The folder that the files are in; a relative path counts from the project's folder."""
-
-    path: Text
-
-
 class FilesSource(SourceBase):
-    """A folder of files."""
+    """A folder of files, local or in a container; the keys of `connection` are those of a stage's `data_lake`."""
 
     type: Literal["files"]
-    connection: FilesConnection
+    connection: LakeConfig
     tables: tuple[FilesTable, ...] = Field(min_length=1)  # type: ignore[assignment]

@@ -10,14 +10,18 @@ import io
 import os
 import random
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from adlfs import AzureBlobFileSystem
-from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
+from azure.core import MatchConditions
+from azure.core.exceptions import ClientAuthenticationError, ResourceNotFoundError, ServiceResponseError
 from azure.core.pipeline.transport import AioHttpTransport
-from azure.storage.blob import BlobBlock
+from azure.storage.blob import BlobBlock, BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 from fsspec.asyn import sync
 
@@ -26,6 +30,7 @@ from comboi_core.lake.adls_account import Account
 _BLOCK_BYTES = 8 * 2**20
 """One block of an upload, and the largest file that goes up in one request."""
 _PARALLEL_BLOCKS = 4
+_PARALLEL_QUESTIONS = 32
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _RETRIES = {"retry_total": 5, "retry_status": 5, "retry_read": 5, "retry_connect": 2}
@@ -52,6 +57,15 @@ class _Patience(ExponentialRetry):
 
     def increment(self, settings: dict[str, Any], *rest: Any, **of: Any) -> bool:
         return not isinstance(of.get("error"), ClientAuthenticationError) and super().increment(settings, *rest, **of)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some bytes of a blob, the bytes that it has in all, and its version."""
+
+    data: bytes
+    total: int
+    etag: str
 
 
 class FileSystem(AzureBlobFileSystem):
@@ -90,6 +104,29 @@ class FileSystem(AzureBlobFileSystem):
         """Return a blob's properties; the SDK's errors, which tell a missing blob from a missing container."""
         return sync(self.loop, self._properties, container, name)
 
+    def many_properties(self, container: str, names: Iterable[str]) -> list[Any]:
+        """Return the properties of blobs, asked for side by side; None for one that is not there."""
+        return sync(self.loop, self._many_properties, container, tuple(names))
+
+    def listed(self, container: str, start: str, *, deep: bool) -> list[tuple[Any, float]]:
+        """Return the properties of the blobs whose names begin with `start`; the SDK's errors.
+
+        Args:
+            deep: Whether to list what lies in folders further down as well.
+
+        Returns:
+            With each, when it was looked at: by the account's own clock, in seconds since 1970.
+        """
+        return sync(self.loop, self._listed, container, start, deep)
+
+    def piece(self, container: str, name: str, start: int, length: int, etag: str | None) -> Piece:
+        """Return up to `length` bytes of a blob from `start`; the SDK's errors.
+
+        Args:
+            etag: The version that it has to be, if any.
+        """
+        return sync(self.loop, self._piece, container, name, start, length, etag)
+
     def upload(self, content: bytes | Path, container: str, name: str) -> None:
         """Write a blob in one step: in one request, or in parallel blocks and the commit of their list.
 
@@ -105,6 +142,39 @@ class FileSystem(AzureBlobFileSystem):
     async def _properties(self, container: str, name: str) -> Any:
         async with self.service_client.get_blob_client(container, name) as blob:
             return await blob.get_blob_properties()
+
+    async def _many_properties(self, container: str, names: tuple[str, ...]) -> list[Any]:
+        slots = asyncio.Semaphore(_PARALLEL_QUESTIONS)
+
+        async def ask(name: str) -> Any:
+            async with slots:
+                try:
+                    return await self._properties(container, name)
+                except ResourceNotFoundError as error:
+                    if error.error_code == "ContainerNotFound":
+                        raise
+                    return None
+
+        return await asyncio.gather(*map(ask, names))
+
+    async def _listed(self, container: str, start: str, deep: bool) -> list[tuple[Any, float]]:
+        clock = [0.0]
+
+        def look(response: Any) -> None:
+            clock[0] = parsedate_to_datetime(response.http_response.headers["Date"]).timestamp()
+
+        asked = {"name_starts_with": start, "include": ["metadata"], "raw_response_hook": look}
+        async with self.service_client.get_container_client(container) as client:
+            found = client.list_blobs(**asked) if deep else client.walk_blobs(**asked)
+            return [(blob, clock[0]) async for blob in found if isinstance(blob, BlobProperties)]
+
+    async def _piece(self, container: str, name: str, start: int, length: int, etag: str | None) -> Piece:
+        match = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+        async with self.service_client.get_blob_client(container, name) as blob:
+            stream = await blob.download_blob(offset=start, length=length, **match)
+            data = await stream.readall()
+            total = int(stream.properties.content_range.rpartition("/")[2])
+            return Piece(data, total, stream.properties.etag)
 
     async def _upload(self, content: bytes | Path, container: str, name: str) -> None:
         with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:

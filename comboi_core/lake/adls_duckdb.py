@@ -46,8 +46,8 @@ def create_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None
     """
     import duckdb
 
-    place = f"comboi_{_short(scope)}_"
-    name = place + _short(account.endpoint)
+    place = _place(scope)
+    name = _secret(account, scope)
     others = con.execute("SELECT name FROM duckdb_secrets() WHERE starts_with(name, ?)", [place]).fetchall()
     if any(other != name for (other,) in others):
         raise ConfigError(
@@ -62,6 +62,19 @@ def create_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None
         refused = type(error).__name__
     # Outside of the handler: the statement holds the credential, and DuckDB may quote it.
     raise LakeRefused(f"DuckDB does not take the credential of {account.endpoint} ({refused})")
+
+
+def drop_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None:
+    """Make the connection forget the secret that `create_secret` gave it, if it has it."""
+    con.execute(f"DROP SECRET IF EXISTS {identifier(_secret(account, scope))}")
+
+
+def _place(scope: str) -> str:
+    return f"comboi_{_short(scope)}_"
+
+
+def _secret(account: Account, scope: str) -> str:
+    return _place(scope) + _short(account.endpoint)
 
 
 def _signing(account: Account) -> str:

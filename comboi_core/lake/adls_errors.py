@@ -30,23 +30,28 @@ _READ_REFUSED = re.compile(r"AuthorizationFailure|AuthenticationFailed|Authoriza
 _READ_MISSING = re.compile(r"No files found that match|BlobNotFound|\b404\b")
 
 
-def translated(error: Exception, *, path: str, lake: str, account: Account) -> ComboiError | None:
+def translated(
+    error: Exception, *, path: str, place: str, account: Account, made_as_needed: bool
+) -> ComboiError | None:
     """Return the lake's error for what adlfs or the SDK raised; None for anything else.
 
+    Its context has `path`, and as `reason` the service's own name of the error.
+
     Args:
-        path: The file or folder in the lake.
-        lake: Where the lake is.
-        account: Whose secrets are kept out; in the emulator a container that is not there is an empty one.
+        path: The file or folder.
+        place: What it is in, e.g. `the lake https://...`.
+        account: Whose secrets are kept out.
+        made_as_needed: Whether a container that is not there is an empty one.
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
     if isinstance(error, FileNotFoundError):  # adlfs's own, of the SDK's answer
-        return _answer(404, error_code(error.__cause__), path, lake, account)
+        return _answer(404, error_code(error.__cause__), path, place, made_as_needed)
     if not isinstance(error, AzureError):
         return None
-    where = f"{path or 'the files'} in the lake {lake}"
+    where = f"{path or 'the files'} in {place}"
     if isinstance(error, HttpResponseError) and error.status_code is not None:
-        return _answer(error.status_code, error_code(error), path, lake, account)
+        return _answer(error.status_code, error_code(error), path, place, made_as_needed)
     if isinstance(error, ClientAuthenticationError):
         return LakeRefused(f"{where}: no identity to sign in with", remedy=_SIGN_IN, path=path)
     if str(error).startswith("429 "):
@@ -68,13 +73,14 @@ def lake_reads() -> Iterator[None]:
         yield
         return
     except Exception as error:
-        failed = _unread(error)
+        failed = unread(error)
         if failed is None:
             raise
     raise failed
 
 
-def _unread(error: Exception) -> ComboiError | None:
+def unread(error: Exception) -> ComboiError | None:
+    """Return the lake's error for what DuckDB said of a file in Azure that it cannot read; None for anything else."""
     import duckdb
 
     text = str(error)
@@ -87,15 +93,15 @@ def _unread(error: Exception) -> ComboiError | None:
     return LakeUnavailable(_first_line(error), remedy=_BUSY_REMEDY)
 
 
-def _answer(status: int, code: str, path: str, lake: str, account: Account) -> ComboiError:
-    where = f"{path or 'the files'} in the lake {lake}"
-    if status == 404 and (code != "ContainerNotFound" or account.is_emulator):
-        return LakeNotFound(f"{path} is not in the lake {lake}", path=path)
+def _answer(status: int, code: str, path: str, place: str, made_as_needed: bool) -> ComboiError:
+    where = f"{path or 'the files'} in {place}"
+    if status == 404 and (code != "ContainerNotFound" or made_as_needed):
+        return LakeNotFound(f"{path} is not in {place}", path=path)
     said = f"{where}: the account answers {status}{f' {code}' if code else ''}"
     if status in _BUSY or code in _TRANSIENT_CODES:
-        return LakeUnavailable(said, remedy=_BUSY_REMEDY, path=path)
+        return LakeUnavailable(said, remedy=_BUSY_REMEDY, path=path, reason=code)
     remedy = _REMEDIES.get(code) or (_ROLE if status in (401, 403) else None)
-    return LakeRefused(said, remedy=remedy, path=path)
+    return LakeRefused(said, remedy=remedy, path=path, reason=code)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Files in a folder as a source: CSV, JSON lines and Parquet.
+"""Files in a folder or a container as a source: CSV, JSON lines and Parquet.
 
 Which files are new is decided by what was landed, not by times: the manifest remembers each file by path, size and
 modification time. So a file that arrives late with an old time (`cp -p`, `rsync -t`) is read like any other. The price
@@ -8,7 +8,10 @@ is a line in the manifest for each file of the table, about 100 bytes.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from comboi_core.config.files import FilesTable
 from comboi_core.domain.duckdb_errors import error_details
@@ -25,8 +28,10 @@ from comboi_core.domain.names import table_id
 from comboi_core.domain.sql import identifier, identifiers, literal
 from comboi_core.sources import text_types
 from comboi_core.sources.files_columns import CURSOR, LINEAGE, Columns, Layouts
+from comboi_core.sources.files_container import FilesInContainer
+from comboi_core.sources.files_folder import Folder
 from comboi_core.sources.files_formats import FILE, ROW, open_format
-from comboi_core.sources.files_listing import DEFAULT_LAG, Folder, Listing, cut, instant, newest_first, together
+from comboi_core.sources.files_listing import DEFAULT_LAG, Files, Listing, cut, instant, newest_first, together
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,36 +47,37 @@ _ASIDE = re.compile(r"\s*(\*|LINE \d|\^|Possible|Try setting|CSV Error on Line|$
 _CORRECT = "Correct the file, or say in options: how it is written (delimiter, quote, encoding, max_line_bytes)."
 
 
-class FilesInFolder:
+class TableOfFiles:
     """The files of one table; implements `domain.ports.Source`.
 
     Args:
-        connection: `{"path": ...}`, the folder, absolute.
+        connection: `{"path": ...}`, a folder, absolute; or `{"container": ...}`, as `files_container.Container` has it.
     """
 
-    def __init__(self, con: DuckDBPyConnection, *, source: str, table: FilesTable, connection: dict[str, str]) -> None:
+    def __init__(self, con: DuckDBPyConnection, *, source: str, table: FilesTable, connection: dict[str, Any]) -> None:
         self._source = source
         self._config = table
         self._place = table_id(source, table.name)
-        self._folder = Folder(connection["path"], self._place)
-        self._format = open_format(con, self._folder, table, self._place)
+        self._files = _open_files(con, connection, self._place)
+        self._format = open_format(con, self._files, table, self._place)
         self._columns = Columns(con, self._format, table, self._place)
+        self._read: list[SourceFile] = []
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
         """See `domain.ports.Source.plan`; a load reads the files that are new or changed, or all if it replaces."""
-        try:
+        with self._explained():
             return self._plan(checkpoint, full_refresh)
-        except ComboiError:
-            raise
-        except Exception as error:
-            failed = self.translate(error)
-        raise failed
 
     def select(self, load: LoadPlan, chunk: Chunk) -> str:
         """See `domain.ports.Source.select`; raises SourceFileChanged if a file is not what it was at planning."""
         if chunk.kind != "files":
             raise BackfillImpossible(f"{self._place} is made from files, which have no ranges to read again")
-        self._folder.check(chunk.files)
+        with self._explained():
+            self._files.check(chunk.files)
+            self._read += chunk.files
+            return self._select(load, chunk)
+
+    def _select(self, load: LoadPlan, chunk: Chunk) -> str:
         columns = [column for column in load.columns if column not in LINEAGE]
         there = {column.name for column in columns}
         if not self._format.optional:
@@ -82,7 +88,7 @@ class FilesInFolder:
         )
         scan = self._format.scan(chunk.files, [column.name for column in columns if column.name in there])
         names = ", ".join(
-            f"({literal(str(self._folder.absolute(file.path)))}, {literal(file.path)}, "
+            f"({literal(self._files.address(file.path))}, {literal(file.path)}, "
             f"{literal(instant(file.modified_ns))}::TIMESTAMPTZ)"
             for file in chunk.files
         )
@@ -100,12 +106,13 @@ class FilesInFolder:
 
     def confirm(self, load: LoadPlan) -> None:
         """See `domain.ports.Source.confirm`; raises SourceFileChanged if a file was written to while it was read."""
-        self._folder.check(file for chunk in load.chunks for file in chunk.files)
+        self._files.check(self._read)
 
     def translate(self, error: Exception) -> ComboiError:
         """See `domain.ports.Source.translate`."""
-        if isinstance(error, ComboiError):
-            return error
+        told = self._files.translate(error)
+        if told or isinstance(error, ComboiError):
+            return told or error
         text = error_details(error)[0]
         refused = text_types.refused(text)
         if refused:
@@ -113,19 +120,30 @@ class FilesInFolder:
         found, line = _IN_FILE.search(text), _LINE.search(text)
         if "Out of Memory" in text:
             return InternalError(f"{self._place}: DuckDB ran out of memory: {text[:500]}")
-        if "No files found" in text or "Cannot open file" in text:
-            return SourceFileChanged(f"{self._place}: a file was deleted or locked while it was read: {text[:300]}")
-        path = self._folder.relative(next(filter(None, found.groups()))) if found else "a file"
+        path = self._files.relative(next(filter(None, found.groups()))) if found else "a file"
         number = self._line(path, None, "") if "Malformed JSON" in text else line and line[1]
         where = f"{path}, line {number}" if number else path
-        return UnsupportedValue(f"{self._place}: {where}: {_told(self._folder.relative(text))}", remedy=_CORRECT)
+        return UnsupportedValue(f"{self._place}: {where}: {_told(self._files.relative(text))}", remedy=_CORRECT)
 
     def close(self) -> None:
-        """See `domain.ports.Source.close`; nothing is held open."""
+        """See `domain.ports.Source.close`."""
+        self._files.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what DuckDB and readers of files say into errors of the source."""
+        import duckdb
+
+        try:
+            yield
+            return
+        except (duckdb.Error, ComboiError) as error:
+            failed = self.translate(error)
+        raise failed
 
     def _plan(self, checkpoint: Checkpoint, full_refresh: bool) -> LoadPlan:
         config, mode = self._config, self._config.effective_mode
-        listing = self._folder.list(config.path, DEFAULT_LAG if config.lag is None else config.lag)
+        listing = self._files.list(config.path, DEFAULT_LAG if config.lag is None else config.lag)
         seen = {} if full_refresh else {file.path: file for file in checkpoint.inputs}
         files = self._to_read(listing, seen, checkpoint, mode == "full")
         replaces = bool(files) and (full_refresh or mode == "full")
@@ -192,7 +210,7 @@ class FilesInFolder:
         return text_types.typed(column.type, operand, place=f"r.{FILE}", column=column.name, declared=declared)
 
     def _refusal(self, path: str, column: str, kind: str, text: str) -> ComboiError:
-        name = self._folder.relative(path)
+        name = self._files.relative(path)
         line = None if text_types.is_cut(text) else self._line(name, column, text)
         where = f"{self._place}: {name}, line {line}" if line else f"{self._place}: {name}"
         remedy = f"Correct the file, or set `types: {{{column}: VARCHAR}}` and run the table with --full-refresh."
@@ -201,8 +219,13 @@ class FilesInFolder:
     def _line(self, path: str, column: str | None, text: str) -> int | None:
         try:
             return self._format.line(path, column, text)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError, zlib.error, ComboiError):
             return None  # the error matters more than its line
+
+
+def _open_files(con: DuckDBPyConnection, connection: dict[str, Any], place: str) -> Files:
+    container = connection.get("container")
+    return FilesInContainer(con, container, place) if container else Folder(connection["path"], place)
 
 
 def _told(text: str) -> str:

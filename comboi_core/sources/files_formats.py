@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from comboi_core.config.files import CsvOptions, FilesTable
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Column, SourceFile
 from comboi_core.domain.sql import identifier, literal
-from comboi_core.sources.files_listing import Folder
+from comboi_core.sources.files_listing import Files, pattern
 from comboi_core.sources.text_types import UNQUOTED
 
 if TYPE_CHECKING:
@@ -66,14 +70,19 @@ class Csv:
     typed = False
     optional = False
 
-    def __init__(self, folder: Folder, options: CsvOptions, place: str) -> None:
-        self._folder = folder
+    def __init__(self, files: Files, options: CsvOptions, place: str) -> None:
+        self._files = files
         self._options = options
         self._place = place
+        self._known: dict[str, tuple[str, ...]] = {}
 
     def layouts(self, files: Sequence[SourceFile]) -> dict[str, tuple[Column, ...]]:
         """See `Format.layouts`."""
-        return {file.path: tuple(Column(name, "", "") for name in self._names(file.path)) for file in files}
+
+        def columns(file: SourceFile) -> tuple[Column, ...]:
+            return tuple(Column(name, "", "") for name in self._names(file.path))
+
+        return _of_each(files, columns, self._files.parallel)
 
     def scan(self, files: Sequence[SourceFile], names: Sequence[str]) -> str:
         """See `Format.scan`; the columns of all the files are those of the first."""
@@ -95,7 +104,7 @@ class Csv:
             "buffer_size": str(max(_BUFFER, 2 * options.max_line_bytes)),
             "auto_detect": "false",
         }
-        return _read("read_csv", self._folder, files, said)
+        return _read("read_csv", self._files, files, said)
 
     def numbered(self, scan: str) -> str:
         """See `Format.numbered`: a window without an order makes DuckDB read with one thread, in order."""
@@ -120,16 +129,21 @@ class Csv:
         return None
 
     def _names(self, path: str) -> tuple[str, ...]:
+        if path not in self._known:
+            self._known[path] = self._header(path)
+        return self._known[path]
+
+    def _header(self, path: str) -> tuple[str, ...]:
         try:
             with self._open(path) as lines:
                 first = next(self._rows(lines), [])
-        except OSError as error:
-            raise self._folder.unreadable(path, error) from None
-        except (ValueError, csv.Error, EOFError) as error:
+        except (ValueError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise UnsupportedValue(
                 f"{self._place}: {path}: the first line cannot be read: {error}",
                 remedy="Correct the file, or say in options: how it is written (encoding, delimiter, quote).",
             ) from None
+        except OSError as error:
+            raise self._files.unreadable(path, error) from None
         if not self._options.header:
             return tuple(f"column{position}" for position in range(len(first)))
         if any("\udc80" <= char <= "\udcff" for name in first for char in name):
@@ -162,10 +176,10 @@ class Csv:
             escapechar=None if doubled else options.escape,
         )
 
-    def _open(self, path: str) -> IO[str]:
+    def _open(self, path: str) -> AbstractContextManager[IO[str]]:
         encoding = {"utf-8": "utf-8-sig"}.get(self._options.encoding, self._options.encoding)
         # What is not of the encoding is DuckDB's to refuse, which knows the line.
-        return _open_text(self._folder, path, encoding, errors="surrogateescape")
+        return _open_text(self._files, path, encoding, errors="surrogateescape")
 
 
 class Json:
@@ -174,9 +188,9 @@ class Json:
     typed = False
     optional = True
 
-    def __init__(self, con: DuckDBPyConnection, folder: Folder, place: str) -> None:
+    def __init__(self, con: DuckDBPyConnection, files: Files, place: str) -> None:
         self._con = con
-        self._folder = folder
+        self._files = files
         self._place = place
 
     def layouts(self, files: Sequence[SourceFile]) -> dict[str, tuple[Column, ...]]:
@@ -184,11 +198,11 @@ class Json:
         if not files:
             return {}
         keys = "CASE WHEN json_type(json) = 'OBJECT' THEN json_keys(json) ELSE [NULL] END"
-        scan = _read("read_ndjson_objects", self._folder, files, {"maximum_object_size": str(_LONGEST_JSON)})
+        scan = _read("read_ndjson_objects", self._files, files, {"maximum_object_size": str(_LONGEST_JSON)})
         found = self._con.execute(f"SELECT DISTINCT {FILE}, unnest({keys}) FROM {scan}").fetchall()
         for path, key in found:
             if key is None:
-                name = self._folder.relative(path)
+                name = self._files.relative(path)
                 raise UnsupportedValue(
                     f"{self._place}: {name}, line {self.line(name, None, '')} is not one JSON object",
                     remedy="Write one object a line ({...}), not a list.",
@@ -204,7 +218,7 @@ class Json:
             "format": "'newline_delimited'",
             "maximum_object_size": str(_LONGEST_JSON),
         }
-        return _read("read_json", self._folder, files, said)
+        return _read("read_json", self._files, files, said)
 
     def numbered(self, scan: str) -> str:
         """See `Format.numbered`."""
@@ -216,7 +230,7 @@ class Json:
 
     def line(self, path: str, column: str | None, text: str) -> int | None:
         """See `Format.line`."""
-        with _open_text(self._folder, path, "utf-8") as lines:
+        with _open_text(self._files, path, "utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
@@ -237,17 +251,17 @@ class Parquet:
     typed = True
     optional = False
 
-    def __init__(self, con: DuckDBPyConnection, folder: Folder) -> None:
+    def __init__(self, con: DuckDBPyConnection, files: Files) -> None:
         self._con = con
-        self._folder = folder
+        self._files = files
 
     def layouts(self, files: Sequence[SourceFile]) -> dict[str, tuple[Column, ...]]:
         """See `Format.layouts`."""
-        return {file.path: self._columns(file) for file in files}
+        return _of_each(files, self._columns, self._files.parallel)
 
     def scan(self, files: Sequence[SourceFile], names: Sequence[str]) -> str:
         """See `Format.scan`."""
-        return _read("read_parquet", self._folder, files, {ROW: "true", "hive_partitioning": "false"})
+        return _read("read_parquet", self._files, files, {ROW: "true", "hive_partitioning": "false"})
 
     def numbered(self, scan: str) -> str:
         """See `Format.numbered`."""
@@ -262,20 +276,34 @@ class Parquet:
         return None
 
     def _columns(self, file: SourceFile) -> tuple[Column, ...]:
-        scan = f"read_parquet({self._folder.pattern(file.path)}, hive_partitioning = false)"
-        described = self._con.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+        scan = f"read_parquet({pattern(self._files.address(file.path))}, hive_partitioning = false)"
+        with self._con.cursor() as con:  # one connection does one thing at a time
+            described = con.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
         return tuple(Column(name, kind, kind) for name, kind, *_ in described)
 
 
-def open_format(con: DuckDBPyConnection, folder: Folder, table: FilesTable, place: str) -> Format:
+def open_format(con: DuckDBPyConnection, files: Files, table: FilesTable, place: str) -> Format:
     """Return the format that the configuration names."""
     if table.effective_format == "csv":
-        return Csv(folder, table.effective_options, place)
-    return Json(con, folder, place) if table.effective_format == "json" else Parquet(con, folder)
+        return Csv(files, table.effective_options, place)
+    return Json(con, files, place) if table.effective_format == "json" else Parquet(con, files)
 
 
-def _read(function: str, folder: Folder, files: Sequence[SourceFile], options: dict[str, str]) -> str:
-    paths = ", ".join(folder.pattern(file.path) for file in files)
+def _of_each(
+    files: Sequence[SourceFile], columns: Callable[[SourceFile], tuple[Column, ...]], parallel: int
+) -> dict[str, tuple[Column, ...]]:
+    if parallel == 1 or len(files) < 2:
+        return {file.path: columns(file) for file in files}
+    with ThreadPoolExecutor(parallel) as pool:
+        asked = [(file.path, pool.submit(columns, file)) for file in files]
+        try:
+            return {path: answer.result() for path, answer in asked}
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(function: str, place: Files, files: Sequence[SourceFile], options: dict[str, str]) -> str:
+    paths = ", ".join(pattern(place.address(file.path)) for file in files)
     said = ", ".join(f"{name} = {value}" for name, value in {**options, "filename": literal(FILE)}.items())
     return f"{function}([{paths}], {said})"
 
@@ -289,6 +317,9 @@ def _is(value: Any, text: str) -> bool:
     return value is not None and text in (value, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
-def _open_text(folder: Folder, path: str, encoding: str, errors: str = "strict") -> IO[str]:
-    opened = gzip.open if path.lower().endswith(".gz") else open
-    return opened(folder.absolute(path), "rt", encoding=encoding, errors=errors, newline="")
+@contextmanager
+def _open_text(files: Files, path: str, encoding: str, errors: str = "strict") -> Iterator[IO[str]]:
+    with files.open(path) as raw:
+        plain = gzip.GzipFile(fileobj=raw) if path.lower().endswith(".gz") else raw
+        with io.TextIOWrapper(plain, encoding=encoding, errors=errors, newline="") as lines:
+            yield lines

@@ -1,21 +1,14 @@
-"""Which files a glob finds, which of them are finished, and whether they are still what they were."""
+"""Where the files of a source are: the port that folders and containers implement, and what they share."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
 
-from comboi_core.domain.errors import (
-    ComboiError,
-    SourceFileChanged,
-    SourceObjectMissing,
-    SourceUnreachable,
-    UnsupportedValue,
-)
+from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.load import SourceFile
 from comboi_core.domain.sql import literal
 
@@ -38,24 +31,16 @@ class Listing:
     young: tuple[str, ...]
 
 
-class Folder:
-    """A source's folder. Nothing outside of it is ever read.
+class Files(Protocol):
+    """A folder or a container with a source's files; nothing outside of it is ever read.
 
-    Args:
-        root: Its path, absolute.
-        place: What errors name: `source.table`.
+    Paths are below it, with `/`. The messages of errors begin with the table.
 
-    Raises:
-        SourceObjectMissing: there is no such folder.
+    Attributes:
+        parallel: How many files are best looked into side by side.
     """
 
-    def __init__(self, root: str, place: str) -> None:
-        self._place = place
-        self._root = Path(os.path.realpath(root))
-        if not self._root.is_dir():
-            raise SourceObjectMissing(
-                f"{place}: there is no folder {root}", remedy="Correct connection.path, or mount the folder."
-            )
+    parallel: int
 
     def list(self, pattern: str, lag: float) -> Listing:
         """Return the files that a glob finds, names that begin with a dot left out.
@@ -63,81 +48,51 @@ class Folder:
         Files younger than the lag are waited for once if it is short; those written to meanwhile stay behind.
 
         Raises:
-            UnsupportedValue: a file is a link that leads out of the folder, or has a name that cannot be used.
+            UnsupportedValue: a file has a name that cannot be used, or is a link that leads out.
         """
-        found = self._find(pattern)
-        young = {file.path for file in found if abs(time.time() - file.modified_ns / 1e9) < lag}
-        if young and lag <= PATIENCE:
-            time.sleep(lag)
-            before, found = set(found), self._find(pattern)
-            young = {file.path for file in found if file not in before}
-        finished = (file for file in found if file.bytes and file.path not in young)
-        return Listing(tuple(finished), tuple(sorted(young)))
 
     def check(self, files: Iterable[SourceFile]) -> None:
         """Raise SourceFileChanged unless the files are what they were when the load was planned."""
-        for file in files:
-            try:
-                now = self._look(file.path)
-            except FileNotFoundError:
-                raise SourceFileChanged(f"{self._place}: {file.path} was deleted after the load was planned") from None
-            except OSError as error:
-                raise self.unreadable(file.path, error) from None
-            if now != file:
-                raise SourceFileChanged(f"{self._place}: {file.path} changed after the load was planned")
 
-    def absolute(self, path: str) -> Path:
-        """Return where a file is."""
-        return self._root / path
+    def open(self, path: str) -> BinaryIO:
+        """Return a reader of a file's bytes; it and its use raise OSError, or what only `translate` understands."""
 
-    def pattern(self, path: str) -> str:
-        """Return the string literal that makes DuckDB, which takes every path for a glob, read exactly this file."""
-        return literal("".join(f"[{char}]" if char in "*?[" else char for char in str(self._root / path)))
+    def address(self, path: str) -> str:
+        """Return how DuckDB names a file."""
 
     def relative(self, text: str) -> str:
         """Return a path, or a text with paths, as DuckDB words them, with the paths below the folder only."""
-        return text.replace(f"{self._root}/", "")
 
     def unreadable(self, path: str, error: OSError) -> ComboiError:
         """Return the typed error for a file or folder that cannot be opened."""
-        told = f"{self._place}: {path} cannot be read: {error.strerror or error}"
-        if isinstance(error, (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError)):
-            return SourceObjectMissing(told, remedy="Give this user the right to read it, or correct path:.")
-        return SourceUnreachable(told, remedy="Check the disk or the network share that the folder is on.")
 
-    def _find(self, pattern: str) -> tuple[SourceFile, ...]:
-        found = []
-        try:
-            for place in self._root.glob(pattern):
-                path = PurePosixPath(place.relative_to(self._root))
-                if not any(part.startswith(".") for part in path.parts) and place.is_file():
-                    found.append(self._look(str(path)))
-        except OSError as error:
-            raise self.unreadable(pattern, error) from None
-        return tuple(sorted(set(found), key=lambda file: file.path))
+    def translate(self, error: Exception) -> ComboiError | None:
+        """Return the typed error for what DuckDB or a reader said of reaching the files; None for anything else."""
 
-    def _look(self, path: str) -> SourceFile:
-        if not _usable(path):
-            raise UnsupportedValue(
-                f"{self._place}: the name of the file {path!r} is not UTF-8, or holds a backslash or a line break",
-                remedy="Rename the file.",
-            )
-        real = Path(os.path.realpath(self._root / path))
-        if not real.is_relative_to(self._root):
-            raise UnsupportedValue(
-                f"{self._place}: {path} is a link that leads out of the source's folder",
-                remedy="Copy the file into the folder, or make connection.path a folder above both.",
-            )
-        stat = real.stat()
-        return SourceFile(path, stat.st_size, stat.st_mtime_ns)
+    def close(self) -> None:
+        """Take back what the DuckDB connection was given; never raises."""
 
 
-def _usable(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return not {"\\", "\n"} & set(path)
+def pattern(address: str) -> str:
+    """Return the string literal that makes DuckDB, which takes every path for a glob, read exactly one file."""
+    return literal("".join(f"[{char}]" if char in "*?[" else char for char in address))
+
+
+def finished(find: Callable[[], dict[SourceFile, float]], lag: float) -> Listing:
+    """Return what is found, told apart by whether it is still being written to.
+
+    Args:
+        find: Finds the files, and when each was looked at, by the clock that gives their times.
+        lag: In seconds; a short one is waited for.
+    """
+    found = find()
+    young = {file.path for file, seen in found.items() if abs(seen - file.modified_ns / 1e9) < lag}
+    if young and lag <= PATIENCE:
+        time.sleep(lag)
+        before, found = found, find()
+        young = {file.path for file in found if file not in before}
+    files = sorted((file for file in found if file.bytes and file.path not in young), key=lambda file: file.path)
+    return Listing(tuple(files), tuple(sorted(young)))
 
 
 def instant(modified_ns: int) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comboi_core.config.sources import SourceConfig, TableConfig
 from comboi_core.domain.ports import Source
 from comboi_core.sources.azure_sql import AzureSqlTable
-from comboi_core.sources.files import FilesInFolder
+from comboi_core.sources.files import TableOfFiles
 from comboi_core.sources.postgres import PostgresTable
 from comboi_core.sources.sqlite import SqliteTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-ADAPTERS = {"postgres": PostgresTable, "azure_sql": AzureSqlTable, "sqlite": SqliteTable, "files": FilesInFolder}
+ADAPTERS = {"postgres": PostgresTable, "azure_sql": AzureSqlTable, "sqlite": SqliteTable, "files": TableOfFiles}
 
 ONE_STREAM = frozenset({"postgres", "azure_sql"})
 """Sources whose chunks come over one connection each. More than one thread of DuckDB would wait for it, and waiting is
@@ -22,13 +22,14 @@ not free: two chunks at a time on two cores took 1.3 times as long, and 1.6 time
 
 
 def open_source(
-    con: DuckDBPyConnection, source: SourceConfig, table: TableConfig, connection: dict[str, str]
+    con: DuckDBPyConnection, source: SourceConfig, table: TableConfig, connection: dict[str, Any]
 ) -> Source:
     """Open one table of a source on a DuckDB connection.
 
     Args:
         con: As `open_duckdb` gives it; the adapter attaches the source to it until `close`.
-        connection: `source.connection` as a dict, its references resolved; for postgres `{"conn_str": ...}`.
+        connection: `source.connection` as a dict, its references resolved; for postgres `{"conn_str": ...}`. For
+            files in a container `{"container": ...}`, which is open already.
 
     Raises:
         ComboiError: SourceUnreachable, SourceAuthFailed or SourceObjectMissing; never with a secret in its text.
