@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -163,9 +163,10 @@ def tag(name: str, /, *children: Child, **attributes: Any) -> Html:
             True gives one without a value.
     """
     given = [(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items()]
-    shown = "".join(
-        f' {key}="{text("" if value is True else str(value))}"' for key, value in given if value not in (None, False)
-    )
+    kept = [
+        (key, "" if value is True else str(value)) for key, value in given if value is not None and value is not False
+    ]
+    shown = "".join(f' {key}="{text(value)}"' for key, value in kept)
     if name in _VOID:
         return Html(f"<{name}{shown} />")
     return Html(f"<{name}{shown}>{join(children)}</{name}>")
@@ -205,15 +206,32 @@ def page(title: str, body: Iterable[Child], *, trail: Iterable[Child] = (), writ
     return f"<!DOCTYPE html>\n{tag('html', head, shown, lang='en')}\n"
 
 
-def grid(caption: str, heads: Iterable[str], rows: Iterable[Html], *, numbers: Iterable[str] = ()) -> Html:
-    """Return a table that scrolls where it is wide.
+def grid(
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Collection[str] = (),
+    searched: Sequence[str] = (),
+) -> Html:
+    """Return a table that scrolls where it is wide; a column with nothing in it is left out.
 
     Args:
-        rows: Elements `tr`.
+        rows: Cells, as text or markup; the first one is the row's head.
         numbers: The heads of the columns that are aligned to the right.
+        searched: For each row, the text that the search looks at.
     """
-    cells = [tag("th", name, scope="col", class_="number" if name in numbers else None) for name in heads]
-    table = tag("table", tag("caption", caption), tag("thead", tag("tr", *cells)), tag("tbody", *rows))
+    shown = [place for place, _ in enumerate(heads) if any(row[place] for row in rows)]
+    style = {place: "number" if heads[place] in numbers else None for place in shown}
+    body = []
+    for number, row in enumerate(rows):
+        cells = [
+            tag("td" if place else "th", row[place], scope=None if place else "row", class_=style[place])
+            for place in shown
+        ]
+        body.append(tag("tr", *cells, data_text=searched[number].lower() if searched else None))
+    names = [tag("th", heads[place], scope="col", class_=style[place]) for place in shown]
+    table = tag("table", tag("caption", caption), tag("thead", tag("tr", *names)), tag("tbody", *body))
     return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 

@@ -74,28 +74,30 @@ def _notes(catalogue: Catalogue) -> Html | None:
 
 
 def _group(stage: str, entries: list[Entry], paths: Mapping[str, str]) -> Html:
-    rows = [_row(entry, paths) for entry in entries]
     title = "Tables (bronze)" if stage == "bronze" else f"Datasets ({stage})"
-    heads = ("name", "description", "columns", "latest run", "rows", "checks")
-    table = grid(f"{len(entries)} in {stage}", heads, rows, numbers=("columns", "rows"))
+    count = "rows read" if stage == "bronze" else "rows"
+    heads = ("name", "description", "columns", "latest run", count, "checks")
+    rows = [_row(entry, paths) for entry in entries]
+    searched = [_searched(entry) for entry in entries]
+    table = grid(f"{len(entries)} in {stage}", heads, rows, numbers=("columns", count), searched=searched)
     return tag("section", tag("h2", title), table, data_group=stage)
 
 
-def _row(entry: Entry, paths: Mapping[str, str]) -> Html:
+def _row(entry: Entry, paths: Mapping[str, str]) -> tuple[str, ...]:
     latest = entry.outcomes[0] if entry.outcomes else None
-    columns = entry.columns or ()
-    searched = [entry.name, entry.description or "", entry.stage]
-    searched += [f"{column.name} {column.description or ''}" for column in columns]
-    return tag(
-        "tr",
-        tag("th", tag("a", entry.name, href=paths[entry.key]), scope="row"),
-        tag("td", entry.description or ""),
-        tag("td", str(len(columns)) if entry.columns is not None else "", class_="number"),
-        tag("td", _status(latest.status) if latest else tag("span", "none yet", class_="soft")),
-        tag("td", _number(latest.rows) if latest else "", class_="number"),
-        tag("td", _check_counts(entry.checks)),
-        data_text=" ".join(searched).lower(),
+    return (
+        tag("a", entry.name, href=paths[entry.key]),
+        entry.description or "",
+        str(len(entry.columns)) if entry.columns is not None else "",
+        _status(latest.status) if latest else tag("span", "none yet", class_="soft"),
+        _number(latest.rows) if latest else "",
+        _check_counts(entry.checks),
     )
+
+
+def _searched(entry: Entry) -> str:
+    columns = [f"{column.name} {column.description or ''}" for column in entry.columns or ()]
+    return " ".join([entry.name, entry.description or "", entry.stage, *columns])
 
 
 def _entry(catalogue: Catalogue, entry: Entry, paths: Mapping[str, str]) -> str:
@@ -128,20 +130,17 @@ def _entry(catalogue: Catalogue, entry: Entry, paths: Mapping[str, str]) -> str:
 def _columns(columns: tuple[ColumnInfo, ...] | None) -> Html:
     if columns is None:
         return tag("p", "Not in the lake yet: a run brings them.", class_="soft")
-    sources = any(column.source_type for column in columns)
     rows = [
-        tag(
-            "tr",
-            tag("th", tag("code", column.name), scope="row"),
-            tag("td", tag("code", column.type or "")),
-            tag("td", tag("code", column.source_type or "")) if sources else None,
-            tag("td", column.description or ""),
-            tag("td", ", ".join(column.remarks)),
+        (
+            tag("code", column.name),
+            tag("code", column.type or ""),
+            tag("code", column.source_type) if column.source_type else "",
+            column.description or "",
+            ", ".join(column.remarks),
         )
         for column in columns
     ]
-    heads = ("name", "type", *(["type in the source"] if sources else []), "description", "remarks")
-    return grid(f"{len(columns)} columns", heads, rows)
+    return grid(f"{len(columns)} columns", ("name", "type", "type in the source", "description", "remarks"), rows)
 
 
 def _checks(checks: tuple[CheckInfo, ...]) -> Html:
@@ -150,15 +149,7 @@ def _checks(checks: tuple[CheckInfo, ...]) -> Html:
     for check in checks:
         word, style = words[check.passed]
         style = "warn" if check.passed is False and check.severity == "warn" else style
-        rows.append(
-            tag(
-                "tr",
-                tag("th", tag("code", check.name), scope="row"),
-                tag("td", check.severity),
-                tag("td", tag("span", word, class_=style)),
-                tag("td", check.message),
-            )
-        )
+        rows.append((tag("code", check.name), check.severity, tag("span", word, class_=style), check.message))
     return grid("With the result of the latest build that ran them", ("check", "severity", "result", "said"), rows)
 
 
@@ -208,8 +199,7 @@ def _as_list(graph: Lineage) -> Html:
     for node in graph.nodes:
         into = [f"{graph.node(edge.upstream).name}{_view(edge)}" for edge in graph.into(node.key)]
         out = [graph.node(edge.downstream).name for edge in graph.out_of(node.key)]
-        cells = (node.stage, node.detail, "; ".join(into), "; ".join(out))
-        rows.append(tag("tr", tag("th", node.name, scope="row"), *(tag("td", cell) for cell in cells)))
+        rows.append((node.name, node.stage, node.detail, "; ".join(into), "; ".join(out)))
     heads = ("name", "stage", "how", "made of", "used by")
     summary = tag("summary", "The same as a list")
     return tag("details", summary, grid(f"{len(rows)} in {', '.join(STAGE_NAMES.values())}", heads, rows))
@@ -219,15 +209,14 @@ def _runs(catalogue: Catalogue) -> Html:
     if not catalogue.runs:
         return tag("p", "None has been recorded yet.", class_="soft")
     rows = [
-        tag(
-            "tr",
-            tag("th", str(run["run_id"]), scope="row"),
-            tag("td", _status(str(run["status"]))),
-            tag("td", str(run["trigger"] or "")),
-            tag("td", _time(run["started_at"])),
-            tag("td", _seconds(run["seconds"]), class_="number"),
-            tag("td", _number(run["rows"]), class_="number"),
-            tag("td", ", ".join(run["failed"])),
+        (
+            str(run["run_id"]),
+            _status(str(run["status"])),
+            str(run["trigger"] or ""),
+            _time(run["started_at"]),
+            _seconds(run["seconds"]),
+            _number(run["rows"]),
+            ", ".join(run["failed"]),
         )
         for run in catalogue.runs
     ]
@@ -239,14 +228,13 @@ def _outcomes(outcomes: tuple[Outcome, ...]) -> Html:
     if not outcomes:
         return tag("p", "None has been recorded yet.", class_="soft")
     rows = [
-        tag(
-            "tr",
-            tag("th", outcome.run_id, scope="row"),
-            tag("td", _status(outcome.status)),
-            tag("td", _time(outcome.at)),
-            tag("td", _number(outcome.rows), class_="number"),
-            tag("td", _seconds(outcome.seconds), class_="number"),
-            tag("td", outcome.said),
+        (
+            outcome.run_id,
+            _status(outcome.status),
+            _time(outcome.at),
+            _number(outcome.rows),
+            _seconds(outcome.seconds),
+            outcome.said,
         )
         for outcome in outcomes
     ]

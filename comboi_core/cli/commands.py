@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from comboi_core.cli import ahead, render
+from comboi_core.cli import ahead, developing, render
 from comboi_core.cli.client import Api
 from comboi_core.cli.hosting import embedded, live_url
 from comboi_core.cli.options import (
@@ -212,6 +212,7 @@ def demo(
 app.command()(ahead.plan)
 app.command()(ahead.backfill)
 app.add_typer(ahead.checkpoints)
+developing.register(app)
 
 
 def main() -> None:
