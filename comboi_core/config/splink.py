@@ -1,61 +1,318 @@
-"""Deduplication and linkage by Splink as the YAML writes it."""
+"""Deduplication and linkage by Splink as the YAML writes it: Splink's settings under Splink's own names."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from comboi_core.config.base import Model
+from comboi_core.config.base import Model, SqlName, Text
+
+DEFAULT_THRESHOLD = 0.9
+
+Probability = Annotated[float, Field(ge=1e-300, le=1)]
+"""Of a level; Splink takes none below 1e-300."""
+
+
+class Rule(Model):
+    """Which pairs of records a rule means: those that agree on all columns, or those that an SQL condition holds for.
+
+    In YAML a list of columns, a condition over `l` and `r` (`l.name = r.name and l.year < r.year`), or a mapping.
+
+    Attributes:
+        blocking_rule: The condition.
+        arrays_to_explode: Columns with lists; the rule sees one row per element.
+    """
+
+    columns: tuple[Text, ...] = ()
+    blocking_rule: Text | None = None
+    arrays_to_explode: tuple[Text, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return {"columns": value}
+        if isinstance(value, str):
+            return {"blocking_rule": value}
+        if not isinstance(value, dict):
+            raise ValueError("a rule is a list of columns, or a condition like `l.name = r.name`")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Rule:
+        if bool(self.columns) == (self.blocking_rule is not None):
+            raise ValueError("a rule lists at least one column, or has a condition like `l.name = r.name`; not both")
+        return self
+
+    @property
+    def shown(self) -> str:
+        """How messages name the rule: `[surname, dob]`, or its condition."""
+        return self.blocking_rule or f"[{', '.join(self.columns)}]"
+
+
+class Level(Model):
+    """One level of a comparison of one's own, with Splink's keys.
+
+    Attributes:
+        sql_condition: Over the columns of both records, `name_l = name_r`; `ELSE` for the last level.
+        fix_m_probability: Whether training keeps `m_probability`, where it is given; likewise for u.
+    """
+
+    sql_condition: Text
+    label_for_charts: Text | None = None
+    is_null_level: bool = False
+    m_probability: Probability | None = None
+    u_probability: Probability | None = None
+    fix_m_probability: bool = True
+    fix_u_probability: bool = True
+    tf_adjustment_column: Text | None = None
+    tf_adjustment_weight: float | None = Field(default=None, ge=0, le=1)
+    tf_minimum_u_value: float | None = Field(default=None, ge=0, le=1)
+    disable_tf_exact_match_detection: bool = False
+
+    @property
+    def is_else(self) -> bool:
+        return self.sql_condition.strip().upper() == "ELSE"
 
 
 class Comparison(Model):
-    """One Splink comparison: `type` from splink.comparison_library, its column, its arguments."""
+    """One Splink comparison: of the library, by its name, or one's own, by its levels.
 
-    type: str
-    column: str
+    Attributes:
+        type: A class of splink.comparison_library; `column` is its first argument, `args` holds the others.
+        m_probabilities: One per level but the NULL level, the closest agreement first; likewise for u.
+        fix_m_probabilities: Whether training keeps `m_probabilities`, where they are given; likewise for u.
+        comparison_levels: The levels of a comparison of one's own, the NULL level first, `ELSE` last.
+        output_column_name: What the report calls a comparison of one's own.
+    """
+
+    type: str | None = None
+    column: Text | None = None
     args: dict[str, Any] = Field(default_factory=dict)
     term_frequency_adjustments: bool = False
+    m_probabilities: tuple[Probability, ...] = ()
+    u_probabilities: tuple[Probability, ...] = ()
+    fix_m_probabilities: bool = True
+    fix_u_probabilities: bool = True
+    comparison_levels: tuple[Level, ...] = ()
+    output_column_name: Text | None = None
+    comparison_description: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Comparison:
+        library, own = self.type is not None, bool(self.comparison_levels)
+        if library == own:
+            raise ValueError("a comparison has either type: and column:, or comparison_levels:")
+        if library and self.column is None:
+            raise ValueError("column: names the column that the comparison is of")
+        foreign = self.model_fields_set & (_LIBRARY_ONLY if own else _OWN_ONLY)
+        if foreign:
+            kind = "comparison_levels:" if own else "type:"
+            raise ValueError(f"{', '.join(sorted(foreign))} does not go with {kind}")
+        return self
+
+    @property
+    def shown(self) -> str:
+        """How messages and reports name it: `ExactMatch(city)`, or the name of its own."""
+        if self.type is not None:
+            return f"{self.type}({self.column})"
+        return self.output_column_name or self.comparison_description or self.comparison_levels[0].sql_condition
+
+    def known(self, kind: Literal["m", "u"]) -> bool:
+        """Whether training has nothing to find out: every probability of the kind is given and kept."""
+        if self.type is not None:
+            return bool(getattr(self, f"{kind}_probabilities")) and getattr(self, f"fix_{kind}_probabilities")
+        return all(
+            getattr(level, f"{kind}_probability") is not None and getattr(level, f"fix_{kind}_probability")
+            for level in self.comparison_levels
+            if not level.is_null_level
+        )
+
+
+_LIBRARY_ONLY = {"column", "args", "term_frequency_adjustments", "m_probabilities", "u_probabilities"}
+_LIBRARY_ONLY |= {"fix_m_probabilities", "fix_u_probabilities"}
+_OWN_ONLY = {"output_column_name", "comparison_description"}
+
+
+class ExpectationMaximisation(Model):
+    """Arguments of Splink's estimate_parameters_using_expectation_maximisation, as it names them."""
+
+    estimate_without_term_frequencies: bool = False
+    fix_probability_two_random_records_match: bool = False
+    fix_m_probabilities: bool = False
+    fix_u_probabilities: bool = True
+    populate_probability_two_random_records_match_from_trained_values: bool = False
+    record_sample_proportion: float = Field(default=0.01, gt=0, le=1)
+
+
+class RandomSampling(Model):
+    """Arguments of Splink's estimate_u_using_random_sampling, as it names them."""
+
+    min_count_per_level: int | None = Field(default=100, ge=1)
+    num_chunks: int = Field(default=10, ge=1)
 
 
 class Training(Model):
     """How Splink's parameters are estimated.
 
     Attributes:
-        deterministic_rules: Lists of columns; records agreeing on all columns of a rule are taken as matches to
-            estimate the probability that two random records match.
+        deterministic_rules: Records that agree by one of these rules are taken as matches to estimate the probability
+            that two random records match.
         recall: The share of true matches that those rules find.
-        em_blocking: Lists of columns to block on, one expectation-maximisation session each.
+        em_blocking: One expectation-maximisation session each.
+        estimate_m_from_label_column: A column whose equal values mean the same entity, instead of `em_blocking`.
+        max_pairs: Pairs that the sampling of u looks at, and that a session does at most.
         seed: Seed of the random sampling.
     """
 
-    deterministic_rules: tuple[tuple[str, ...], ...] = Field(min_length=1)
+    deterministic_rules: tuple[Rule, ...] = ()
     recall: float = Field(default=0.7, gt=0, le=1)
-    em_blocking: tuple[tuple[str, ...], ...] = Field(min_length=1)
-    max_pairs: float = Field(default=1e6, gt=0)
+    em_blocking: tuple[Rule, ...] = ()
+    estimate_m_from_label_column: Text | None = None
+    max_pairs: float = Field(default=1e6, gt=0, allow_inf_nan=False)
     seed: int = 1
+    em: ExpectationMaximisation = ExpectationMaximisation()
+    u: RandomSampling = RandomSampling()
+
+    @model_validator(mode="after")
+    def _plain_sessions(self) -> Training:
+        if any(rule.arrays_to_explode for rule in self.em_blocking):
+            raise ValueError("em_blocking: Splink cannot train on a rule with arrays_to_explode; choose another one")
+        return self
+
+
+ColumnRuleName = Literal["first_not_null", "most_recent_not_null", "longest", "most_frequent", "min", "max"]
+
+
+class ColumnRule(Model):
+    """Which value of a cluster a column takes; in YAML the rule's name alone is enough.
+
+    Attributes:
+        order_by: Instead of the survivor's, for `first_not_null` and `most_recent_not_null`.
+        source_priority: Datasets whose value is taken first.
+    """
+
+    rule: ColumnRuleName = "first_not_null"
+    order_by: Text | None = None
+    source_priority: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"rule": value} if isinstance(value, str) else value
 
 
 class Survivor(Model):
-    """Which record of a cluster survives: the first by `order_by`."""
+    """Which record of a cluster survives: by `source_priority`, then `most_complete`, then `order_by`, then the id.
 
-    order_by: str
+    Attributes:
+        order_by: As SQL has it: `updated_at DESC`.
+        most_complete: Whether the record with the fewest NULLs goes first.
+        source_priority: Values of `source_dataset_column_name`, the most trusted first; others come last.
+        per_column: Columns that take their value from the whole cluster.
+    """
+
+    order_by: Text | None = None
+    most_complete: bool = False
+    source_priority: tuple[str, ...] = ()
+    per_column: dict[Text, ColumnRule] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _some_rule(self) -> Survivor:
+        if not (self.order_by or self.most_complete or self.source_priority):
+            raise ValueError("say which record survives: order_by, most_complete or source_priority")
+        for column, rule in self.per_column.items():
+            if rule.rule == "most_recent_not_null" and not (rule.order_by or self.order_by):
+                raise ValueError(f"per_column: {column}: most_recent_not_null needs order_by, e.g. `updated_at DESC`")
+        return self
+
+    @property
+    def knows_sources(self) -> bool:
+        """Whether a rule looks at where a record comes from."""
+        return bool(self.source_priority) or any(rule.source_priority for rule in self.per_column.values())
 
 
 class Labels(Model):
     """The column that holds the true identity, where it is known; reports then show precision and recall."""
 
-    column: str
+    column: Text
 
 
 class SplinkConfig(Model):
-    """Deduplication by Splink; the keys are those of Splink's own settings."""
+    """Deduplication and linkage by Splink; the keys are those of Splink's own settings, and comboi's beside them.
 
-    link_type: Literal["dedupe_only"] = "dedupe_only"
-    unique_id_column_name: str
+    Attributes:
+        source_dataset_column_name: For `link_only` and `link_and_dedupe`: the column of the one result that says which
+            dataset a record is of.
+        retain_matching_columns: Whether the report shows the values of the compared columns.
+        retain_intermediate_calculation_columns: Whether it shows each comparison's part in a shown pair's weight.
+        additional_columns_to_retain: Further columns that it shows.
+        one_to_one: Whether a cluster holds at most one record of each dataset; the best matches are kept.
+        max_cluster_size: Larger clusters are taken apart at higher match weights, and reported.
+    """
+
+    link_type: Literal["dedupe_only", "link_only", "link_and_dedupe"] = "dedupe_only"
+    unique_id_column_name: Text
+    source_dataset_column_name: Text = "source_dataset"
     comparisons: tuple[Comparison, ...] = Field(min_length=1)
-    blocking_rules_to_generate_predictions: tuple[tuple[str, ...], ...] = Field(min_length=1)
-    training: Training
-    threshold_match_probability: float = Field(default=0.9, gt=0, le=1)
+    blocking_rules_to_generate_predictions: tuple[Rule, ...] = Field(min_length=1)
+    probability_two_random_records_match: float | None = Field(default=None, gt=0, lt=1)
+    em_convergence: float = Field(default=0.0001, gt=0, lt=1)
+    max_iterations: int = Field(default=25, ge=1)
+    retain_matching_columns: bool = True
+    retain_intermediate_calculation_columns: bool = True
+    additional_columns_to_retain: tuple[Text, ...] = ()
+    match_weight_column_prefix: SqlName = "mw_"
+    term_frequency_adjustment_column_prefix: SqlName = "tf_"
+    comparison_vector_value_column_prefix: SqlName = "gamma_"
+    linker_uid: SqlName | None = None
+    training: Training | None = None
+    threshold_match_probability: float | None = Field(default=None, gt=0, le=1)
+    threshold_match_weight: float | None = Field(default=None, ge=-300, le=300)
+    one_to_one: bool = False
+    max_cluster_size: int = Field(default=100, ge=2)
     survivor: Survivor
     labels: Labels | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SplinkConfig:
+        if self.one_to_one and not self.links:
+            raise ValueError("one_to_one: is for link_type: link_only and link_and_dedupe")
+        if self.threshold_match_probability is not None and self.threshold_match_weight is not None:
+            raise ValueError("give threshold_match_probability: or threshold_match_weight:, not both")
+        problem = self._training_problem()
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    def _training_problem(self) -> str | None:
+        training = self.training or Training()
+        prior = self.probability_two_random_records_match is not None
+        if prior == bool(training.deterministic_rules):
+            return (
+                "give training.deterministic_rules:, from which the probability that two random records match is "
+                "estimated, or probability_two_random_records_match: itself; not both"
+            )
+        learns_m = bool(training.em_blocking) or training.estimate_m_from_label_column is not None
+        unknown = next((comparison for comparison in self.comparisons if not comparison.known("m")), None)
+        if unknown and not learns_m:
+            return (
+                f"training: needs em_blocking or estimate_m_from_label_column, since the comparison {unknown.shown} "
+                "does not give its m probabilities"
+            )
+        return None
+
+    @property
+    def links(self) -> bool:
+        """Whether records come from several datasets that Splink tells apart."""
+        return self.link_type != "dedupe_only"
+
+    @property
+    def threshold(self) -> float:
+        """The match probability from which on two records are taken for the same."""
+        if self.threshold_match_weight is None:
+            return self.threshold_match_probability or DEFAULT_THRESHOLD
+        odds = math.exp2(self.threshold_match_weight)
+        return odds / (1 + odds)

@@ -1,190 +1,231 @@
-"""Splink at work: from records to pairs that match, and from pairs to clusters.
-
-Splink sees a narrow table with names of its own choosing, so no column of the user's can clash with one of Splink's. It
-works in a schema of its own that goes away with everything in it.
-"""
+"""Splink at work: from records to pairs that match, and to the weights it learned on the way."""
 
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.splink import SplinkConfig
-from comboi_core.dedupe.settings import columns_used, create_comparison, shown
+from comboi_core.config.splink import Rule, SplinkConfig, Training
+from comboi_core.dedupe.blocking import pairs_of, refuse_unfit_rules, shown_pairs
+from comboi_core.dedupe.clusters import make_clusters
+from comboi_core.dedupe.columns import Names
+from comboi_core.dedupe.settings import create_comparison, create_rule
+from comboi_core.dedupe.workbench import CLUSTERS, PAIRS, RECORDS, SOURCE_DATASET, UNIQUE_ID, Workbench
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, DedupeError
-from comboi_core.domain.sql import identifier, identifiers
+from comboi_core.domain.sql import identifier, literal
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from splink import Linker
 
-Rules = Sequence[Sequence[str]]
-
-UNIQUE_ID = "unique_id"
-RECORDS, PAIRS, CLUSTERS = "comboi_records", "comboi_pairs", "comboi_clusters"
 # Floating point sums differ in their last digits with the number of threads; the figures compared must not.
-_DIGITS = 9
+_DIGITS, _WEIGHT_DIGITS = 9, 4
+_HEAVIEST = 1000
+"""What stands for an infinite match weight."""
+
 _MEMORY_REMEDY = (
     "Raise `engine.memory_limit`, or narrow the rules that compare most pairs: add a column to them, or leave them out."
 )
 
 
 @dataclass(frozen=True)
-class Workbench:
-    """A schema for Splink's tables, and a connection that works in it."""
+class LevelWeight:
+    """What Splink holds of one level of a comparison.
 
-    con: DuckDBPyConnection
-    schema: str
+    Attributes:
+        m: Share of the true matches that agree this far; None if training has not seen any.
+        u: Share of the other pairs that do so by chance; likewise.
+        condition: Over Splink's names.
+    """
 
-    def table(self, name: str) -> str:
-        """Return the quoted name of one of its tables, for any connection to the same database."""
-        return f"{identifier(self.schema)}.{identifier(name)}"
-
-
-@contextmanager
-def workbench(con: DuckDBPyConnection) -> Iterator[Workbench]:
-    """Open a schema beside what is in the database, and drop it with all its tables afterwards."""
-    schema = f"comboi_dedupe_{secrets.token_hex(4)}"
-    con.execute(f"CREATE SCHEMA {schema}")
-    try:
-        with con.cursor() as own:
-            own.execute(f"SET schema = '{schema}'")
-            yield Workbench(own, schema)
-    finally:
-        con.execute(f"DROP SCHEMA {schema} CASCADE")
+    label: str
+    condition: str
+    is_null: bool
+    m: float | None
+    u: float | None
 
 
-def link(bench: Workbench, config: SplinkConfig, columns: dict[str, str]) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class ComparisonWeights:
+    """A comparison by its name in messages, its columns, and its levels, the closest agreement first."""
+
+    name: str
+    adjusted: bool
+    levels: tuple[LevelWeight, ...]
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """What came of it beside PAIRS and CLUSTERS.
+
+    Attributes:
+        remarks: For the report, e.g. that a rule found nothing.
+        prior: The probability that two random records match; None if no model was made.
+    """
+
+    remarks: tuple[str, ...]
+    prior: float | None = None
+    weights: tuple[ComparisonWeights, ...] = ()
+
+
+def link(bench: Workbench, config: SplinkConfig, names: Names) -> Linkage:
     """Find the pairs of records that match, and the clusters that they make.
 
-    Reads RECORDS (the unique id as `unique_id`, and the columns under their new names). Makes PAIRS (unique_id_l,
-    unique_id_r, match_probability) and CLUSTERS (unique_id, cluster_id); both hold only records that match another one.
-
-    Args:
-        columns: The configuration's column names -> their names in RECORDS.
-
-    Returns:
-        Remarks for the report, e.g. that a rule found nothing.
+    Reads RECORDS; makes PAIRS and CLUSTERS, which hold only records that match another one.
 
     Raises:
-        DedupeError: a comparison does not fit its column's type, or the training cannot succeed.
+        DedupeError: a comparison or a rule does not fit its columns' types, or the training cannot succeed.
     """
-    bench.con.execute(
-        f"CREATE TABLE {PAIRS} AS SELECT *, 0.0::DOUBLE AS match_probability FROM {_ids('l')}, {_ids('r')} LIMIT 0"
-    )
-    bench.con.execute(f"CREATE TABLE {CLUSTERS} AS SELECT unique_id, unique_id AS cluster_id FROM {RECORDS} LIMIT 0")
-    _refuse_unfit_comparisons(bench, config, columns)
-    training = config.training
-    candidates = pairs_of(bench, config.blocking_rules_to_generate_predictions, columns)
-    certain = pairs_of(bench, training.deterministic_rules, columns)
+    bench.con.execute(f"""
+        CREATE TABLE {PAIRS} (
+            unique_id_l BIGINT, unique_id_r BIGINT, match_weight DOUBLE, match_probability DOUBLE
+        );
+        CREATE TABLE {CLUSTERS} (unique_id BIGINT, cluster_id BIGINT)""")
+    refuse_unfit_rules(bench, config, names)
+    _refuse_unfit_comparisons(bench, config, names)
+    training = config.training or Training()
+    candidates = pairs_of(bench, config, config.blocking_rules_to_generate_predictions, names)
+    certain = pairs_of(bench, config, training.deterministic_rules, names)
     for found, name in ((candidates, "blocking rule"), (certain, "deterministic rule")):
-        if not any(found.values()):
-            return (f"no two records agree on any {name}, so none was taken for a duplicate",)
-    sessions = pairs_of(bench, training.em_blocking, columns)
-    if not any(sessions.values()):
+        if found and not any(found.values()):
+            return Linkage((f"no two records agree on any {name}, so none was taken for a duplicate",))
+    sessions = pairs_of(bench, config, training.em_blocking, names)
+    if sessions and not any(sessions.values()):
         raise DedupeError(
-            f"no two records agree on any rule of em_blocking ({_listed(training.em_blocking)}): nothing to learn from",
+            f"no two records agree on any rule of em_blocking ({', '.join(rule.shown for rule in sessions)}): "
+            "nothing to learn from",
             remedy="Add a list of columns to em_blocking on which many true duplicates agree.",
         )
-    with _errors(columns, candidates):
-        _predict_and_cluster(bench, config, columns, {rule: found for rule, found in sessions.items() if found})
-    return tuple(
-        f"em_blocking [{', '.join(rule)}] found no pair and was left out"
-        for rule, found in sessions.items()
-        if not found
-    )
+    with _errors(names, candidates):
+        linker = _linker(bench, config, names)
+        _train(linker, config, {rule: found for rule, found in sessions.items() if found}, names)
+        _predict(bench, linker, config)
+        split = make_clusters(bench, config)
+    idle = [rule for rule, found in sessions.items() if not found]
+    remarks = [f"em_blocking {rule.shown} found no pair and was left out" for rule in idle]
+    return Linkage((*remarks, *split), *_learned(linker, config))
 
 
-def pairs_of(bench: Workbench, rules: Rules, columns: dict[str, str]) -> dict[tuple[str, ...], int]:
-    """Return for each rule how many pairs of records agree on all of its columns."""
-    return {tuple(rule): _pairs(bench, [columns[column] for column in rule]) for rule in rules}
-
-
-def _pairs(bench: Workbench, columns: list[str]) -> int:
-    known = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in columns)
-    query = f"""
-        SELECT coalesce(sum(records * (records - 1) // 2), 0)
-        FROM (SELECT count(*)::HUGEINT AS records FROM {RECORDS} WHERE {known} GROUP BY {identifiers(columns)})"""
-    return int(bench.con.execute(query).fetchone()[0])
-
-
-def _predict_and_cluster(
-    bench: Workbench, config: SplinkConfig, columns: dict[str, str], sessions: dict[tuple[str, ...], int]
-) -> None:
-    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
-    from splink.clustering import cluster_pairwise_predictions_at_threshold
-
-    def block(rule: Sequence[str]) -> Any:
-        return block_on(*(columns[column] for column in rule))
+def _linker(bench: Workbench, config: SplinkConfig, names: Names) -> Linker:
+    from splink import DuckDBAPI, Linker, SettingsCreator
 
     _hush()
-    api = DuckDBAPI(bench.con)
+    comparisons = [create_comparison(one, number, names) for number, one in enumerate(config.comparisons)]
     settings = SettingsCreator(
         link_type=config.link_type,
         unique_id_column_name=UNIQUE_ID,
-        comparisons=[create_comparison(comparison, columns) for comparison in config.comparisons],
-        blocking_rules_to_generate_predictions=[block(rule) for rule in config.blocking_rules_to_generate_predictions],
+        source_dataset_column_name=SOURCE_DATASET,
+        comparisons=comparisons,
+        blocking_rules_to_generate_predictions=[
+            create_rule(rule, names) for rule in config.blocking_rules_to_generate_predictions
+        ],
+        em_convergence=config.em_convergence,
+        max_iterations=config.max_iterations,
+        match_weight_column_prefix=config.match_weight_column_prefix,
+        term_frequency_adjustment_column_prefix=config.term_frequency_adjustment_column_prefix,
+        comparison_vector_value_column_prefix=config.comparison_vector_value_column_prefix,
+        linker_uid=config.linker_uid,
         retain_matching_columns=False,
     )
-    linker = Linker(api.register(RECORDS), settings, log_level=None)
+    if config.probability_two_random_records_match is not None:
+        settings.probability_two_random_records_match = config.probability_two_random_records_match
+    api = DuckDBAPI(bench.con)
+    return Linker([api.register(table) for table in _tables(bench, config)], settings, log_level=None)
+
+
+def _tables(bench: Workbench, config: SplinkConfig) -> list[str]:
+    """Return what Splink reads: where datasets are linked a view of each, which spares the pairs within them."""
+    if not config.links:
+        return [RECORDS]
+    found = bench.con.execute(f"SELECT DISTINCT {SOURCE_DATASET} FROM {RECORDS} ORDER BY ALL").fetchall()
+    views = {f"{RECORDS}_{source}": source for (source,) in found}
+    for view, source in views.items():
+        where = f"{SOURCE_DATASET} = {literal(source)}"
+        bench.con.execute(f"CREATE VIEW {identifier(view)} AS FROM {RECORDS} WHERE {where}")
+    return list(views)
+
+
+def _train(linker: Linker, config: SplinkConfig, sessions: dict[Rule, int], names: Names) -> None:
     training = config.training
-    linker.training.estimate_probability_two_random_records_match(
-        [block(rule) for rule in training.deterministic_rules], recall=training.recall
-    )
-    linker.training.estimate_u_using_random_sampling(max_pairs=training.max_pairs, seed=training.seed)
+    if training is None:
+        return
+    trainer = linker.training
+    if training.deterministic_rules:
+        trainer.estimate_probability_two_random_records_match(
+            [create_rule(rule, names) for rule in training.deterministic_rules], recall=training.recall
+        )
+    if not all(comparison.known("u") for comparison in config.comparisons):
+        sampling = training.u.model_dump()
+        trainer.estimate_u_using_random_sampling(max_pairs=training.max_pairs, seed=training.seed, **sampling)
+    if training.estimate_m_from_label_column is not None:
+        trainer.estimate_m_from_label_column(names.of(training.estimate_m_from_label_column))
     for rule, found in sessions.items():
         # A session over all pairs of a wide rule is what takes most time and memory; a sample learns the same.
         sampled = training.max_pairs if found > training.max_pairs else None
-        linker.training.estimate_parameters_using_expectation_maximisation(block(rule), max_pairs=sampled)
+        trainer.estimate_parameters_using_expectation_maximisation(
+            create_rule(rule, names), max_pairs=sampled, **training.em.model_dump()
+        )
+
+
+def _predict(bench: Workbench, linker: Linker, config: SplinkConfig) -> None:
     # A little below the threshold: what rounding lifts to it counts as well.
-    lowest = max(config.threshold_match_probability - 10**-_DIGITS, 0.0)
+    lowest = max(config.threshold - 10**-_DIGITS, 0.0)
     predicted = linker.inference.predict(threshold_match_probability=lowest)
     bench.con.execute(f"""
         INSERT INTO {PAIRS}
-        SELECT unique_id_l, unique_id_r, round(match_probability, {_DIGITS}) AS rounded
+        SELECT
+            least(unique_id_l, unique_id_r), greatest(unique_id_l, unique_id_r),
+            round(greatest(least(match_weight, {_HEAVIEST}), -{_HEAVIEST}), {_WEIGHT_DIGITS}),
+            round(match_probability, {_DIGITS}) AS rounded
         FROM {predicted.physical_name}
-        WHERE rounded BETWEEN {config.threshold_match_probability} AND 1""")
-    clustered = cluster_pairwise_predictions_at_threshold(
-        RECORDS,
-        PAIRS,
-        api,
-        node_id_column_name=UNIQUE_ID,
-        edge_id_column_name_left="unique_id_l",
-        edge_id_column_name_right="unique_id_r",
-    )
-    bench.con.execute(f"INSERT INTO {CLUSTERS} SELECT unique_id, cluster_id FROM {clustered.physical_name}")
+        WHERE rounded BETWEEN {round(config.threshold, _DIGITS)} AND 1""")
+    predicted.drop_table_from_database_and_remove_from_cache()
 
 
-def _ids(side: str) -> str:
-    return f"(SELECT unique_id AS unique_id_{side} FROM {RECORDS})"
+def _learned(linker: Linker, config: SplinkConfig) -> tuple[float, tuple[ComparisonWeights, ...]]:
+    model = linker.misc.save_model_to_json()
+    weights = []
+    for number, (comparison, learned) in enumerate(zip(config.comparisons, model["comparisons"], strict=True)):
+        named = create_comparison(comparison, number).create_comparison_dict("duckdb")["comparison_levels"]
+        levels = tuple(
+            LevelWeight(
+                label=level.get("label_for_charts") or level["sql_condition"],
+                condition=trained["sql_condition"],
+                is_null=bool(trained.get("is_null_level")),
+                m=trained.get("m_probability"),
+                u=trained.get("u_probability"),
+            )
+            for level, trained in zip(named, learned["comparison_levels"], strict=True)
+        )
+        adjusted = any(trained.get("tf_adjustment_column") for trained in learned["comparison_levels"])
+        weights.append(ComparisonWeights(comparison.shown, adjusted, levels))
+    return model["probability_two_random_records_match"], tuple(weights)
 
 
-def _refuse_unfit_comparisons(bench: Workbench, config: SplinkConfig, columns: dict[str, str]) -> None:
+def _refuse_unfit_comparisons(bench: Workbench, config: SplinkConfig, names: Names) -> None:
     """Bind each comparison's conditions to the columns' types, so that an error can name the comparison."""
     import duckdb
 
-    both = ", ".join(f"{name} AS {name}_l, {name} AS {name}_r" for name in dict.fromkeys(columns.values()))
-    for comparison in config.comparisons:
-        levels = create_comparison(comparison, columns).create_comparison_dict("duckdb")["comparison_levels"]
+    both = ", ".join(f"{name} AS {name}_l, {name} AS {name}_r" for name in names.columns)
+    for number, comparison in enumerate(config.comparisons):
+        levels = create_comparison(comparison, number, names).create_comparison_dict("duckdb")["comparison_levels"]
         conditions = ", ".join(f"({level['sql_condition']})" for level in levels if level["sql_condition"] != "ELSE")
         try:
             bench.con.execute(f"SELECT {conditions} FROM (SELECT {both} FROM {RECORDS}) LIMIT 0")
         except duckdb.Error as error:
-            cause = _said(error_details(error)[0].splitlines()[0], columns)
+            cause = names.said(error_details(error)[0].splitlines()[0])
             raise DedupeError(
-                f"comparison {shown(comparison)} does not fit its column: {cause}",
+                f"comparison {comparison.shown} does not fit its column: {cause}",
                 remedy="Cast the column in the transformation, or choose another comparison.",
             ) from error
 
 
 @contextmanager
-def _errors(columns: dict[str, str], candidates: dict[tuple[str, ...], int]) -> Iterator[None]:
+def _errors(names: Names, candidates: dict[Rule, int]) -> Iterator[None]:
     """Turn what Splink raises into DedupeError; what DuckDB says of files, and interrupts, pass."""
     import duckdb
 
@@ -195,17 +236,17 @@ def _errors(columns: dict[str, str], candidates: dict[tuple[str, ...], int]) -> 
     except Exception as error:
         cause = _database_cause(error)
         if isinstance(cause, duckdb.OutOfMemoryException):
-            rules = ", ".join(f"[{', '.join(rule)}]: {count:,} pairs" for rule, count in candidates.items())
             raise DedupeError(
-                f"DuckDB ran out of memory comparing records; the blocking rules compare {rules}", remedy=_MEMORY_REMEDY
+                f"DuckDB ran out of memory comparing records; the blocking rules compare {shown_pairs(candidates)}",
+                remedy=_MEMORY_REMEDY,
             ) from error
         if isinstance(cause, duckdb.IOException | duckdb.InterruptException):
             raise cause from None
         text = error_details(cause)[0] if cause else f"{error}"
-        raise DedupeError(f"Splink gave up: {_said(text, columns)}") from error
+        raise DedupeError(f"Splink gave up: {names.said(text)}") from error
 
 
-def _database_cause(error: BaseException | None) -> Exception | None:
+def _database_cause(error: BaseException | None) -> Any:
     import duckdb
 
     while error is not None and not isinstance(error, duckdb.Error):
@@ -213,25 +254,8 @@ def _database_cause(error: BaseException | None) -> Exception | None:
     return error
 
 
-def _said(text: str, columns: dict[str, str]) -> str:
-    """Return an error's text with the user's column names."""
-    real = {name: column for column, name in columns.items()}
-    return re.sub(r"\bcomboi_\d+(?=\b|_[lr]\b)", lambda found: real.get(found[0], found[0]), text)
-
-
-def _listed(rules: Rules) -> str:
-    return ", ".join(f"[{', '.join(rule)}]" for rule in rules)
-
-
 def _hush() -> None:
     """Keep Splink and its parser from writing to the terminal; what matters is raised or reported."""
     for name in ("splink", "sqlglot"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module=r"splink\b")
-
-
-def renamed(config: SplinkConfig) -> dict[str, str]:
-    """Return the columns that Splink needs, each with a name of comboi's own that clashes with nothing."""
-    needed = [column for column, place in columns_used(config).items() if place != "labels"]
-    names = {column.lower(): f"comboi_{number}" for number, column in enumerate(needed)}
-    return {column: names[column.lower()] for column in needed}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from comboi_core.config.splink import SplinkConfig
+from comboi_core.dedupe.survivors import ASSIGNED, same_record
+from comboi_core.dedupe.workbench import SOURCE, Workbench
 from comboi_core.domain.sql import identifier
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True)
@@ -35,33 +34,26 @@ class DedupeReport:
     remarks: tuple[str, ...] = ()
 
 
-def make_report(
-    con: DuckDBPyConnection, assigned: str, source: str, unique_id: str, label: str | None, remarks: tuple[str, ...]
-) -> DedupeReport:
-    """Count clusters and, where the true identity is known, compare with it.
-
-    Args:
-        assigned: Quoted name of a table (comboi_id, comboi_cluster), one row per record.
-        source: Quoted name of the table with the records.
-        label: The column with the true identity. Records without one are left out of the comparison.
-    """
-    sizes = f"SELECT count(*) AS size FROM {assigned} GROUP BY comboi_cluster"
-    records, clusters, largest = con.execute(
+def make_report(bench: Workbench, config: SplinkConfig, remarks: tuple[str, ...]) -> DedupeReport:
+    """Count the clusters of ASSIGNED and, where the true identity is known, compare with it."""
+    sizes = f"SELECT count(*) AS size FROM {ASSIGNED} GROUP BY comboi_cluster"
+    records, clusters, largest = bench.con.execute(
         f"SELECT coalesce(sum(size), 0), count(*), coalesce(max(size), 0) FROM ({sizes})"
     ).fetchone()
-    scores = _scores(con, assigned, source, unique_id, label) if label else {}
+    scores = _scores(bench, config) if config.labels else {}
     return DedupeReport(int(records), clusters, int(records) - clusters, largest, **scores, remarks=remarks)
 
 
-def _scores(con: DuckDBPyConnection, assigned: str, source: str, unique_id: str, label: str) -> dict[str, float | None]:
+def _scores(bench: Workbench, config: SplinkConfig) -> dict[str, float | None]:
+    """Look at all pairs of labelled records, not only those that a blocking rule compares."""
     labelled = f"""
-        SELECT comboi_cluster, {identifier(label)} AS comboi_label
-        FROM {assigned} JOIN {source} ON comboi_id = {identifier(unique_id)}
+        SELECT comboi_cluster, records.{identifier(config.labels.column)} AS comboi_label
+        FROM {ASSIGNED} AS assigned JOIN {SOURCE} AS records ON {same_record(config, "records", "assigned")}
         WHERE comboi_label IS NOT NULL"""
 
     def pairs(keys: str) -> int:
         groups = f"SELECT count(*)::HUGEINT AS n FROM ({labelled}) GROUP BY {keys}"
-        return int(con.execute(f"SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM ({groups})").fetchone()[0])
+        return int(bench.con.execute(f"SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM ({groups})").fetchone()[0])
 
     merged, true, both = pairs("comboi_cluster"), pairs("comboi_label"), pairs("comboi_cluster, comboi_label")
     return {

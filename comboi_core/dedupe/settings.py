@@ -3,51 +3,133 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.splink import Comparison, SplinkConfig
+from comboi_core.config.splink import Comparison, Level, Rule, SplinkConfig
+from comboi_core.dedupe.columns import (
+    UNCHANGED,
+    Names,
+    all_rules,
+    compared,
+    in_condition,
+    is_column,
+    rewritten_condition,
+    rewritten_level,
+)
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier
 
 if TYPE_CHECKING:
+    from splink.internals.blocking_rule_creator import BlockingRuleCreator
     from splink.internals.comparison_creator import ComparisonCreator
 
-_COLUMN_ARGUMENTS = ("col_name", "_col")
-"""How the names of arguments end that hold a column, e.g. `surname_col_name` and `long_col`."""
+_ADDED = ("cluster_id", "cluster_size")
+"""Columns that deduplication adds to the records."""
 
 
 def settings_problems(config: SplinkConfig) -> list[str]:
     """Return what is wrong with comparisons, rules and the survivor rule, as far as that shows without data."""
-    problems, outputs = [], {}
-    for comparison in config.comparisons:
+    return [
+        *_comparison_problems(config),
+        *_rule_problems(config),
+        *_survivor_problems(config),
+    ]
+
+
+def _comparison_problems(config: SplinkConfig) -> Iterator[str]:
+    outputs: dict[str, str] = {}
+    for number, comparison in enumerate(config.comparisons):
         try:
-            output = create_comparison(comparison).create_output_column_name()
+            compared(comparison)
+            output = create_comparison(comparison, number).create_output_column_name()
         except DedupeError as error:
-            problems.append(error.message)
+            yield error.message
             continue
         if output in outputs:
-            problems.append(
-                f"comparisons {outputs[output]} and {shown(comparison)} are on the same column; "
+            yield (
+                f"comparisons {outputs[output]} and {comparison.shown} are on the same column; "
                 "Splink weighs a column once: choose one of them"
             )
-        outputs[output] = shown(comparison)
-    for key, rules in _rules(config).items():
-        if any(not rule for rule in rules):
-            problems.append(f"{key}: a rule lists at least one column")
-    return problems + _order_problems(config.survivor.order_by)
+        outputs[output] = comparison.shown
+        for level in comparison.comparison_levels:
+            if not level.is_else:
+                yield from _sql_problems(f"comparison {comparison.shown}", f"SELECT ({level.sql_condition})")
 
 
-def create_comparison(comparison: Comparison, names: Mapping[str, str] | None = None) -> ComparisonCreator:
-    """Return Splink's comparison.
+def _rule_problems(config: SplinkConfig) -> Iterator[str]:
+    for key, rule in all_rules(config):
+        try:
+            in_condition(rule.blocking_rule)
+        except DedupeError as error:
+            yield f"{key}: {error.message}"
+        else:
+            yield from _sql_problems(key, f"SELECT ({rule.blocking_rule})") if rule.blocking_rule else ()
+
+
+def _survivor_problems(config: SplinkConfig) -> Iterator[str]:
+    survivor = config.survivor
+    unique = [config.unique_id_column_name, config.source_dataset_column_name if config.links else ""]
+    orders = {"survivor.order_by": survivor.order_by}
+    for column, rule in survivor.per_column.items():
+        orders[f"survivor.per_column.{column}.order_by"] = rule.order_by
+        if column.lower() in (name.lower() for name in (*unique, *_ADDED)):
+            yield f"survivor.per_column: '{column}' tells records apart and stays the surviving record's"
+    for place, order in orders.items():
+        if order is not None:
+            query = order_query(order, "records", "unique_id")
+            yield from _sql_problems(f"{place}: `{order}`", query)
+
+
+def _sql_problems(place: str, query: str) -> Iterator[str]:
+    """Parse a query that holds what a user wrote; nothing is run."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as con:
+        try:
+            statements = con.extract_statements(query)
+        except duckdb.Error as error:
+            yield f"{place}: {str(error).splitlines()[0]}"
+            return
+    if len(statements) != 1:
+        yield f"{place}: more than one statement"
+
+
+def order_query(order_by: str, table: str, unique_id: str) -> str:
+    """Return a query that fails if `order_by` is no order over the table's columns, and that reads nothing."""
+    return f"SELECT row_number() OVER (ORDER BY {order_by}, {identifier(unique_id)}) FROM {table} LIMIT 0"
+
+
+def create_rule(rule: Rule, names: Names = UNCHANGED) -> BlockingRuleCreator:
+    """Return Splink's blocking rule over Splink's names."""
+    from splink import block_on
+    from splink.blocking_rule_library import CustomRule
+
+    arrays = [names.of(column) for column in rule.arrays_to_explode] or None
+    if rule.blocking_rule is None:
+        return block_on(*(names.of(column) for column in rule.columns), arrays_to_explode=arrays)
+    return CustomRule(rewritten_condition(rule.blocking_rule, names), arrays_to_explode=arrays)
+
+
+def create_comparison(comparison: Comparison, number: int, names: Names = UNCHANGED) -> ComparisonCreator:
+    """Return Splink's comparison over Splink's names.
 
     Args:
-        names: What Splink's table calls the columns; default: as the configuration does.
+        number: Its place among the comparisons; one's own is named after it.
 
     Raises:
-        DedupeError: there is no such type, or it takes other arguments.
+        DedupeError: there is no such type, it takes other arguments, or a condition is no SQL.
     """
+    from splink.comparison_library import CustomComparison
+
+    if comparison.type is not None:
+        return _kept(comparison, _of_library(comparison, names))
+    levels = [_level(level, names) for level in comparison.comparison_levels]
+    return _tried(comparison, CustomComparison(levels, f"comboi_own_{number}", comparison.comparison_description))
+
+
+def _of_library(comparison: Comparison, names: Names) -> ComparisonCreator:
     from splink import comparison_library
     from splink.internals.comparison_creator import ComparisonCreator
 
@@ -56,76 +138,58 @@ def create_comparison(comparison: Comparison, names: Mapping[str, str] | None = 
         for name, kind in vars(comparison_library).items()
         if inspect.isclass(kind) and issubclass(kind, ComparisonCreator) and name != "CustomComparison"
     }
-    kind = known.get(comparison.type)
+    kind = known.get(str(comparison.type))
     if kind is None:
         raise DedupeError(
-            f"there is no comparison type '{comparison.type}'{did_you_mean(comparison.type, known)}; "
+            f"there is no comparison type '{comparison.type}'{did_you_mean(str(comparison.type), known)}; "
             f"the types are {', '.join(sorted(known))}"
         )
-    arguments = {
-        key: (names or {}).get(value, value) if _is_column(key, value) else value
-        for key, value in comparison.args.items()
-    }
-    column = (names or {}).get(comparison.column, comparison.column)
+    arguments = {key: names.of(value) if is_column(key, value) else value for key, value in comparison.args.items()}
+    column = names.of(str(comparison.column))
     try:
         inspect.signature(kind).bind(column, **arguments)
     except TypeError as error:
         taken = ", ".join(list(inspect.signature(kind).parameters)[1:]) or "no arguments but the column"
-        raise DedupeError(f"comparison {shown(comparison)}: {error}; it takes {taken}") from error
+        raise DedupeError(f"comparison {comparison.shown}: {error}; it takes {taken}") from error
     try:
-        creator = kind(column, **arguments)
-        if comparison.term_frequency_adjustments:
-            creator = creator.configure(term_frequency_adjustments=True)
-        creator.create_comparison_dict("duckdb")
+        return kind(column, **arguments).configure(
+            term_frequency_adjustments=comparison.term_frequency_adjustments,
+            m_probabilities=list(comparison.m_probabilities),
+            u_probabilities=list(comparison.u_probabilities),
+        )
     except Exception as error:
-        raise DedupeError(f"comparison {shown(comparison)}: {error}") from error
+        raise DedupeError(f"comparison {comparison.shown}: {error}") from error
+
+
+def _kept(comparison: Comparison, creator: ComparisonCreator) -> ComparisonCreator:
+    """Mark the probabilities that are given and to be kept; Splink knows that of levels only."""
+    from splink.comparison_library import CustomComparison
+
+    _tried(comparison, creator)
+    kept = [kind for kind in ("m", "u") if comparison.known(kind)]
+    if not kept:
+        return creator
+    created = creator.create_comparison_dict("duckdb")
+    levels = [
+        level | {f"fix_{kind}_probability": True for kind in kept if not level.get("is_null_level")}
+        for level in created["comparison_levels"]
+    ]
+    return CustomComparison(levels, created["output_column_name"], created["comparison_description"])
+
+
+def _tried(comparison: Comparison, creator: ComparisonCreator) -> ComparisonCreator:
+    try:
+        creator.get_comparison("duckdb")
+    except Exception as error:
+        raise DedupeError(f"comparison {comparison.shown}: {error}") from error
     return creator
 
 
-def shown(comparison: Comparison) -> str:
-    """How messages name a comparison, e.g. `ExactMatch(city)`."""
-    return f"{comparison.type}({comparison.column})"
-
-
-def columns_used(config: SplinkConfig) -> dict[str, str]:
-    """Return each column that the settings name, with the place that names it first."""
-    used = {config.unique_id_column_name: "unique_id_column_name"}
-    for comparison in config.comparisons:
-        arguments = [value for key, value in comparison.args.items() if _is_column(key, value)]
-        for column in (comparison.column, *arguments):
-            used.setdefault(column, f"comparison {shown(comparison)}")
-    for key, rules in _rules(config).items():
-        for rule in rules:
-            for column in rule:
-                used.setdefault(column, f"{key} [{', '.join(rule)}]")
-    if config.labels:
-        used.setdefault(config.labels.column, "labels")
-    return used
-
-
-def _rules(config: SplinkConfig) -> dict[str, tuple[tuple[str, ...], ...]]:
-    return {
-        "blocking_rules_to_generate_predictions": config.blocking_rules_to_generate_predictions,
-        "deterministic_rules": config.training.deterministic_rules,
-        "em_blocking": config.training.em_blocking,
-    }
-
-
-def _is_column(key: str, value: Any) -> bool:
-    return key.endswith(_COLUMN_ARGUMENTS) and isinstance(value, str)
-
-
-def _order_problems(order_by: str) -> list[str]:
-    import duckdb
-
-    with duckdb.connect(":memory:") as con:
-        try:
-            statements = con.extract_statements(order_query(order_by, "records", "unique_id"))
-        except duckdb.Error as error:
-            return [f"survivor.order_by: `{order_by}`: {str(error).splitlines()[0]}"]
-    return [] if len(statements) == 1 else [f"survivor.order_by: `{order_by}` is more than an order"]
-
-
-def order_query(order_by: str, table: str, unique_id: str) -> str:
-    """Return a query that fails if `order_by` is no order over the table's columns, and that reads nothing."""
-    return f"SELECT row_number() OVER (ORDER BY {order_by}, {identifier(unique_id)}) FROM {table} LIMIT 0"
+def _level(level: Level, names: Names) -> dict[str, Any]:
+    given = level.model_dump(exclude_none=True)
+    given["sql_condition"] = "ELSE" if level.is_else else rewritten_level(level.sql_condition, names)
+    for kind in ("m", "u"):
+        given[f"fix_{kind}_probability"] &= f"{kind}_probability" in given
+    if level.tf_adjustment_column is not None:
+        given["tf_adjustment_column"] = names.of(level.tf_adjustment_column)
+    return given

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from comboi_core.config.splink import SplinkConfig
-from comboi_core.dedupe.linkage import CLUSTERS, PAIRS, RECORDS, UNIQUE_ID, Workbench, link, renamed, workbench
+from comboi_core.dedupe.columns import Names, columns_used, renamed
+from comboi_core.dedupe.linkage import link
 from comboi_core.dedupe.report import DedupeReport, make_report
-from comboi_core.dedupe.settings import columns_used, order_query, settings_problems
+from comboi_core.dedupe.settings import order_query, settings_problems
+from comboi_core.dedupe.survivors import JOINT, assign, column_order, crosswalk_columns, survivor_order, write
+from comboi_core.dedupe.workbench import RECORDS, SOURCE, SOURCE_DATASET, UNIQUE_ID, Workbench, workbench
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.names import did_you_mean
@@ -18,9 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DedupeReport", "deduplicate", "validate_splink"]
 
-_SOURCE, _ASSIGNED = "comboi_source", "comboi_assigned"
 _ADDED_TO_RECORDS = ("cluster_id", "cluster_size")
-_ADDED_TO_CROSSWALK = ("cluster_id", "survivor_id", "is_survivor", "match_probability")
 _MOST_SHOWN = 5
 
 
@@ -33,11 +35,12 @@ def deduplicate(
     threads. `table` is read once. Not to be called within an open transaction.
 
     Args:
-        table: Plain name of a table or view.
+        table: Plain name of a table or view. Where datasets are linked it holds the records of all of them.
         into: Plain name of the table to create: the surviving records, all their columns, `cluster_id` (the smallest
-            unique id of the cluster) and `cluster_size`.
+            unique id of the cluster; where datasets are linked `dataset-__-id`) and `cluster_size`.
         crosswalk: Plain name of the table to create: for every record its unique id (under its own name), `cluster_id`,
-            `survivor_id`, `is_survivor`, and `match_probability` with its best partner (NULL without one).
+            `survivor_id`, `is_survivor`, and `match_probability` with its best partner in the cluster (NULL without
+            one). Where datasets are linked, the dataset's column before the id and `survivor_dataset` as well.
 
     Raises:
         DedupeError: the settings do not fit Splink or the data, unique ids are missing or repeated, or the training
@@ -48,19 +51,16 @@ def deduplicate(
     if problems:
         raise DedupeError("; ".join(problems))
     with workbench(con) as bench:
-        con.execute(f"CREATE TABLE {bench.table(_SOURCE)} AS FROM {identifier(table)}")
-        _refuse_columns(bench, config)
-        columns, unique_id = renamed(config), config.unique_id_column_name
-        _refuse_ids(bench, unique_id)
-        selected = ", ".join(f"{identifier(column)} AS {name}" for name, column in _inverse(columns).items())
-        bench.con.execute(f"""
-            CREATE TABLE {RECORDS} AS
-            SELECT {identifier(unique_id)} AS {UNIQUE_ID}, {selected} FROM {_SOURCE} ORDER BY {UNIQUE_ID}""")
-        remarks = link(bench, config, columns)
-        _assign(bench, config)
-        _write(con, bench, unique_id, into, crosswalk)
-        label = config.labels.column if config.labels else None
-        return make_report(bench.con, _ASSIGNED, _SOURCE, unique_id, label, remarks)
+        _adopt(con, bench, table)
+        columns = _columns(bench)
+        _refuse_columns(bench, config, columns)
+        _refuse_ids(bench, config)
+        names = renamed(config)
+        _make_records(bench, config, names)
+        linkage = link(bench, config, names)
+        assign(bench, config, names, columns)
+        write(con, bench, config, names, into=into, crosswalk=crosswalk)
+        return make_report(bench, config, linkage.remarks)
 
 
 def validate_splink(config: SplinkConfig) -> list[str]:
@@ -68,104 +68,109 @@ def validate_splink(config: SplinkConfig) -> list[str]:
     return settings_problems(config)
 
 
-def _inverse(columns: dict[str, str]) -> dict[str, str]:
-    return {name: column for column, name in columns.items()}
+def _adopt(con: DuckDBPyConnection, bench: Workbench, table: str) -> None:
+    """Make SOURCE: a view of a table, or a table of what a view gives, which may cost much and differ each time."""
+    stored = con.execute(
+        "SELECT database_name, schema_name FROM duckdb_tables() "
+        "WHERE table_name = ? AND schema_name = current_schema() AND database_name = current_database() "
+        "AND NOT temporary",
+        [table],
+    ).fetchone()
+    if stored:
+        whole = ".".join(identifier(part) for part in (*stored, table))
+        con.execute(f"CREATE VIEW {bench.table(SOURCE)} AS FROM {whole}")
+    else:
+        con.execute(f"CREATE TABLE {bench.table(SOURCE)} AS FROM {identifier(table)}")
 
 
-def _refuse_columns(bench: Workbench, config: SplinkConfig) -> None:
-    import duckdb
+def _columns(bench: Workbench) -> list[str]:
+    return [row[0] for row in bench.con.execute(f"DESCRIBE {SOURCE}").fetchall()]
 
-    present = [row[0] for row in bench.con.execute(f"DESCRIBE {_SOURCE}").fetchall()]
-    lower = {column.lower() for column in present}
-    there = f"the columns are {', '.join(present)}"
+
+def _make_records(bench: Workbench, config: SplinkConfig, names: Names) -> None:
+    """Make RECORDS, numbered in the order of dataset and id: ids may be of any type and hold anything, numbers not."""
+    identity = _identity(config)
+    dataset = ""
+    if config.links:
+        # Splink writes datasets' names into its SQL as they are.
+        dataset = f"""
+            's' || dense_rank() OVER (ORDER BY {identifier(config.source_dataset_column_name)}) AS {SOURCE_DATASET},"""
+    selected = ", ".join(f"{identifier(column)} AS {name}" for name, column in names.columns.items())
+    bench.con.execute(f"""
+        CREATE TABLE {RECORDS} AS
+        SELECT row_number() OVER (ORDER BY {identity}) AS {UNIQUE_ID}, {dataset} {selected}
+        FROM {SOURCE} ORDER BY {UNIQUE_ID}""")
+
+
+def _identity(config: SplinkConfig) -> str:
+    unique_id = identifier(config.unique_id_column_name)
+    return f"{identifier(config.source_dataset_column_name)}, {unique_id}" if config.links else unique_id
+
+
+def _refuse_columns(bench: Workbench, config: SplinkConfig, columns: list[str]) -> None:
+    used = columns_used(config) | dict.fromkeys(config.survivor.per_column, "survivor.per_column")
+    if config.labels:
+        used.setdefault(config.labels.column, "labels")
     missing = [
-        f"{place}: there is no column '{column}'{did_you_mean(column, present)}"
-        for column, place in columns_used(config).items()
-        if column.lower() not in lower
+        f"{place}: there is no column '{column}'{did_you_mean(column, columns)}"
+        for column, place in used.items()
+        if column.lower() not in (present.lower() for present in columns)
     ]
+    there = f"the columns are {', '.join(columns)}"
     if missing:
         raise DedupeError(f"{'; '.join(missing)}; {there}")
-    taken = sorted(lower.intersection(_ADDED_TO_RECORDS))
-    taken += [config.unique_id_column_name] if config.unique_id_column_name.lower() in _ADDED_TO_CROSSWALK else []
+    _refuse_taken(config, columns)
+    orders = {"survivor.order_by": (config.survivor.order_by, survivor_order(config, columns))}
+    for column, rule in config.survivor.per_column.items():
+        orders[f"survivor.per_column.{column}"] = (rule.order_by, column_order(config, rule))
+    for place, (written, order) in orders.items():
+        if written and order:
+            _refuse_order(bench, config, f"{place}: `{written}`", order, there)
+
+
+def _refuse_taken(config: SplinkConfig, columns: Collection[str]) -> None:
+    taken = sorted({column.lower() for column in columns}.intersection(_ADDED_TO_RECORDS))
+    identity = [config.unique_id_column_name, *([config.source_dataset_column_name] if config.links else [])]
+    taken += [column for column in identity if column.lower() in crosswalk_columns(config)]
     if taken:
         raise DedupeError(
             f"the data has a column {' and '.join(dict.fromkeys(taken))}, which deduplication adds itself",
             remedy="Rename the column in the transformation.",
         )
+
+
+def _refuse_order(bench: Workbench, config: SplinkConfig, place: str, order: str, there: str) -> None:
+    import duckdb
+
     try:
-        bench.con.execute(order_query(config.survivor.order_by, _SOURCE, config.unique_id_column_name))
+        bench.con.execute(order_query(order, SOURCE, config.unique_id_column_name))
     except duckdb.Error as error:
         cause = error_details(error)[0].splitlines()[0]
-        raise DedupeError(f"survivor.order_by: `{config.survivor.order_by}`: {cause}; {there}") from error
+        raise DedupeError(f"{place}: {cause}; {there}") from error
 
 
-def _refuse_ids(bench: Workbench, unique_id: str) -> None:
-    column = identifier(unique_id)
-    missing = bench.con.execute(f"SELECT count(*) FROM {_SOURCE} WHERE {column} IS NULL").fetchone()[0]
-    if missing:
-        raise DedupeError(
-            f"{missing} {'record has' if missing == 1 else 'records have'} no {unique_id}",
-            remedy="Leave such records out in the transformation, or give them an id.",
-        )
+def _refuse_ids(bench: Workbench, config: SplinkConfig) -> None:
+    unique_id, source = config.unique_id_column_name, config.source_dataset_column_name
+    for name in (unique_id, *((source,) if config.links else ())):
+        query = f"SELECT count(*) FROM {SOURCE} WHERE {identifier(name)} IS NULL"
+        missing = bench.con.execute(query).fetchone()[0]
+        if missing:
+            raise DedupeError(
+                f"{missing} {'record has' if missing == 1 else 'records have'} no {name}",
+                remedy="Leave such records out in the transformation, or give them one.",
+            )
+    key, shown = identifier(unique_id), unique_id
+    if config.links:
+        key = f"{identifier(source)}::VARCHAR || '{JOINT}' || {identifier(unique_id)}::VARCHAR"
+        shown = f"{unique_id} within {source}"
     bench.con.execute(f"""
         CREATE TABLE comboi_repeated AS
-        SELECT {column}::VARCHAR AS id, count(*) AS times FROM {_SOURCE} GROUP BY {column} HAVING times > 1""")
-    count = bench.con.execute("SELECT count(*) FROM comboi_repeated").fetchone()[0]
+        SELECT ({key})::VARCHAR AS id, count(*) AS times FROM {SOURCE} GROUP BY ({key}) HAVING times > 1""")
+    count = bench.count("comboi_repeated")
     if count:
         first = bench.con.execute(f"FROM comboi_repeated ORDER BY id LIMIT {_MOST_SHOWN}").fetchall()
-        shown = ", ".join(f"{value} ({times} times)" for value, times in first)
+        values = ", ".join(f"{value} ({times} times)" for value, times in first)
         raise DedupeError(
-            f"{count} {'value of' if count == 1 else 'values of'} {unique_id} not unique: {shown}",
+            f"{count} {'value of' if count == 1 else 'values of'} {shown} not unique: {values}",
             remedy="Make the id unique in the transformation.",
         )
-
-
-def _assign(bench: Workbench, config: SplinkConfig) -> None:
-    """Make a table of every record with its cluster and its place in it; the first one survives."""
-    column = identifier(config.unique_id_column_name)
-    bench.con.execute(f"""
-        CREATE TABLE {_ASSIGNED} AS
-        WITH placed AS (
-            SELECT
-                {column} AS comboi_id,
-                coalesce(comboi_found, {column}) AS comboi_component,
-                row_number() OVER (
-                    PARTITION BY comboi_component ORDER BY {config.survivor.order_by}, {column}
-                ) AS comboi_place
-            FROM {_SOURCE}
-            LEFT JOIN (SELECT {UNIQUE_ID} AS comboi_record, cluster_id AS comboi_found FROM {CLUSTERS})
-                ON comboi_record = {column}
-        )
-        SELECT
-            comboi_id,
-            comboi_place,
-            min(comboi_id) OVER cluster AS comboi_cluster,
-            count(*) OVER cluster AS comboi_size,
-            first_value(comboi_id) OVER (cluster ORDER BY comboi_place) AS comboi_survivor
-        FROM placed
-        WINDOW cluster AS (PARTITION BY comboi_component)""")
-
-
-def _write(con: DuckDBPyConnection, bench: Workbench, unique_id: str, into: str, crosswalk: str) -> None:
-    column = identifier(unique_id)
-    con.execute(f"""
-        CREATE TABLE {identifier(into)} AS
-        SELECT records.*, comboi_cluster AS cluster_id, comboi_size AS cluster_size
-        FROM {bench.table(_SOURCE)} AS records JOIN {bench.table(_ASSIGNED)} ON comboi_id = {column}
-        WHERE comboi_place = 1
-        ORDER BY comboi_id""")
-    con.execute(f"""
-        CREATE TABLE {identifier(crosswalk)} AS
-        WITH partners AS (
-            SELECT unique_id_l AS id, match_probability FROM {bench.table(PAIRS)}
-            UNION ALL
-            SELECT unique_id_r, match_probability FROM {bench.table(PAIRS)}
-        ), best AS (SELECT id, max(match_probability) AS match_probability FROM partners GROUP BY id)
-        SELECT
-            comboi_id AS {column},
-            comboi_cluster AS cluster_id,
-            comboi_survivor AS survivor_id,
-            comboi_place = 1 AS is_survivor,
-            match_probability
-        FROM {bench.table(_ASSIGNED)} LEFT JOIN best ON id = comboi_id
-        ORDER BY comboi_id""")

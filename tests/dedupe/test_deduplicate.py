@@ -6,7 +6,6 @@ import logging
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -15,54 +14,7 @@ import pytest
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.splink_dedupe import deduplicate, validate_splink
 from comboi_core.domain.errors import DedupeError
-from comboi_core.transforms.engine import open_duckdb
-
-BASE: dict[str, Any] = {
-    "unique_id_column_name": "id",
-    "comparisons": [
-        {"type": "JaroWinklerAtThresholds", "column": "name", "args": {"score_threshold_or_thresholds": [0.9]}},
-        {"type": "ExactMatch", "column": "city", "term_frequency_adjustments": True},
-        {"type": "ExactMatch", "column": "email"},
-    ],
-    "blocking_rules_to_generate_predictions": [["email"], ["name", "city"]],
-    "training": {"deterministic_rules": [["email"]], "recall": 0.8, "em_blocking": [["email"], ["city"]]},
-    "threshold_match_probability": 0.9,
-    "survivor": {"order_by": "updated DESC"},
-    "labels": {"column": "person"},
-}
-
-
-def config(**changes: Any) -> SplinkConfig:
-    return SplinkConfig.model_validate(BASE | changes)
-
-
-def training(**changes: Any) -> dict[str, Any]:
-    return BASE["training"] | changes
-
-
-@pytest.fixture
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_duckdb(memory_limit="512MB", threads=2) as connection:
-        yield connection
-
-
-def people(con: duckdb.DuckDBPyConnection, persons: int = 60, *, shuffled: int = 0) -> None:
-    """Make a table of persons: each third one twice, each sixth one three times, the younger records with a slip."""
-    draw = random.Random(7)
-    rows = []
-    for person in range(persons):
-        name = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))
-        city = draw.choice(["Köln", "São Paulo", "O'Fallon", "北京", "Zürich"])
-        for copy in range(3 if person % 6 == 0 else 2 if person % 3 == 0 else 1):
-            written = name if copy == 0 else name[:-1] + "x"
-            rows.append((f"p{person:03}-{copy}", person, written, city, f"{name}@example.com", copy))
-    random.Random(shuffled).shuffle(rows)
-    con.execute("CREATE OR REPLACE TABLE people (id TEXT, person INT, name TEXT, city TEXT, email TEXT, updated INT)")
-    con.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-
-def run(con: duckdb.DuckDBPyConnection, settings: SplinkConfig | None = None, table: str = "people") -> Any:
-    return deduplicate(con, table, settings or config(), into="kept", crosswalk="links")
+from tests.dedupe.people import BASE, config, people, run, training
 
 
 def refusal(con: duckdb.DuckDBPyConnection, settings: SplinkConfig | None = None) -> str:
@@ -452,16 +404,17 @@ def test_every_problem_is_said_at_once() -> None:
                 {"type": "LevenshteinAtThresholds", "column": "a"},
                 {"type": "Nope", "column": "a"},
             ],
-            blocking_rules_to_generate_predictions=[[]],
+            blocking_rules_to_generate_predictions=["l.a = b"],
             survivor={"order_by": "updated DESC, FROM"},
         )
     )
     assert len(problems) == 4
     assert "ExactMatch(a) and LevenshteinAtThresholds(a) are on the same column" in problems[0]
+    assert problems[2].endswith("'b' is of neither record; write columns as l.NAME and r.NAME")
     assert "survivor.order_by" in problems[3]
 
 
-@pytest.mark.parametrize("order_by", ["a) FROM x; DROP TABLE people; --", "a; SELECT 1", ""])
+@pytest.mark.parametrize("order_by", ["a) FROM x; DROP TABLE people; --", "a; SELECT 1"])
 def test_an_order_is_nothing_but_an_order(order_by: str) -> None:
     assert validate_splink(config(survivor={"order_by": order_by}))
 
