@@ -1,219 +1,25 @@
-"""Reads the two YAML files; every problem is reported at once, each with file, line and what to do."""
+"""Reads the two YAML files and the assets; every problem is reported at once, with file, line and what to do."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
-import yaml
-from pydantic import BaseModel, ValidationError
-
-from comboi_core.config import references
+from comboi_core.config.assets.header import HeaderError, find_header
+from comboi_core.config.assets.loading import LoadedAssets, load_assets
+from comboi_core.config.document import MAX_BYTES, Document, validate
 from comboi_core.config.project import PipelineFile, Project, TransformationsFile
 from comboi_core.config.wiring import wiring_problems
 from comboi_core.domain.errors import ConfigError
-from comboi_core.domain.names import did_you_mean
+from comboi_core.domain.names import table_id
+
+__all__ = ["DEFAULT_CONFIG", "MAX_BYTES", "QUEUE_NOTE", "config_path", "load"]
 
 DEFAULT_CONFIG = "configs/initial.yml"
-MAX_BYTES = 2_000_000
-MAX_PLACES = 200_000
-"""Keys and items of one file, aliases counted as often as they are used: a page of them can stand for billions."""
-KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+SCRIPTS = "transformations"
 QUEUE_NOTE = "the section queue: is ignored: durable orchestration has replaced the storage queue"
-
-M = TypeVar("M", bound=BaseModel)
-Path_ = tuple[str | int, ...]
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader; it names the line of a scalar that is no date, number or text: `2026-13-45`, `"\\ud800"`."""
-
-    def construct_scalar(self, node: yaml.Node) -> Any:
-        value = super().construct_scalar(node)
-        value.encode()
-        return value
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep=deep)
-        except ValueError as error:
-            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
-
-
-class _Document:
-    """A parsed YAML file that remembers the line of each key and item."""
-
-    def __init__(self, path: Path, shown: str) -> None:
-        self.shown = shown
-        self.lines: dict[Path_, int] = {}
-        self._places = 0
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{shown}: no such file",
-                remedy="Go to the folder that holds configs/, or name the file: --config, COMBOI_CONFIG.",
-            ) from None
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{shown}: cannot be read: {error}") from None
-        if len(text) > MAX_BYTES:
-            raise ConfigError(f"{shown}: larger than {MAX_BYTES} characters")
-        try:
-            loader = _Loader(text)
-            node = loader.get_single_node()
-            if node is not None:
-                self._index(node, ())
-            self.value = loader.construct_document(node) if node is not None else None
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            where = f"{shown}:{mark.line + 1}" if mark else shown
-            raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from None
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from None
-        except RecursionError:
-            raise ConfigError(f"{shown}: nested too deeply, or an alias that contains itself") from None
-
-    def _index(self, node: yaml.Node, path: Path_) -> None:
-        self._places += 1
-        if self._places > MAX_PLACES:
-            raise ConfigError(f"{self.shown}: more than {MAX_PLACES} keys and items, aliases counted at each use")
-        self.lines.setdefault(path, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
-            seen: dict[str, int] = {}
-            for key, value in node.value:
-                line = key.start_mark.line + 1
-                if key.tag not in KEY_TAGS:
-                    shown = f"'{key.value}'" if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
-                    raise ConfigError(f"{self.shown}:{line}: a key is text, not {shown}; put it in quotes")
-                if key.value in seen:
-                    raise ConfigError(
-                        f"{self.shown}:{line}: the key '{key.value}' is already given in line {seen[key.value]}"
-                    )
-                seen[key.value] = line
-                self.lines[(*path, key.value)] = line
-                self._index(value, (*path, key.value))
-        elif isinstance(node, yaml.SequenceNode):
-            for position, item in enumerate(node.value):
-                self._index(item, (*path, position))
-
-    def line(self, path: Path_) -> int:
-        """Return the line of the nearest place at or above `path`."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 1)
-
-
-def _known_keys(model: Any, path: Path_, value: Any) -> list[str]:
-    """Return the keys that the model at `path` of `value` knows, following fields through lists and unions."""
-    for part in path:
-        value = value[part]
-        if isinstance(part, str):
-            found = list(_models(model.model_fields[part].annotation)) if model and part in model.model_fields else []
-            model = found[0] if len(found) == 1 else None
-        elif model is None:  # one of a union: its item's `type:` says which
-            model = next((one for one in found if value.get("type") in _tags(one)), None)
-    return list(model.model_fields) if model else []
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in getattr(annotation, "__args__", ()):
-        yield from _models(argument)
-
-
-def _tags(model: type[BaseModel]) -> tuple[str, ...]:
-    return getattr(model.model_fields["type"].annotation, "__args__", ()) if "type" in model.model_fields else ()
-
-
-def _placed(error: dict[str, Any], value: Any) -> dict[str, Any]:
-    """Return pydantic's error with its place as the file has it: without the tags of unions, at the `type:` itself."""
-    loc: Path_ = ()
-    for part in error["loc"]:
-        if isinstance(value, dict) and part not in value and value.get("type") == part:
-            continue
-        loc = (*loc, part)
-        inside = (isinstance(value, list) and isinstance(part, int)) or (isinstance(value, dict) and part in value)
-        value = value[part] if inside else None
-    if error["type"] == "union_tag_not_found":
-        return error | {"loc": (*loc, "type"), "type": "missing"}
-    if error["type"] == "union_tag_invalid":
-        expected = error["ctx"]["expected_tags"].replace("', '", "' or '")
-        given = {"ctx": {"expected": expected}, "input": error["ctx"]["tag"]}
-        return error | {"loc": (*loc, "type"), "type": "literal_error"} | given
-    return error | {"loc": loc}
-
-
-_EXPECTED = {
-    "model_type": "expected a mapping (key: value)",
-    "dict_type": "expected a mapping (key: value)",
-    "tuple_type": "expected a list ([a, b], or [] for none)",
-    "string_type": "expected text; put it in quotes",
-}
-"""What pydantic's error types mean to someone who writes YAML."""
-
-
-def _given(value: Any) -> str:
-    """Return a value as a message shows it: on one line, cut short."""
-    shown = repr(str(value))
-    return shown if len(shown) <= 80 else f"{shown[:76]}...'"
-
-
-def _message(error: dict[str, Any], model: type[BaseModel], value: Any) -> str:
-    path: Path_ = error["loc"]
-    field = ".".join(str(part) for part in path) or "the file"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(model, path[:-1], value)
-        return f"unknown key '{path[-1]}'{did_you_mean(str(path[-1]), known)}; known keys: {', '.join(known)}"
-    if error["type"] == "missing":
-        return f"{field}: this key is missing"
-    if error["type"] == "string_pattern_mismatch":
-        return f"{field}: {_given(error['input'])} is no name: letters, digits, _ and -, starting with a letter"
-    if error["type"] == "literal_error":
-        close = did_you_mean(
-            str(error["input"]), str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-        )
-        return f"{field}: {_given(error['input'])} is not possible{close}; expected {error['ctx']['expected']}"
-    if error["type"] in _EXPECTED:
-        return f"{field}: {_EXPECTED[error['type']]}"
-    return f"{field}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def _bad_references(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
-    if isinstance(value, str):
-        try:
-            list(references.parse(value))
-        except ValueError as error:
-            yield path, str(error)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _bad_references(item, (*path, key))
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            yield from _bad_references(item, (*path, position))
-
-
-def _validate(document: _Document, model: type[M], problems: list[str]) -> M | None:
-    for path, message in _bad_references(document.value):
-        problems.append(f"{document.shown}:{document.line(path)}: {message}")
-    if not isinstance(document.value, dict):
-        problems.append(f"{document.shown}:1: expected a mapping with the keys {', '.join(model.model_fields)}")
-        return None
-    try:
-        return model.model_validate(document.value)
-    except ValidationError as invalid:
-        errors = [_placed(dict(error), document.value) for error in invalid.errors()]
-        for error in errors:
-            inside = any(
-                len(other["loc"]) > len(error["loc"]) and other["loc"][: len(error["loc"])] == error["loc"]
-                for other in errors
-            )
-            if error["type"] == "too_short" and inside:
-                continue  # pydantic leaves invalid items out and then misses them
-            problems.append(f"{document.shown}:{document.line(error['loc'])}: {_message(error, model, document.value)}")
-    return None
+_STAGES = ("silver", "gold")
 
 
 def _shown(path: Path) -> str:
@@ -230,7 +36,7 @@ def config_path(path: str | Path | None = None) -> Path:
 
 
 def load(path: str | Path | None = None) -> Project:
-    """Read and validate both files.
+    """Read and validate both files and the assets in `transformations/`.
 
     Args:
         path: The pipeline file; see `config_path` for the default.
@@ -241,21 +47,87 @@ def load(path: str | Path | None = None) -> Project:
     file = config_path(path)
     root = file.resolve().parent.parent
     problems: list[str] = []
-    document = _Document(file, _shown(file))
-    pipeline = _validate(document, PipelineFile, problems)
+    document = Document.read(file, _shown(file))
+    pipeline = validate(document, PipelineFile, problems)
     named = document.value.get("transformations_file") if isinstance(document.value, dict) else None
     other = root / named if isinstance(named, str) else file.parent / "transformations.yml"
-    datasets = _Document(other, _shown(other))
-    transformations = _validate(datasets, TransformationsFile, problems)
-    if pipeline is not None and transformations is not None:
-        for path, message in wiring_problems(pipeline, transformations):
-            problems.append(f"{datasets.shown}:{datasets.line(path)}: {message}")
+    datasets = _datasets_document(other, root / SCRIPTS, required=isinstance(named, str))
+    native = validate(datasets, TransformationsFile, problems)
+    assets = _assets(root / SCRIPTS, pipeline, native)
+    problems += assets.problems
+    transformations = native and native.model_copy(
+        update={stage: (*getattr(native, stage), *getattr(assets, stage)) for stage in _STAGES}
+    )
+    places = _Places(datasets, native, assets)
+    if pipeline is not None and native is not None and transformations is not None:
+        further = {name: stage for name, stage in assets.stages.items() if name not in places.natives}
+        for name, position, message in wiring_problems(pipeline, transformations, further=further):
+            problems.append(f"{places.at(name, position)}: {message}")
+        problems += _headers_on_native_scripts(native, root / SCRIPTS, places)
     if problems or pipeline is None or transformations is None:
         raise ConfigError("\n".join(problems), problems=problems)
-    places = {
-        dataset.name: f"{datasets.shown}:{datasets.line((stage, position))}"
-        for stage in ("silver", "gold")
-        for position, dataset in enumerate(getattr(transformations, stage))
-    }
-    notes = (QUEUE_NOTE,) if pipeline.queue is not None else ()
-    return Project(root=root, pipeline_file=pipeline, transformations=transformations, notes=notes, places=places)
+    queue = (QUEUE_NOTE,) if pipeline.queue is not None else ()
+    return Project(
+        root=root,
+        pipeline_file=pipeline,
+        transformations=transformations,
+        notes=(*queue, *assets.notes),
+        places={dataset.name: places.at(dataset.name) for dataset in (*transformations.silver, *transformations.gold)},
+    )
+
+
+def _datasets_document(file: Path, scripts: Path, *, required: bool) -> Document:
+    """Read the datasets' file; where there is none and assets could take its place, it is as an empty one."""
+    if not required and not file.exists() and scripts.is_dir() and load_assets(scripts, tables=(), datasets={}).places:
+        return Document("{}", _shown(file))
+    return Document.read(file, _shown(file))
+
+
+def _assets(scripts: Path, pipeline: PipelineFile | None, native: TransformationsFile | None) -> LoadedAssets:
+    tables = [
+        table_id(source.name, table.name)
+        for source in (pipeline.sources if pipeline else ())
+        for table in source.tables
+    ]
+    datasets = {dataset.name: stage for stage in _STAGES for dataset in (getattr(native, stage) if native else ())}
+    complete = pipeline is not None and native is not None
+    return load_assets(scripts, tables=tables, datasets=datasets, complete=complete, shown=_shown(scripts))
+
+
+class _Places:
+    """Where datasets and their inputs stand, as `file:line`."""
+
+    def __init__(self, document: Document, native: TransformationsFile | None, assets: LoadedAssets) -> None:
+        self._document = document
+        self._assets = assets
+        self.natives = {
+            dataset.name: (stage, position)
+            for stage in _STAGES
+            for position, dataset in enumerate(getattr(native, stage) if native else ())
+        }
+
+    def at(self, name: str, position: int | None = None) -> str:
+        """Return the place of a dataset, or of one of its inputs."""
+        if name in self.natives:
+            inner = () if position is None else ("inputs", position)
+            return f"{self._document.shown}:{self._document.line((*self.natives[name], *inner))}"
+        return self._assets.places[name] if position is None else self._assets.input_places[name][position]
+
+
+def _headers_on_native_scripts(native: TransformationsFile, scripts: Path, places: _Places) -> Iterator[str]:
+    """Yield what is wrong with datasets of the YAML file whose script is an asset as well."""
+    for dataset in (*native.silver, *native.gold):
+        for suffix in (".sql", ".py"):
+            script = scripts / f"{dataset.script_name}{suffix}"
+            if script.is_file() and _has_header(script):
+                yield (
+                    f"{places.at(dataset.name)}: {dataset.name}: {_shown(script)} has a header of Bruin, so it is a "
+                    "dataset by itself; remove the header, or the entry here"
+                )
+
+
+def _has_header(script: Path) -> bool:
+    try:
+        return find_header(script.read_text(encoding="utf-8-sig"), script.suffix) is not None
+    except (HeaderError, OSError, ValueError):
+        return False  # said elsewhere

@@ -1,0 +1,78 @@
+"""An asset as the rest of comboi knows it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from comboi_core.config.assets.models import AssetHeader
+from comboi_core.config.assets.pipelines import AssetPipeline
+
+SQL, SEED, PYTHON = "duckdb.sql", "duckdb.seed", "python"
+_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_START = re.compile(r"\bstart_(?:date|date_nodash|datetime|timestamp)\b")
+_START_IN_PYTHON = re.compile(
+    r"\bBRUIN_START_(?:DATE|DATETIME|TIMESTAMP)\b|\bcontext\.start_(?:date|datetime|timestamp)\b"
+)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """An asset: its file, its header with the pipeline's defaults, and the pipeline.
+
+    Attributes:
+        file: Where it stands.
+        shown: The file, as messages name it.
+        name: The dataset's name.
+        type: `duckdb.sql`, `duckdb.seed` or `python`.
+        line: Where the header begins.
+        body: The code, with empty lines for those of the header in front of it; empty for a seed.
+    """
+
+    file: Path
+    shown: str
+    name: str
+    type: str
+    line: int
+    header: AssetHeader
+    body: str
+    pipeline: AssetPipeline
+
+    @property
+    def strategy(self) -> str:
+        """Bruin's strategy; a table without one is replaced, and so is a view, which is kept as a table here."""
+        return self.header.materialization.strategy or "create+replace"
+
+    @property
+    def is_ddl(self) -> bool:
+        """Whether the asset has columns in place of a query."""
+        return self.header.materialization.strategy == "ddl"
+
+    @property
+    def full_refresh_restricted(self) -> bool:
+        """Whether `--full-refresh` leaves the dataset as it is: the asset says so, or has no query to refill it."""
+        return self.header.full_refresh_restricted or self.is_ddl
+
+    @property
+    def start_date(self) -> date | None:
+        """From where a full refresh reads; the asset's own, else the pipeline's."""
+        return self.header.start_date or self.pipeline.start_date
+
+    @property
+    def has_jinja(self) -> bool:
+        """Whether the code is a template."""
+        return self.type == SQL and ("{{" in self.body or "{%" in self.body or "{#" in self.body)
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the code asks where the run's interval starts, so that it reads a part of its input only."""
+        if self.type == PYTHON:
+            return bool(_START_IN_PYTHON.search(self.body))
+        return any(_START.search(match[0]) for match in _JINJA.finditer(self.body))
+
+    @property
+    def symbolic(self) -> tuple[str, ...]:
+        """What the asset names for the lineage only."""
+        return tuple(str(item.asset or item.uri) for item in self.header.depends if item.mode == "symbolic")

@@ -1,0 +1,236 @@
+"""YAML that knows its lines: parsed with care, validated by a model, every problem with the place where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from comboi_core.config import references
+from comboi_core.domain.errors import ConfigError
+from comboi_core.domain.names import did_you_mean
+
+MAX_BYTES = 2_000_000
+MAX_PLACES = 200_000
+"""Keys and items of one file, aliases counted as often as they are used: a page of them can stand for billions."""
+KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+
+M = TypeVar("M", bound=BaseModel)
+Place = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader; it names the line of a scalar that is no date, number or text: `2026-13-45`, `"\\ud800"`."""
+
+    def construct_scalar(self, node: yaml.Node) -> Any:
+        value = super().construct_scalar(node)
+        value.encode()
+        return value
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+
+
+class Document:
+    """Parsed YAML that remembers the line of each key and item.
+
+    Args:
+        text: The file's text. Where the YAML is a part of it only, the lines in front of it are empty.
+        shown: The file, as messages name it.
+
+    Raises:
+        ConfigError: it is no YAML, or too much of it; the message names file and line.
+    """
+
+    def __init__(self, text: str, shown: str) -> None:
+        self.shown = shown
+        self.lines: dict[Place, int] = {}
+        self._places = 0
+        if len(text) > MAX_BYTES:
+            raise ConfigError(f"{shown}: larger than {MAX_BYTES} characters")
+        try:
+            loader = _Loader(text)
+            node = loader.get_single_node()
+            if node is not None:
+                self._index(node, ())
+            self.value = loader.construct_document(node) if node is not None else None
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f"{shown}:{mark.line + 1}" if mark else shown
+            raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from None
+        except RecursionError:
+            raise ConfigError(f"{shown}: nested too deeply, or an alias that contains itself") from None
+
+    def _index(self, node: yaml.Node, path: Place) -> None:
+        self._places += 1
+        if self._places > MAX_PLACES:
+            raise ConfigError(f"{self.shown}: more than {MAX_PLACES} keys and items, aliases counted at each use")
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            seen: dict[str, int] = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if key.tag not in KEY_TAGS:
+                    shown = f"'{key.value}'" if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
+                    raise ConfigError(f"{self.shown}:{line}: a key is text, not {shown}; put it in quotes")
+                if key.value in seen:
+                    raise ConfigError(
+                        f"{self.shown}:{line}: the key '{key.value}' is already given in line {seen[key.value]}"
+                    )
+                seen[key.value] = line
+                self.lines[(*path, key.value)] = line
+                self._index(value, (*path, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for position, item in enumerate(node.value):
+                self._index(item, (*path, position))
+
+    @classmethod
+    def read(cls, path: Path, shown: str) -> Document:
+        """Read a file of YAML.
+
+        Raises:
+            ConfigError: there is no such file, it cannot be read, or is no YAML.
+        """
+        try:
+            return cls(path.read_text(encoding="utf-8"), shown)
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{shown}: no such file",
+                remedy="Go to the folder that holds configs/, or name the file: --config, COMBOI_CONFIG.",
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{shown}: cannot be read: {error}") from None
+
+    def line(self, path: Place) -> int:
+        """Return the line of the nearest place at or above `path`."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def _known_keys(model: Any, path: Place, value: Any) -> list[str]:
+    """Return the keys that the model at `path` of `value` knows, following fields through lists and unions."""
+    for part in path:
+        value = value[part] if _holds(value, part) else None
+        if isinstance(part, str):
+            found = list(_models(model.model_fields[part].annotation)) if model and part in model.model_fields else []
+            model = found[0] if len(found) == 1 else None
+        elif model is None:  # one of a union: its item's `type:` says which
+            kind = value.get("type") if isinstance(value, dict) else None
+            model = next((one for one in found if kind in _tags(one)), None)
+    return list(model.model_fields) if model else []
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    return (isinstance(value, list) and isinstance(part, int)) or (isinstance(value, dict) and part in value)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models(argument)
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    return getattr(model.model_fields["type"].annotation, "__args__", ()) if "type" in model.model_fields else ()
+
+
+def _placed(error: dict[str, Any], value: Any) -> dict[str, Any]:
+    """Return pydantic's error with its place as the file has it: without the tags of unions, at the `type:` itself."""
+    loc: Place = ()
+    for part in error["loc"]:
+        if isinstance(value, dict) and part not in value and value.get("type") == part:
+            continue
+        loc = (*loc, part)
+        value = value[part] if _holds(value, part) else None
+    if error["type"] == "union_tag_not_found":
+        return error | {"loc": (*loc, "type"), "type": "missing"}
+    if error["type"] == "union_tag_invalid":
+        expected = error["ctx"]["expected_tags"].replace("', '", "' or '")
+        given = {"ctx": {"expected": expected}, "input": error["ctx"]["tag"]}
+        return error | {"loc": (*loc, "type"), "type": "literal_error"} | given
+    return error | {"loc": loc}
+
+
+_EXPECTED = {
+    "model_type": "expected a mapping (key: value)",
+    "dict_type": "expected a mapping (key: value)",
+    "tuple_type": "expected a list ([a, b], or [] for none)",
+    "string_type": "expected text; put it in quotes",
+}
+"""What pydantic's error types mean to someone who writes YAML."""
+
+
+def _given(value: Any) -> str:
+    """Return a value as a message shows it: on one line, cut short."""
+    shown = repr(str(value))
+    return shown if len(shown) <= 80 else f"{shown[:76]}...'"
+
+
+def _message(error: dict[str, Any], model: type[BaseModel], value: Any) -> str:
+    path: Place = error["loc"]
+    field = ".".join(str(part) for part in path) or "the file"
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(model, path[:-1], value)
+        return f"unknown key '{path[-1]}'{did_you_mean(str(path[-1]), known)}; known keys: {', '.join(known)}"
+    if error["type"] == "missing":
+        return f"{field}: this key is missing"
+    if error["type"] == "string_pattern_mismatch":
+        return f"{field}: {_given(error['input'])} is no name: letters, digits, _ and -, starting with a letter"
+    if error["type"] == "literal_error":
+        close = did_you_mean(
+            str(error["input"]), str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        )
+        return f"{field}: {_given(error['input'])} is not possible{close}; expected {error['ctx']['expected']}"
+    if error["type"] in _EXPECTED:
+        return f"{field}: {_EXPECTED[error['type']]}"
+    return f"{field}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _bad_references(value: Any, path: Place = ()) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, str):
+        try:
+            list(references.parse(value))
+        except ValueError as error:
+            yield path, str(error)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _bad_references(item, (*path, key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _bad_references(item, (*path, position))
+
+
+def validate(document: Document, model: type[M], problems: list[str], *, with_references: bool = True) -> M | None:
+    """Return the document as a model; what is wrong with it goes to `problems`, as `file:line: text`.
+
+    Args:
+        with_references: Whether `{{...}}` is a reference; else it is left alone.
+    """
+    for path, message in _bad_references(document.value) if with_references else ():
+        problems.append(f"{document.shown}:{document.line(path)}: {message}")
+    if not isinstance(document.value, dict):
+        problems.append(f"{document.shown}:1: expected a mapping with the keys {', '.join(model.model_fields)}")
+        return None
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as invalid:
+        errors = [_placed(dict(error), document.value) for error in invalid.errors()]
+        for error in errors:
+            inside = any(
+                len(other["loc"]) > len(error["loc"]) and other["loc"][: len(error["loc"])] == error["loc"]
+                for other in errors
+            )
+            if error["type"] == "too_short" and inside:
+                continue  # pydantic leaves invalid items out and then misses them
+            problems.append(f"{document.shown}:{document.line(error['loc'])}: {_message(error, model, document.value)}")
+    return None
