@@ -70,6 +70,8 @@ def plan_load(
     Raises:
         CheckpointLost, BackfillImpossible, ConfigError, and what the source says.
     """
+    from comboi_core.lake.masking import masked_columns
+
     lake, table = workspace.lake("bronze"), workspace.project.table(item["source"], item["table"])
     checkpoint = decode(Checkpoint, known)
     _refuse_lost_checkpoint(lake, item, checkpoint)
@@ -84,6 +86,10 @@ def plan_load(
         workspace.source(con, item["source"], item["table"]) as source,
     ):
         load = source.plan(checkpoint, full_refresh=full_refresh)
+    columns = masked_columns(
+        load.columns, table.mask, checkpoint.columns, replaces=load.replaces, place=f"{load.source}.{load.table}"
+    )
+    load = replace(load, columns=columns)
     return _backfilled(load, checkpoint, backfill) if backfill else load
 
 
@@ -131,6 +137,7 @@ def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
         `files` (a chunk without rows has none), and `rest`: the chunks that are left to do.
     """
     from comboi_core.lake.bronze import write_chunk
+    from comboi_core.lake.masking import keyed, masked_rows
 
     item, lake = job["item"], workspace.lake("bronze")
     load = decode_json(LoadPlan, lake.read(job["plan"]))
@@ -142,11 +149,12 @@ def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
         workspace.source(con, item["source"], item["table"]) as source,
         _translated(source, load),
     ):
-        with _one_snapshot(con):
+        with keyed(con, workspace.mask_salt(load)), _one_snapshot(con):
             while rest and len(files) < FILES_PER_CALL and (not files or time.monotonic() < deadline):
                 chunk = load.chunks[rest[0]]
                 path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
-                rows, size, max_cursor = write_chunk(con, lake, source.select(load, chunk), path, cursor=cursor)
+                select = masked_rows(source.select(load, chunk), load.columns)
+                rows, size, max_cursor = write_chunk(con, lake, select, path, cursor=cursor)
                 files += [asdict(DataFile(path, load.sequence, rows, size, max_cursor))] if rows else []
                 rest.pop(0)
         source.confirm(load)

@@ -14,6 +14,7 @@ from comboi_core.config.lakes import SECRETS, LakeConfig
 from comboi_core.config.loader import config_path, load
 from comboi_core.config.project import Project, Stage
 from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
+from comboi_core.domain.load import LoadPlan
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, Source
 from comboi_core.secrets.stores import Store, environment, key_vault, no_vault, resolve
@@ -108,6 +109,15 @@ class Workspace:
 
         resolved = self._resolved_lake(config, place)
         return {"container": open_container(resolved)} if resolved.path is None else {"path": resolved.path}
+
+    def mask_salt(self, load: LoadPlan) -> str | None:
+        """Return the key with which a load's values are hashed; None where none are."""
+        masking = self.project.pipeline_file.masking
+        if masking is None or all(column.masked != "hash" for column in load.columns):
+            return None
+        salt = str(self._resolved(masking.salt))
+        redactor.add(salt)
+        return salt
 
     def table_sizes(self) -> dict[str, int]:
         """Return the expected rows per `source.table`; of a source that cannot be asked, its loads will tell more."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from comboi_core.config.base import Memory, Model, Name, Retry, Seconds
+from comboi_core.config.base import Memory, Model, Name, Retry, Seconds, Text
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.sources import SourceConfig, TableConfig
@@ -86,6 +86,16 @@ class Stages(Model):
     gold: StageConfig
 
 
+class MaskingConfig(Model):
+    """What masks of personal values need.
+
+    Attributes:
+        salt: The key of `hash`; changing it changes every hashed value. Keep it in the vault: `{{keyvault:NAME}}`.
+    """
+
+    salt: Text
+
+
 class MonitoringConfig(Model):
     """Where logs go."""
 
@@ -98,6 +108,7 @@ class PipelineFile(Model):
     pipeline: Name
     failure_policy: Literal["stop", "isolate"] = "stop"
     key_vault: KeyVaultConfig | None = None
+    masking: MaskingConfig | None = None
     engine: EngineConfig = Field(default_factory=EngineConfig)
     retry: Retry = Field(default_factory=Retry)
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
@@ -105,6 +116,14 @@ class PipelineFile(Model):
     monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
     transformations_file: str | None = None
     queue: Any = None
+
+    @model_validator(mode="after")
+    def _salted(self) -> PipelineFile:
+        tables = ((source.name, table) for source in self.sources for table in source.tables)
+        hashed = next((f"{name}.{table.name}" for name, table in tables if "hash" in table.mask.values()), None)
+        if hashed and self.masking is None:
+            raise ValueError(f"{hashed} has mask: hash, which needs masking: {{salt: ...}}, best from the vault")
+        return self
 
     @field_validator("sources")
     @classmethod

@@ -10,12 +10,15 @@ from comboi_core.config.base import Bytes, Model, Name, Seconds, Text
 from comboi_core.domain.load import Mode
 from comboi_core.domain.names import RESERVED_SOURCES
 
+Mask = Literal["hash", "redact", "partial", "drop"]
+
 
 class BaseTable(Model):
     """What a table of any source may say.
 
     Attributes:
         columns: What to land; the key and the cursor always come along.
+        mask: What lands of personal values, by column; keys may be hashed, nothing else.
     """
 
     name: Name
@@ -25,6 +28,16 @@ class BaseTable(Model):
     lag: Seconds | None = Field(default=None, ge=0)
     schema_policy: Literal["evolve", "freeze", "discard_columns"] = "evolve"
     parallel_chunks: int = Field(default=2, ge=1, le=16)
+    mask: dict[str, Mask] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _masks(self) -> BaseTable:
+        wrong = next((name for name in self.primary_key if self.mask.get(name, "hash") != "hash"), None)
+        if wrong:
+            raise ValueError(f"mask: {wrong} is part of the primary key, which can only be hashed: rows would be lost")
+        if self.cursor_name in self.mask:
+            raise ValueError(f"mask: {self.cursor_name} is the cursor, whose values the checkpoint holds")
+        return self
 
     @property
     def cursor_name(self) -> str | None:

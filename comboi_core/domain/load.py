@@ -18,12 +18,19 @@ class Column:
 
     Attributes:
         source_type: The source's own spelling, e.g. `numeric(12,2)`; empty once the source has no such column any more.
-        type: The DuckDB type in Parquet, e.g. `DECIMAL(12,2)`.
+        type: The DuckDB type that its values have, e.g. `DECIMAL(12,2)`.
+        masked: How its values are masked before they land (`hash`, `redact`, `partial`, `drop`), or empty.
     """
 
     name: str
     source_type: str
     type: str
+    masked: str = ""
+
+    @property
+    def landed(self) -> str:
+        """The DuckDB type in Parquet; a masked value is text."""
+        return "VARCHAR" if self.masked else self.type
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Manifest:
 
     Attributes:
         files: Every file a reader needs, oldest load first.
-        columns: The table's columns as of this load.
+        columns: The table's columns as of this load, those that a mask drops included.
         primary_key: Key columns; readers of mode merge keep the latest row per key.
         key_unique: Whether each load among `files` holds each key once, by the source's own guarantee.
         inputs: Where the source is files: all those that the table was made from, by path. No file is landed twice.
@@ -65,6 +65,11 @@ class Manifest:
     key_unique: bool = False
     inputs: tuple[SourceFile, ...] = ()
     version: int = FORMAT_VERSION
+
+    @property
+    def readable(self) -> tuple[Column, ...]:
+        """The columns that readers see."""
+        return tuple(column for column in self.columns if column.masked != "drop")
 
     @property
     def rows(self) -> int:

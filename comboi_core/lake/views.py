@@ -55,7 +55,7 @@ def _not_superseded(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     later = _rows(lake, manifest, {LOAD}, after=first)
     key = identifiers(manifest.primary_key)
     same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM l.{name}" for name in map(identifier, manifest.primary_key))
-    names = ", ".join(f"r.{identifier(name)}" for name in (*(column.name for column in manifest.columns), *wanted))
+    names = ", ".join(f"r.{identifier(name)}" for name in (*(column.name for column in manifest.readable), *wanted))
     return (
         f"SELECT {names} FROM {_rows(lake, manifest, {LOAD})} AS r "
         f"LEFT JOIN (SELECT {key}, max({LOAD}) AS {LOAD} FROM {later} GROUP BY ALL) AS l ON {same} "
@@ -64,7 +64,7 @@ def _not_superseded(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
 
 
 def _first_of_key(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
-    landed = {column.name for column in manifest.columns}
+    landed = {column.name for column in manifest.readable}
     ordered = manifest.window is not None and manifest.window.cursor in landed
     cursor = f"{identifier(manifest.window.cursor)} DESC NULLS LAST, " if manifest.window and ordered else ""
     rows = _rows(lake, manifest, {LOAD, _FILE, _ROW})
@@ -75,13 +75,13 @@ def _first_of_key(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
 
 
 def _names(manifest: Manifest, more: set[str]) -> str:
-    return identifiers((*(column.name for column in manifest.columns), *more))
+    return identifiers((*(column.name for column in manifest.readable), *more))
 
 
 def _rows(lake: Lake, manifest: Manifest, extra: set[str] | frozenset[str] = frozenset(), after: int = 0) -> str:
     """A FROM item: the rows of the loads after `after`, typed, with the load's number and more where asked for."""
-    columns = (*manifest.columns, *(Column(name, "", "BIGINT") for name in (LOAD,) if name in extra))
-    typed = ", ".join(f"NULL::{column.type} AS {identifier(column.name)}" for column in columns)
+    columns = (*manifest.readable, *(Column(name, "", "BIGINT") for name in (LOAD,) if name in extra))
+    typed = ", ".join(f"NULL::{column.landed} AS {identifier(column.name)}" for column in columns)
     # Gives every column its type even if no file has it yet; the optimizer takes it out.
     parts = [f"SELECT {typed} WHERE false"]
     files = [file for file in manifest.files if file.load > after]
