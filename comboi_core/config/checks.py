@@ -191,7 +191,7 @@ class Check(Model):
 def _shape(kind: str) -> str:
     if kind in _VALUE_CHECKS:
         return ", ".join(f"{key}: ..." for key in ("column", *_VALUE_CHECKS[kind]))
-    return ", ".join(sorted(_TABLE_CHECKS.get(kind, {})))
+    return ", ".join(sorted(_TABLE_CHECKS[kind])) if kind in _TABLE_CHECKS else "columns: [...]"
 
 
 def _fit_together(kind: str, params: Mapping[str, Any]) -> None:

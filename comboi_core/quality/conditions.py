@@ -87,13 +87,9 @@ def count_rows(subject: Subject, checks: Sequence[Check], conditions: Mapping[in
 
 def find_culprit(subject: Subject, checks: Sequence[Check], conditions: Mapping[int, str]) -> None:
     """Raise ScriptError for the first condition that DuckDB cannot evaluate; return if there is none."""
-    import duckdb
-
     for place, condition in conditions.items():
-        try:
+        with subject.blaming(checks[place]):
             subject.con.execute(f"SELECT count(*) FROM {subject.source} WHERE {condition}").fetchall()
-        except duckdb.Error as error:
-            raise subject.unfit(checks[place], subject.told(error).split("\n")[0]) from error
 
 
 def row_says(check: Check) -> str:

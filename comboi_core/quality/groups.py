@@ -11,14 +11,13 @@ from comboi_core.quality.catalogue import GROUP_CHECKS
 from comboi_core.quality.results import CheckResult, Setting, Subject, describe
 from comboi_core.quality.values import is_moment, is_number, is_text
 
-_PARENT = '"_comboi_parent"'
-
 
 def group_result(subject: Subject, check: Check, setting: Setting) -> CheckResult:
     """Return the result of a check in `GROUP_CHECKS`."""
     kind, filled = GROUP_CHECKS[check.kind], group_placeholders(subject, check, setting.relations)
-    failed = int(subject.con.execute(kind.count.format(**filled)).fetchone()[0])
-    return subject.result(check, failed, kind.rows.format(**filled), group_says(check))
+    with subject.blaming(check):
+        failed = int(subject.con.execute(kind.count.format(**filled)).fetchone()[0])
+        return subject.result(check, failed, kind.rows.format(**filled), group_says(check))
 
 
 def group_says(check: Check) -> str:
@@ -56,10 +55,11 @@ def _parents(subject: Subject, check: Check, relations: Mapping[str, str]) -> di
             check,
             f"{column} is of type {own}, {field} of {to} of type {other}: they do not compare; cast one of them first",
         )
-    parent = cast.format(identifier(found))
+    parent = subject.unused("_comboi_parent")
+    value = cast.format(identifier(found))
     return {
-        "parents": f"(SELECT {parent} AS {_PARENT} FROM {relations[to]} WHERE {identifier(found)} IS NOT NULL)",
-        "match": f"{cast.format(identifier(column))} = {_PARENT}",
+        "parents": f"(SELECT {value} AS {parent} FROM {relations[to]} WHERE {identifier(found)} IS NOT NULL)",
+        "match": f"{cast.format(identifier(column))} = {parent}",
     }
 
 

@@ -46,7 +46,7 @@ def quarantine(
             labels in their order.
         relations: For each `Check.references` an item of a FROM clause.
         sensitive: Columns whose values no result or error shows; `bad` holds them.
-        dataset: How errors name the rows.
+        dataset: The dataset's name: errors begin with it, and a check that refers to it is refused.
 
     Returns:
         One result per check with `on_fail: quarantine`, in order. A row that fails several counts for each.
@@ -62,6 +62,9 @@ def quarantine(
             f"{dataset}: has a column {REASONS}, which is what quarantine names the list of failed checks",
             remedy="Give the column another name.",
         )
+    itself = next((check for check in chosen if check.references == dataset), None)
+    if itself:
+        raise subject.unfit(itself, "rows that are taken out of a dataset could not be referred to; use on_fail: stop")
     refuse_unknown_columns(subject, chosen)
     _divide(subject, chosen, relations, good=good, bad=bad)
     return _results(subject, chosen, bad)
@@ -105,19 +108,20 @@ def _failing_keys(
         The condition and the join that find their rows; None if there are no such values.
     """
     queries, filled = GROUP_CHECKS[check.kind], group_placeholders(subject, check, relations)
-    names = [identifier(f"_comboi_key_{place}_{number}") for number in range(len(check.columns))]
-    found, name = identifier(f"_comboi_found_{place}"), identifier(table)
+    names = [subject.unused(f"_comboi_key_{place}_{number}") for number in range(len(check.columns))]
+    found, name = subject.unused(f"_comboi_found_{place}"), identifier(table)
     keys = queries.keys.format(**filled)
-    (count,) = subject.con.execute(
-        f"CREATE TABLE {name} AS SELECT *, true AS {found} FROM ({keys}) AS keys ({', '.join(names)})"
-    ).fetchone()
+    with subject.blaming(check):
+        (count,) = subject.con.execute(
+            f"CREATE TABLE {name} AS SELECT *, true AS {found} FROM ({keys}) AS keys ({', '.join(names)})"
+        ).fetchone()
     if not count:
         subject.con.execute(f"DROP TABLE {name}")
         return None
     # As GROUP BY tells values apart; within nested values NULL is one.
     pairs = zip(check.columns, names, strict=True)
     match = " AND ".join(f"{identifier(column)} IS NOT DISTINCT FROM {key}" for column, key in pairs)
-    return f"{found}", f" LEFT JOIN {name} ON {match}"
+    return found, f" LEFT JOIN {name} ON {match}"
 
 
 def _results(subject: Subject, checks: Sequence[Check], bad: str) -> list[CheckResult]:

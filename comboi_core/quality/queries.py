@@ -73,10 +73,8 @@ def _query(subject: Subject, check: Check) -> Iterator[None]:
     Raises:
         ScriptError: it is not one SELECT, or DuckDB cannot run it.
     """
-    import duckdb
-
     query = check.params["query"]
-    try:
+    with subject.blaming(check):
         kinds = [statement.type.name for statement in subject.con.extract_statements(query)]
         if kinds != ["SELECT"]:
             raise subject.unfit(check, f"expected one SELECT, not {' and '.join(kinds) or 'a comment'}")
@@ -85,7 +83,3 @@ def _query(subject: Subject, check: Check) -> Iterator[None]:
             yield
         finally:
             subject.con.execute(f"DROP VIEW {_VIEW}")
-    except (duckdb.OperationalError, duckdb.InterruptException):
-        raise
-    except duckdb.Error as error:
-        raise subject.unfit(check, subject.told(error)) from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from comboi_core.config.checks import Check
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ScriptError
+from comboi_core.domain.sql import identifier
 from comboi_core.quality.samples import sample
 
 if TYPE_CHECKING:
@@ -65,6 +67,13 @@ class Subject:
         """Return a column's type; SQL does not tell `A` from `a`."""
         return next(type_name for name, type_name in self.types.items() if name.lower() == column.lower())
 
+    def unused(self, name: str) -> str:
+        """Return a quoted name like `name` that no column has."""
+        taken = {column.lower() for column in self.types}
+        while name in taken:
+            name += "_"
+        return identifier(name)
+
     def sample(self, rows: str) -> list[dict[str, Any]]:
         """Return the first rows of a query that starts with its FROM clause, as they may be shown."""
         return sample(self.con, rows, known=self.types, sensitive=self.sensitive)
@@ -73,11 +82,26 @@ class Subject:
         """Return the error that a check cannot be run as it is written."""
         return ScriptError(f"{self.name}: {check.label}: {cause}", remedy="Correct the check in the configuration.")
 
-    def told(self, error: Exception) -> str:
-        """Return what DuckDB says of a check's query, without what could be a value of a sensitive column."""
+    @contextmanager
+    def blaming(self, check: Check) -> Iterator[None]:
+        """Make a ScriptError of what DuckDB says of a check's query; what is not the query's fault passes through."""
+        import duckdb
+
+        try:
+            yield
+        except (duckdb.OperationalError, duckdb.InterruptException):
+            raise
+        except duckdb.Error as error:
+            # A traceback would show the cause's text.
+            raise self.unfit(check, self._said(check, error)) from (None if self.sensitive else error)
+
+    def _said(self, check: Check, error: Exception) -> str:
+        """Return an error's text, without what could be a value of a sensitive column, or a line of our own SQL."""
         import duckdb
 
         text = error_details(error)[0]
+        if "query" not in check.params:
+            text = text.split("\n\nLINE ")[0]
         of_the_query = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
         if not self.sensitive or isinstance(error, of_the_query):
             return text

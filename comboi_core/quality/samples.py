@@ -19,7 +19,7 @@ _LARGEST_EXACT = 2**53 - 1
 # Types whose Python values JSON holds as they are; everything else is shown as DuckDB writes it.
 _PLAIN = {"BOOLEAN", "FLOAT", "DOUBLE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
 _PLAIN |= {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-_COUNTED = re.compile(r"count(_star)?\(.*\)", re.DOTALL)
+_COUNTED = re.compile(r"count(_star|_if)?\(.*\)", re.DOTALL)
 
 
 def may_show(column: str, *, known: Collection[str], sensitive: Collection[str]) -> bool:

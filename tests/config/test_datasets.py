@@ -98,7 +98,35 @@ def test_two_inputs_with_one_alias_are_refused_whatever_their_case(files):
             [Check(kind="pattern", columns=("a",), params={"regex": "^x$"})],
         ),
         ({"row_count": {"min": 1}}, [Check(kind="row_count", params={"min": 1})]),
+        (
+            {"row_count": {"min_change": "-20%", "max_change": "50%", "severity": "warn"}},
+            [Check(kind="row_count", params={"min_change": "-20%", "max_change": "50%"}, severity="warn")],
+        ),
         ({"sql": {"query": "FROM d"}}, [Check(kind="sql", params={"query": "FROM d"})]),
+        ({"custom": {"query": "SELECT 0"}}, [Check(kind="custom", params={"query": "SELECT 0"})]),
+        (
+            {"custom": {"name": "n", "query": "FROM d", "count": 0, "on_fail": "stop"}},
+            [Check(kind="custom", params={"name": "n", "query": "FROM d", "count": 0})],
+        ),
+        (
+            {"freshness": {"column": "a", "max_age": "26h"}},
+            [Check(kind="freshness", columns=("a",), params={"max_age": "26h"})],
+        ),
+        (
+            {"relationships": {"column": "a", "to": "shop.my-orders", "field": "id", "on_fail": "quarantine"}},
+            [
+                Check(
+                    kind="relationships",
+                    columns=("a",),
+                    params={"to": "shop.my-orders", "field": "id"},
+                    on_fail="quarantine",
+                )
+            ],
+        ),
+        (
+            {"unique": {"columns": ["a", "b"], "on_fail": "quarantine", "severity": "warn"}},
+            [Check(kind="unique", columns=(name,), on_fail="quarantine", severity="warn") for name in ("a", "b")],
+        ),
     ],
 )
 def test_every_form_of_a_check_is_brought_to_one(entry, expected):
@@ -134,6 +162,61 @@ def test_every_form_of_a_check_is_brought_to_one(entry, expected):
         ("row_count: {severity: warn}", "row_count takes {max, max_change, min, min_change}"),
         ("row_count: {mni: 1}", "row_count takes {max, max_change, min, min_change}"),
         ("sql: FROM d", "sql takes {description, query}"),
+        ("row_count: {min: many}", "row_count: min: 'many' is not a whole number"),
+        ("row_count: {max: 1.5}", "row_count: max: 1.5 is not a whole number"),
+        ("row_count: {min: true}", "row_count: min: True is not a whole number"),
+        ("row_count: {min: -1}", "row_count: min: -1 rows are less than none"),
+        ("row_count: {min: 5, max: 4}", "row_count: min: 5 is above max: 4"),
+        ("row_count: {min_change: -20}", "row_count: min_change: -20 is no percentage; write -20%"),
+        ("row_count: {max_change: much}", "row_count: max_change: 'much' is no percentage"),
+        ("row_count: {max_change: '1e3%'}", "is no percentage"),
+        ("row_count: {max_change: '%'}", "is no percentage"),
+        ("row_count: {max_change: --5%}", "is no percentage"),
+        ("row_count: {min_change: 10%, max_change: 9.99%}", "row_count: min_change: 10% is above max_change: 9.99%"),
+        ("row_count: {min_change: -100%}", "row_count: min_change: -100% never fails"),
+        ("row_count: {max_change: -100.1%}", "row_count: max_change: -100.1% always fails"),
+        ("row_count: {min: 1, on_fail: quarantine}", "row_count tells nothing of single rows, so on_fail: quarantine"),
+        ("sql: {query: FROM d, on_fail: quarantine}", "sql tells nothing of single rows"),
+        ("custom: {query: FROM d, on_fail: quarantine}", "custom tells nothing of single rows"),
+        ("freshness: {column: a, max_age: 1d, on_fail: quarantine}", "freshness tells nothing of single rows"),
+        ("not_null: {column: id, on_fail: drop}", "'drop' is not possible; expected 'stop' or 'quarantine'"),
+        ("not_null: {column: id, on_fail: null}", "is not possible; expected 'stop' or 'quarantine'"),
+        ("not_null: ''", "is empty or holds a NUL character"),
+        ("unique_combination: [id, Id]", "unique_combination names the column 'id' twice"),
+        ("min: {column: id, value: null}", "min: value: None is no bound"),
+        ("min: {column: id, value: ''}", "min: value: '' is no bound"),
+        ("min: {column: id, value: true}", "min: value: True is no bound"),
+        ("max: {column: id, value: .inf}", "max: value: inf is not a number"),
+        ("max: {column: id, value: .nan}", "max: value: nan is not a number"),
+        ("max: {column: id, value: [1]}", "max: value: [1] is not a single value"),
+        ("accepted_values: {column: id, values: []}", "accepted_values: values: lists no value"),
+        ("accepted_values: {column: id, values: [null]}", "accepted_values: values: lists no value"),
+        ("accepted_values: {column: id, values: [[a]]}", "is not a single value"),
+        ("accepted_values: {column: id, values: {a: b}}", "is not a single value"),
+        ('accepted_values: {column: id, values: ["a\\0"]}', "accepted_values: values: holds a NUL character"),
+        ("pattern: {column: id, regex: ''}", "pattern: regex: is empty"),
+        ("pattern: {column: id, regex: 5}", "pattern: regex: 5 is not text; put it in quotes"),
+        ("relationships: {column: id, to: other}", "relationships takes {column: ..., to: ..., field: ...}"),
+        ("relationships: {to: other, field: id}", "relationships takes {column: ..., to: ..., field: ...}"),
+        ("relationships: {column: [a, b], to: other, field: id}", "expected text"),
+        ("relationships: {column: id, to: a.b.c, field: id}", "'a.b.c' names no dataset"),
+        ("relationships: {column: id, to: '', field: id}", "'' names no dataset"),
+        ("relationships: {column: id, to: 5, field: id}", "5 names no dataset"),
+        ("relationships: {column: id, to: other, field: null}", "relationships: field: None is not text"),
+        ("freshness: {column: id}", "freshness takes {column: ..., max_age: ...}"),
+        ("freshness: {column: id, max_age: soon}", "freshness: max_age: 'soon' is no duration"),
+        ("freshness: {column: id, max_age: 0h}", "freshness: max_age: '0h' is no duration"),
+        ("freshness: {column: id, max_age: -1}", "freshness: max_age: -1 is no duration"),
+        ("freshness: {column: id, max_age: 1h30m}", "is no duration"),
+        ("freshness: {column: id, max_age: 4000d}", "is no duration"),
+        ("custom: {value: 1}", "custom takes {count, name, query, value}"),
+        ("custom: {query: ''}", "custom: query: is empty"),
+        ("custom: {query: null}", "custom: query: None is not text"),
+        ("custom: {query: FROM d, value: 1, count: 1}", "custom takes value: or count:, not both"),
+        ("custom: {query: FROM d, value: 1.5}", "custom: value: 1.5 is not a whole number"),
+        ("custom: {query: FROM d, value: true}", "custom: value: True is not a whole number"),
+        ("custom: {query: FROM d, count: -1}", "custom: count: -1 rows are less than none"),
+        ("custom: {query: FROM d, name: ''}", "custom: name: is empty"),
     ],
 )
 def test_a_malformed_check_is_named_with_its_line(files, entry, says):
@@ -150,8 +233,39 @@ def test_labels_tell_checks_apart():
         {"not_null": ["a", "b"]},
         {"min": {"column": "a", "value": 0}},
         {"row_count": {"min": 1, "max": None}},
+        {"row_count": {"min_change": "-20%"}},
+        {"freshness": {"column": "a", "max_age": "26h"}},
+        {"relationships": {"column": "a", "to": "silver.b", "field": "c"}},
+        {"custom": {"query": "SELECT 1", "value": 1}},
+        {"custom": {"query": "SELECT 1", "value": 1, "name": "one is one"}},
     ]
 
     labels = [check.label for entry in entries for check in parse_check(entry)]
 
-    assert labels == ["script", "not_null(a)", "not_null(b)", "min(a, value=0)", "row_count(min=1)"]
+    assert labels == [
+        "script",
+        "not_null(a)",
+        "not_null(b)",
+        "min(a, value=0)",
+        "row_count(min=1)",
+        "row_count(min_change=-20%)",
+        "freshness(a, max_age=26h)",
+        "relationships(a, to=silver.b, field=c)",
+        "custom(query=SELECT 1, value=1)",
+        "one is one",
+    ]
+
+
+def test_only_relationships_refer_to_something():
+    entries = [{"relationships": {"column": "a", "to": "silver.b", "field": "c"}}, {"not_null": "a"}, "script"]
+
+    assert [check.references for entry in entries for check in parse_check(entry)] == ["silver.b", None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [("min", {}), ("row_count", {}), ("not_null", {"value": 1}), ("custom", {"query": "FROM d", "value": "0"})],
+)
+def test_a_check_that_is_not_made_from_yaml_is_held_to_the_same(kind, params):
+    with pytest.raises(ValueError, match=f"{kind}(:| takes) "):
+        Check(kind=kind, columns=("a",), params=params)

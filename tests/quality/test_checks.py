@@ -4,48 +4,16 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from comboi_core.config.checks import parse_check
 from comboi_core.domain.errors import ScriptError, SourceUnreachable
-from comboi_core.quality.checks import CheckResult, run_checks
-from comboi_core.transforms.engine import open_duckdb
-
-NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
-SETTING = {
-    "scripts_folder": Path("nowhere"),
-    "now": NOW,
-    "previous_rows": None,
-    "relations": {},
-    "sensitive": frozenset(),
-}
-
-
-@pytest.fixture
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_duckdb(memory_limit="256MB", threads=2) as connection:
-        yield connection
-
-
-def data(con: duckdb.DuckDBPyConnection, values: str, columns: str = "a") -> None:
-    con.execute(f"CREATE OR REPLACE VIEW d AS SELECT * FROM (VALUES {values}) AS v({columns})")
-
-
-def check(con: duckdb.DuckDBPyConnection, *entries: Any, **setting: Any) -> list[CheckResult]:
-    checks = [parsed for entry in entries for parsed in parse_check(entry)]
-    return run_checks(con, setting.pop("dataset", "d"), checks, **(SETTING | setting))
-
-
-def one(con: duckdb.DuckDBPyConnection, entry: Any, **setting: Any) -> CheckResult:
-    (found,) = check(con, entry, **setting)
-    return found
-
+from comboi_core.quality.checks import CheckResult
+from tests.quality.asking import check, data, one, quarantined
 
 # Which rows fail.
 
@@ -133,6 +101,8 @@ ALL_KINDS = [
     {"pattern": {"column": "a", "regex": "x"}},
     {"row_count": {"max": 0}},
     {"sql": {"query": "FROM d WHERE a IS NULL OR a = 0"}},
+    {"relationships": {"column": "a", "to": "d", "field": "a"}},
+    {"custom": {"query": "SELECT count(*) FROM d WHERE a > 100"}},
 ]
 
 
@@ -241,9 +211,6 @@ def test_samples_hold_what_json_can_hold(con: duckdb.DuckDBPyConnection) -> None
         ({"positive": "name"}, "of type VARCHAR, not a number"),
         ({"accepted_values": {"column": "amount", "values": ["a"]}}, "'a' is not a number"),
         ({"pattern": {"column": "name", "regex": "(["}}, "pattern(name, regex=([)"),
-        ({"sql": {"query": "SELEC"}}, "syntax error"),
-        ({"sql": {"query": "FROM nowhere"}}, "nowhere"),
-        ({"sql": {"query": "SELECT CAST(name AS INTEGER) AS n FROM d WHERE n > 0"}}, "Could not convert"),
     ],
 )
 def test_a_check_that_cannot_be_run_says_so_and_names_itself(
@@ -260,18 +227,6 @@ def test_all_unknown_columns_are_named_at_once_with_those_there_are(con: duckdb.
     data(con, "(1, 2)", "alpha, beta")
     with pytest.raises(ScriptError, match="'gamma'.*'delta'.*the columns are alpha, beta"):
         check(con, {"not_null": ["gamma", "delta"]})
-
-
-# Queries.
-
-
-def test_a_query_s_rows_are_the_failing_ones_whatever_its_dress(con: duckdb.DuckDBPyConnection) -> None:
-    data(con, "(1), (2), (3)")
-    query = "-- why; so\nSELECT a, 'x' AS note FROM d WHERE a > 1 ORDER BY a; -- done"
-    found = one(con, {"sql": {"query": query, "description": "are too large"}})
-    assert (found.failed_rows, found.message) == (2, "2 rows are too large")
-    assert found.sample == [{"a": 2, "note": "x"}, {"a": 3, "note": "x"}]
-    assert con.execute("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE '_comboi%'").fetchone() == (0,)
 
 
 # Scripts.
@@ -349,6 +304,38 @@ def test_an_error_that_comboi_raised_on_purpose_passes_through(con: duckdb.DuckD
     )
     with pytest.raises(SourceUnreachable):
         one(con, "looks_right", scripts_folder=tmp_path)
+
+
+def test_a_dataset_with_a_schema_is_read_by_its_name(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    con.execute("CREATE SCHEMA silver; CREATE VIEW silver.orders AS SELECT unnest([1, 1, NULL]) AS a")
+    script(
+        tmp_path,
+        """
+        def check(con, dataset_name):
+            return True, str(con.execute(f"SELECT count(*) FROM {dataset_name}").fetchone()[0])
+        """,
+    )
+    entries = [
+        {"unique": "a"},
+        {"sql": {"query": "FROM silver.orders WHERE a IS NULL"}},
+        "looks_right",
+        {"not_null": "a"},
+    ]
+    results = check(con, *entries, dataset="silver.orders", scripts_folder=tmp_path)
+    assert [(found.failed_rows, found.message.split(" ")[0]) for found in results] == [
+        (1, "1"),
+        (1, "1"),
+        (None, "3"),
+        (1, "1"),
+    ]
+    with pytest.raises(ScriptError, match=r"^silver\.orders: "):
+        check(con, {"not_null": "b"}, dataset="silver.orders")
+
+
+def test_checks_that_take_rows_out_are_left_to_quarantine(con: duckdb.DuckDBPyConnection) -> None:
+    data(con, "(NULL)")
+    results = check(con, quarantined("not_null", "a"), {"row_count": {"min": 1}}, quarantined("unique", "nowhere"))
+    assert [found.name for found in results] == ["row_count(min=1)"]
 
 
 def test_no_checks_are_no_results(con: duckdb.DuckDBPyConnection) -> None:
