@@ -166,7 +166,7 @@ def open_build(
 def _publish(work: Build, details_path: str) -> None:
     """Make the next state of the dataset, check it, and put it and what belongs to it in place."""
     with work.lake.stage(work.path) as staged, transformed(work) as batch:
-        sql = _next(work, batch)
+        sql = next_state(work, batch)
         if sql:
             state = Published(
                 build=work.number,
@@ -176,7 +176,7 @@ def _publish(work: Build, details_path: str) -> None:
                 inputs=work.inputs.versions,
                 details=details_path,
             )
-            with _user_errors(work):
+            with blaming(work):
                 work.con.execute(f"COPY ({sql}) TO {literal(str(staged))} ({write_options(state)})")
         relation = f"read_parquet({literal(str(staged))})" if sql else str(work.previous)
         check(work, relation)
@@ -206,7 +206,7 @@ def transformed(work: Build) -> Iterator[str]:
         quarantines = any(check.on_fail == "quarantine" for check in work.dataset.checks)
         if several or (quarantines and result == RESULT):
             scratch = literal(str(Path(folder) / "batch.parquet"))
-            with _user_errors(work):
+            with blaming(work):
                 work.con.execute(f"COPY (FROM {result}) TO {scratch} ({OPTIONS})")
             result = f"read_parquet({scratch})"
         if quarantines:
@@ -230,7 +230,7 @@ def _transform(work: Build) -> None:
 
 
 @contextmanager
-def _user_errors(work: Build) -> Iterator[None]:
+def blaming(work: Build) -> Iterator[None]:
     """Point what goes wrong while the lazy result is read to the user's file and line."""
     from comboi_core.transforms.scripts import find_script, user_errors
 
@@ -242,12 +242,12 @@ def _user_errors(work: Build) -> Iterator[None]:
 def _deduplicate(work: Build) -> None:
     from comboi_core.dedupe.splink_dedupe import deduplicate
 
-    with _user_errors(work):
+    with blaming(work):
         found = deduplicate(work.con, RESULT, work.dataset.splink, into=SURVIVORS, crosswalk=CROSSWALK)
     work.details["duplicates"] = asdict(found)
 
 
-def _next(work: Build, batch: str) -> str | None:
+def next_state(work: Build, batch: str) -> str | None:
     """Return the SELECT for the dataset's next state; None where the published one stays as it is."""
     how, previous = work.how, work.previous
     if previous and how.strategy == "append" and work.inputs.versions and work.inputs.versions == work.published.inputs:
@@ -260,7 +260,7 @@ def _next(work: Build, batch: str) -> str | None:
             )
         if not how.time_granularity and not how.close_missing:
             return None
-    with _user_errors(work):
+    with blaming(work):
         return next_dataset(work.con, how, work.moment, dataset=work.dataset.name, batch=batch, published=previous)
 
 

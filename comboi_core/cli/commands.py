@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from comboi_core.cli import ahead, developing, render
+from comboi_core.cli import ahead, build, developing, render
 from comboi_core.cli.client import Api
 from comboi_core.cli.hosting import embedded, live_url
 from comboi_core.cli.options import (
@@ -209,6 +209,7 @@ def demo(
         raise typer.Exit(1)
 
 
+app.command()(build.build)
 app.command()(ahead.plan)
 app.command()(ahead.backfill)
 app.add_typer(ahead.checkpoints)

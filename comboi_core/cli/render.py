@@ -113,16 +113,19 @@ def watermark(value: str | None) -> str:
 
 def datasets_grid(stage: str, datasets: list[Record]) -> Table:
     """Return the silver or the gold part of a record as a grid."""
+    isolated = any(item.get("quarantined") for item in datasets)
+    more = ("quarantined",) if isolated else ()
     shown = grid(
-        "", stage, "rows read", "rows written", "checks", "duplicates", "time",
-        right="rows read,rows written,time", wraps=stage,
+        "", stage, "rows read", "rows written", "checks", *more, "duplicates", "time",
+        right="rows read,rows written,quarantined,time", wraps=stage,
     )  # fmt: skip
     for item in datasets:
         found = item.get("duplicates")
         duplicates = f"{found['duplicates']:,} of {found['records']:,}" if found else ""
         shown.add_row(
             _sign(item), _named(item["name"], item), number(item.get("rows_read")), number(item.get("rows")),
-            _checks(item), duplicates, seconds(item.get("seconds")),
+            _checks(item), *([number(item.get("quarantined"))] if isolated else []), duplicates,
+            seconds(item.get("seconds")),
         )  # fmt: skip
     return shown
 

@@ -1,0 +1,87 @@
+"""`comboi build`: one dataset from the lake into a scratch file, to look at."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group, RenderableType
+
+from comboi_core.cli import render
+from comboi_core.cli.options import AsJson, Config, console, print_json, reporting
+
+if TYPE_CHECKING:
+    from comboi_core.app.trial import Trial
+
+_CELL = 40
+
+
+def build(
+    dataset: Annotated[str, typer.Argument(help="A silver or gold dataset.")],
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, help="So many rows of each input at most; default: all.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A folder that keeps the Parquet file.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Start of the interval; default: yesterday.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Its end, exclusive.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build one dataset from the lake into a scratch place: head, columns, checks, timing. Nothing is published."""
+    if (start is None) != (end is None):
+        raise typer.BadParameter("--from and --to go together")
+    with reporting(config):
+        from comboi_core.app.trial import try_build
+        from comboi_core.app.workspace import open_workspace
+        from comboi_core.domain.errors import RequestInvalid
+        from comboi_core.domain.interval import parse
+
+        try:
+            interval = parse(start, end) if start and end else None
+        except ValueError as error:
+            raise RequestInvalid(f"--from, --to: {error}", remedy="Give dates such as 2026-11-01.") from None
+        if out:
+            out.mkdir(parents=True, exist_ok=True)
+        with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="comboi-") as folder:
+            trial = try_build(open_workspace(), dataset, Path(folder), sample=sample, interval=interval)
+    if as_json:
+        print_json(asdict(trial) | {"file": str(trial.file) if out else None})
+    else:
+        console.print(_view(trial, kept=out is not None))
+    if trial.failed:
+        raise typer.Exit(1)
+
+
+def _view(trial: Trial, *, kept: bool) -> RenderableType:
+    head = render.grid(*trial.columns)
+    for row in trial.head:
+        head.add_row(*(render.plain(_cell(row[name])) for name in trial.columns))
+    columns = render.grid("column", "type")
+    for name, kind in trial.columns.items():
+        columns.add_row(render.plain(name), kind)
+    checks = render.grid("", "check", "", right="")
+    for found in trial.details["checks"]:
+        sign = render.status("succeeded" if found["passed"] else "failed")
+        checks.add_row(sign, render.plain(found["name"]), render.plain(found["message"]))
+    parts: list[RenderableType] = [head, "", columns]
+    parts += ["", checks] if trial.details["checks"] else []
+    if trial.details["duplicates"]:
+        found = trial.details["duplicates"]
+        parts += [
+            "",
+            f"{found['records']:,} records, {found['clusters']:,} clusters, {found['duplicates']:,} duplicates",
+        ]
+    spent = ", ".join(f"{step} {render.seconds(taken)}" for step, taken in trial.seconds.items())
+    read = trial.details["rows_read"]
+    parts += ["", f"{trial.stage} {trial.name}: {trial.rows:,} rows of {read:,} in the inputs; {spent}; not published"]
+    parts += [f"kept in {trial.file}"] if kept else []
+    return Group(*parts)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
