@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from comboi_core.config.splink import SplinkConfig
-from comboi_core.dedupe.survivors import ASSIGNED, same_record
-from comboi_core.dedupe.workbench import SOURCE, Workbench
-from comboi_core.domain.sql import identifier
+from comboi_core.dedupe.survivors import ASSIGNED
+from comboi_core.dedupe.workbench import LABEL, RECORDS, UNIQUE_ID, Workbench
 
 
 @dataclass(frozen=True)
@@ -40,22 +39,21 @@ def make_report(bench: Workbench, config: SplinkConfig, remarks: tuple[str, ...]
     records, clusters, largest = bench.con.execute(
         f"SELECT coalesce(sum(size), 0), count(*), coalesce(max(size), 0) FROM ({sizes})"
     ).fetchone()
-    scores = _scores(bench, config) if config.labels else {}
+    scores = _scores(bench) if config.labels else {}
     return DedupeReport(int(records), clusters, int(records) - clusters, largest, **scores, remarks=remarks)
 
 
-def _scores(bench: Workbench, config: SplinkConfig) -> dict[str, float | None]:
+def _scores(bench: Workbench) -> dict[str, float | None]:
     """Look at all pairs of labelled records, not only those that a blocking rule compares."""
     labelled = f"""
-        SELECT comboi_cluster, records.{identifier(config.labels.column)} AS comboi_label
-        FROM {ASSIGNED} AS assigned JOIN {SOURCE} AS records ON {same_record(config, "records", "assigned")}
-        WHERE comboi_label IS NOT NULL"""
+        SELECT comboi_cluster, {LABEL} FROM {ASSIGNED} JOIN {RECORDS} ON {UNIQUE_ID} = comboi_number
+        WHERE {LABEL} IS NOT NULL"""
 
     def pairs(keys: str) -> int:
         groups = f"SELECT count(*)::HUGEINT AS n FROM ({labelled}) GROUP BY {keys}"
         return int(bench.con.execute(f"SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM ({groups})").fetchone()[0])
 
-    merged, true, both = pairs("comboi_cluster"), pairs("comboi_label"), pairs("comboi_cluster, comboi_label")
+    merged, true, both = pairs("comboi_cluster"), pairs(LABEL), pairs(f"comboi_cluster, {LABEL}")
     return {
         "precision": _share(both, merged),
         "recall": _share(both, true),

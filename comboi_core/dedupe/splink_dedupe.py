@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.columns import Names, columns_used, renamed
 from comboi_core.dedupe.linkage import link
+from comboi_core.dedupe.page import page
 from comboi_core.dedupe.report import DedupeReport, make_report
+from comboi_core.dedupe.samples import HIDDEN, take_samples
 from comboi_core.dedupe.settings import order_query, settings_problems
 from comboi_core.dedupe.survivors import JOINT, assign, column_order, crosswalk_columns, survivor_order, write
-from comboi_core.dedupe.workbench import RECORDS, SOURCE, SOURCE_DATASET, UNIQUE_ID, Workbench, workbench
+from comboi_core.dedupe.workbench import LABEL, RECORDS, SOURCE, SOURCE_DATASET, UNIQUE_ID, Workbench, workbench
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.names import did_you_mean
@@ -20,15 +23,41 @@ from comboi_core.domain.sql import identifier
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["DedupeReport", "deduplicate", "validate_splink"]
+__all__ = ["DedupeReport", "Deduplicated", "deduplicate", "explain", "validate_splink"]
 
 _ADDED_TO_RECORDS = ("cluster_id", "cluster_size")
 _MOST_SHOWN = 5
 
 
+@dataclass(frozen=True)
+class Deduplicated:
+    """What is told of a deduplication.
+
+    Attributes:
+        report: Figures for the run record.
+        html: The match-quality report, one page that needs nothing else.
+    """
+
+    report: DedupeReport
+    html: str
+
+
 def deduplicate(
     con: DuckDBPyConnection, table: str, config: SplinkConfig, *, into: str, crosswalk: str
 ) -> DedupeReport:
+    return explain(con, table, config, into=into, crosswalk=crosswalk).report
+
+
+def explain(
+    con: DuckDBPyConnection,
+    table: str,
+    config: SplinkConfig,
+    *,
+    into: str,
+    crosswalk: str,
+    sensitive: Collection[str] = frozenset(),
+    title: str = "Deduplication",
+) -> Deduplicated:
     """Find the records of `table` that mean the same, and keep one of each.
 
     The same records and settings give the same clusters and survivors, whatever the order of the rows and the number of
@@ -41,6 +70,8 @@ def deduplicate(
         crosswalk: Plain name of the table to create: for every record its unique id (under its own name), `cluster_id`,
             `survivor_id`, `is_survivor`, and `match_probability` with its best partner in the cluster (NULL without
             one). Where datasets are linked, the dataset's column before the id and `survivor_dataset` as well.
+        sensitive: Columns whose values appear neither in the page nor in an error.
+        title: The page's heading.
 
     Raises:
         DedupeError: the settings do not fit Splink or the data, unique ids are missing or repeated, or the training
@@ -54,13 +85,15 @@ def deduplicate(
         _adopt(con, bench, table)
         columns = _columns(bench)
         _refuse_columns(bench, config, columns)
-        _refuse_ids(bench, config)
+        _refuse_ids(bench, config, sensitive)
         names = renamed(config)
         _make_records(bench, config, names)
         linkage = link(bench, config, names)
         assign(bench, config, names, columns)
         write(con, bench, config, names, into=into, crosswalk=crosswalk)
-        return make_report(bench, config, linkage.remarks)
+        report = make_report(bench, config, linkage.remarks)
+        samples = take_samples(bench, config, names, linkage.weights, sensitive)
+        return Deduplicated(report, page(title, config, report, linkage, samples))
 
 
 def validate_splink(config: SplinkConfig) -> list[str]:
@@ -96,6 +129,7 @@ def _make_records(bench: Workbench, config: SplinkConfig, names: Names) -> None:
         dataset = f"""
             's' || dense_rank() OVER (ORDER BY {identifier(config.source_dataset_column_name)}) AS {SOURCE_DATASET},"""
     selected = ", ".join(f"{identifier(column)} AS {name}" for name, column in names.columns.items())
+    selected += f", {identifier(config.labels.column)} AS {LABEL}" if config.labels else ""
     bench.con.execute(f"""
         CREATE TABLE {RECORDS} AS
         SELECT row_number() OVER (ORDER BY {identity}) AS {UNIQUE_ID}, {dataset} {selected}
@@ -149,7 +183,7 @@ def _refuse_order(bench: Workbench, config: SplinkConfig, place: str, order: str
         raise DedupeError(f"{place}: {cause}; {there}") from error
 
 
-def _refuse_ids(bench: Workbench, config: SplinkConfig) -> None:
+def _refuse_ids(bench: Workbench, config: SplinkConfig, sensitive: Collection[str]) -> None:
     unique_id, source = config.unique_id_column_name, config.source_dataset_column_name
     for name in (unique_id, *((source,) if config.links else ())):
         query = f"SELECT count(*) FROM {SOURCE} WHERE {identifier(name)} IS NULL"
@@ -169,7 +203,8 @@ def _refuse_ids(bench: Workbench, config: SplinkConfig) -> None:
     count = bench.count("comboi_repeated")
     if count:
         first = bench.con.execute(f"FROM comboi_repeated ORDER BY id LIMIT {_MOST_SHOWN}").fetchall()
-        values = ", ".join(f"{value} ({times} times)" for value, times in first)
+        hidden = {column.lower() for column in sensitive} & {unique_id.lower(), source.lower()}
+        values = ", ".join(f"{HIDDEN if hidden else value} ({times} times)" for value, times in first)
         raise DedupeError(
             f"{count} {'value of' if count == 1 else 'values of'} {shown} not unique: {values}",
             remedy="Make the id unique in the transformation.",

@@ -17,9 +17,10 @@ SOURCE = "comboi_source"
 """The user's records, all columns."""
 
 RECORDS = "comboi_records"
-"""What Splink sees: `unique_id` (a number), `source_dataset` (where datasets are linked), the columns of Names."""
+"""What Splink sees: `unique_id` (a number), `source_dataset` (where datasets are linked), the columns of Names; the
+true identity, where it is known, which Splink leaves alone."""
 
-UNIQUE_ID, SOURCE_DATASET = "unique_id", "source_dataset"
+UNIQUE_ID, SOURCE_DATASET, LABEL = "unique_id", "source_dataset", "comboi_label"
 
 PAIRS = "comboi_pairs"
 """unique_id_l, unique_id_r, match_weight, match_probability: the pairs that match."""

@@ -1,0 +1,169 @@
+"""What people look at to trust a deduplication: pairs that were merged, and how large the clusters are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from comboi_core.config.splink import SplinkConfig
+from comboi_core.dedupe.columns import Names, compared, distinct
+from comboi_core.dedupe.linkage import ComparisonWeights, LevelWeight
+from comboi_core.dedupe.survivors import ASSIGNED
+from comboi_core.dedupe.workbench import LABEL, PAIRS, RECORDS, UNIQUE_ID, Workbench
+
+PAIRS_PER_GROUP = 8
+LARGEST_SHOWN = 10
+HIDDEN = "***"
+_LONGEST = 120
+_SIZES = (1, 2, 3, 4, 5, 10, 20, 50, 100)
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    """Two records that were merged.
+
+    Attributes:
+        ids: The two unique ids, with their datasets where such are linked.
+        values: Column, the value of either record; None is NULL.
+        levels: Comparison, the level that the pair is on, its part in the match weight in bits (without the adjustment
+            for frequent values); empty if `retain_intermediate_calculation_columns` is off.
+    """
+
+    ids: tuple[str, str]
+    weight: float
+    probability: float
+    values: tuple[tuple[str, str | None, str | None], ...]
+    levels: tuple[tuple[str, str, float | None], ...]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Attributes:
+    groups: Heading -> pairs.
+    sizes: Range of cluster sizes (both ends included; None: without end), clusters, records.
+    largest: Cluster ids and sizes of the largest clusters of several records.
+    """
+
+    groups: dict[str, tuple[ShownPair, ...]]
+    sizes: tuple[tuple[int, int | None, int, int], ...]
+    largest: tuple[tuple[str, int], ...]
+
+
+def take_samples(
+    bench: Workbench,
+    config: SplinkConfig,
+    names: Names,
+    weights: Collection[ComparisonWeights],
+    sensitive: Collection[str],
+) -> Samples:
+    """Read a few pairs and the clusters' sizes; the same data give the same sample.
+
+    Args:
+        sensitive: Columns whose values are hidden, in any case of letters.
+    """
+    hidden = {column.lower() for column in sensitive}
+    groups = {
+        title: tuple(_pairs(bench, config, names, weights, hidden, chosen))
+        for title, chosen in _choices(config).items()
+    }
+    secret = hidden.intersection(column.lower() for column in _identity(config))
+    largest = bench.con.execute(f"""
+        SELECT DISTINCT comboi_cluster::VARCHAR AS id, comboi_size AS size FROM {ASSIGNED} WHERE size > 1
+        ORDER BY size DESC, id LIMIT {LARGEST_SHOWN}""").fetchall()
+    return Samples(
+        groups={title: pairs for title, pairs in groups.items() if pairs},
+        sizes=tuple(_sizes(bench)),
+        largest=tuple((HIDDEN if secret else name, size) for name, size in largest),
+    )
+
+
+def match_weight(level: LevelWeight) -> float | None:
+    """Return the bits that a level adds to a pair's weight; None if training has not seen the level."""
+    if level.is_null:
+        return 0.0
+    return math.log2(level.m / level.u) if level.m and level.u else None
+
+
+def _choices(config: SplinkConfig) -> dict[str, str]:
+    ends = "unique_id_l, unique_id_r"
+    choices = {
+        "Nearest to the threshold": f"FROM {PAIRS} ORDER BY match_weight, {ends} LIMIT {PAIRS_PER_GROUP}",
+        "Far above the threshold": f"""
+            FROM {PAIRS} WHERE match_weight > (SELECT median(match_weight) FROM {PAIRS})
+            ORDER BY hash({ends}), {ends} LIMIT {PAIRS_PER_GROUP}""",
+    }
+    if config.labels:
+        choices["Merged although the labels differ"] = f"""
+            SELECT {PAIRS}.* FROM {PAIRS}
+            JOIN {RECORDS} AS l ON l.{UNIQUE_ID} = unique_id_l JOIN {RECORDS} AS r ON r.{UNIQUE_ID} = unique_id_r
+            WHERE l.{LABEL} <> r.{LABEL} ORDER BY match_weight DESC, {ends} LIMIT {PAIRS_PER_GROUP}"""
+    return choices
+
+
+def _identity(config: SplinkConfig) -> list[str]:
+    return [*([config.source_dataset_column_name] if config.links else []), config.unique_id_column_name]
+
+
+def _pairs(
+    bench: Workbench,
+    config: SplinkConfig,
+    names: Names,
+    weights: Collection[ComparisonWeights],
+    hidden: Collection[str],
+    chosen: str,
+) -> Iterator[ShownPair]:
+    identity = _identity(config)
+    matching = config.comparisons if config.retain_matching_columns else ()
+    compared_ones = [column for one in matching for column in compared(one)]
+    columns = distinct([*compared_ones, *config.additional_columns_to_retain])
+    wanted = distinct([*identity, *columns])
+    values = ", ".join(f"left({names.of(column)}_{side}::VARCHAR, {_LONGEST})" for column in wanted for side in "lr")
+    levels = [one for one in weights if config.retain_intermediate_calculation_columns]
+    numbers = "".join(f", {_level_number(one)}" for one in levels)
+    both = ", ".join(f"{side}.{name} AS {name}_{side}" for name in names.columns for side in "lr")
+    rows = bench.con.execute(f"""
+        SELECT match_weight, match_probability, {values} {numbers}
+        FROM (
+            SELECT chosen.*, {both} FROM ({chosen}) AS chosen
+            JOIN {RECORDS} AS l ON l.{UNIQUE_ID} = unique_id_l JOIN {RECORDS} AS r ON r.{UNIQUE_ID} = unique_id_r
+        )
+        ORDER BY match_weight, unique_id_l, unique_id_r""").fetchall()
+    for weight, probability, *found in rows:
+        texts = {
+            column: tuple(
+                HIDDEN if column.lower() in hidden and value is not None else value
+                for value in found[2 * place : 2 * place + 2]
+            )
+            for place, column in enumerate(wanted)
+        }
+        yield ShownPair(
+            ids=tuple(" ".join(str(texts[column][side]) for column in identity) for side in (0, 1)),
+            weight=weight,
+            probability=probability,
+            values=tuple((column, *texts[column]) for column in columns),
+            levels=tuple(
+                (one.name, one.levels[number].label, match_weight(one.levels[number]))
+                for one, number in zip(levels, found[2 * len(wanted) :], strict=True)
+            ),
+        )
+
+
+def _level_number(comparison: ComparisonWeights) -> str:
+    whens = " ".join(
+        f"WHEN {'true' if level.condition == 'ELSE' else level.condition} THEN {number}"
+        for number, level in enumerate(comparison.levels)
+    )
+    return f"CASE {whens} END"
+
+
+def _sizes(bench: Workbench) -> Iterator[tuple[int, int | None, int, int]]:
+    counted = bench.con.execute(f"""
+        SELECT size, count(*) FROM (SELECT count(*) AS size FROM {ASSIGNED} GROUP BY comboi_cluster)
+        GROUP BY size""").fetchall()
+    lowest = 1
+    for highest in (*_SIZES, None):
+        inside = [(size, many) for size, many in counted if size >= lowest and (highest is None or size <= highest)]
+        if inside:
+            yield lowest, highest, sum(many for _, many in inside), sum(size * many for size, many in inside)
+        lowest = (highest or 0) + 1
