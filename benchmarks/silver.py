@@ -49,7 +49,8 @@ ORDERS = """
 SELECT range AS order_id, (range % 100000)::INTEGER AS customer_id, 'note number ' || range AS note,
     (range % 100000)::DECIMAL(12,2) / 100 AS amount,
     TIMESTAMPTZ '2025-01-01 00:00:00+00' + to_seconds(range) AS created_at, created_at AS updated_at,
-    range % 3 = 0 AS paid, md5(range::VARCHAR) AS token, 'city ' || range % 500 AS city, '{{"k": ' || range % 1000 || '}}' AS extra
+    range % 3 = 0 AS paid, md5(range::VARCHAR) AS token, 'city ' || range % 500 AS city,
+    '{{"k": ' || range % 1000 || '}}' AS extra
 FROM range({rows})"""
 PEOPLE = """
 WITH base AS (
