@@ -1,14 +1,17 @@
-"""The commands for those who build a project: lineage, docs, init, new."""
+"""The commands for those who build a project: init, new, lineage, docs."""
 
 from __future__ import annotations
 
 import typer
 
 from comboi_core.cli.docs import docs
+from comboi_core.cli.init import init
 from comboi_core.cli.lineage import lineage
+from comboi_core.cli.new import new
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (lineage, docs):
+    for command in (init, lineage, docs):
         app.command()(command)
+    app.add_typer(new)

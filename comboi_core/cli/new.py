@@ -1,0 +1,89 @@
+"""`comboi new`: one more table, transformation or check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from comboi_core.cli.options import Config, console, reporting
+from comboi_core.cli.render import grid, plain
+
+if TYPE_CHECKING:
+    from comboi_core.app.scaffold_pieces import Scaffolded
+    from comboi_core.app.workspace import Workspace
+
+new = typer.Typer(name="new", help="Add a table, a transformation or a check to the project.", no_args_is_help=True)
+
+
+@new.command()
+def transformation(
+    name: Annotated[str, typer.Argument(help="The dataset's name.")],
+    sources: Annotated[
+        list[str] | None, typer.Option("--from", "-f", help="A table or dataset that it reads; repeatable.")
+    ] = None,
+    python: Annotated[bool, typer.Option("--python", help="A script in Python in place of SQL.")] = False,
+    stage: Annotated[
+        Literal["silver", "gold"] | None, typer.Option("--stage", help="Default: gold if it reads gold, else silver.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Add a dataset: a script that reads the inputs' columns, and its entry in the YAML."""
+    with reporting(config):
+        from comboi_core.app.scaffold_pieces import new_transformation
+
+        _tell(new_transformation(_workspace(config), config, name, sources or [], python=python, stage=stage))
+    console.print(f"next: write the query, then `comboi run --select {name}`", markup=False)
+
+
+@new.command()
+def check(
+    name: Annotated[str, typer.Argument(help="The check's name.")],
+    dataset: Annotated[str, typer.Option("--for", help="The dataset that it looks at.")],
+    config: Config = None,
+) -> None:
+    """Add a check script to a dataset, and its entry in the YAML."""
+    with reporting(config):
+        from comboi_core.app.scaffold_pieces import new_check
+
+        _tell(new_check(_workspace(config), config, name, dataset))
+    console.print("next: write the condition; built-in checks need no script, see the README", markup=False)
+
+
+@new.command()
+def table(
+    source: Annotated[str, typer.Argument(help="A source's name in the configuration.")],
+    table: Annotated[str, typer.Argument(help="schema.table; of files, a path such as orders/*.csv.")],
+    name: Annotated[str | None, typer.Option("--name", help="Its name in the lake; default: as in the source.")] = None,
+    config: Config = None,
+) -> None:
+    """Add a table of a source: its key and its cursor as the source has them."""
+    with reporting(config):
+        from comboi_core.app.scaffold_source import new_table
+
+        described, done = new_table(_workspace(config), config, source, table, name=name)
+        shown = grid("column", "type in the source", "type in the lake", "", wraps="column")
+        cursor = described.cursor[1] if described.cursor else None
+        for column in described.columns:
+            role = "primary key" if column.name in described.key else "cursor" if column.name == cursor else ""
+            shown.add_row(plain(column.name), plain(column.source_type), plain(column.type), role)
+        console.print(shown)
+        _tell(done)
+    console.print("next: look at the entry, then `comboi plan`", markup=False)
+
+
+def _workspace(config: Path | None) -> Workspace:
+    from comboi_core.app.workspace import Workspace
+    from comboi_core.config.loader import load
+
+    return Workspace(load(config))
+
+
+def _tell(done: Scaffolded) -> None:
+    for path in done.created:
+        console.print(f"✓ {path}", style="green", markup=False)
+    for path in done.edited:
+        console.print(f"✓ {path}: one entry more", style="green", markup=False)
+    for note in done.notes:
+        console.print(f"! {note}", style="yellow", markup=False)
