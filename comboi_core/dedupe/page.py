@@ -26,7 +26,8 @@ dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.4rem 0 1.2rem}
 caption{text-align:left;padding:.2rem 0}th,td{text-align:left;padding:.25rem .7rem .25rem 0;vertical-align:top;
 border-bottom:1px solid var(--line);font-weight:400;overflow-wrap:anywhere}thead th{color:var(--soft);font-size:.85rem}
-.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal;width:5.5rem}
+td:has(svg){width:13rem}
 .differs{font-weight:600}.note{background:var(--note);padding:.6rem 1rem;border-radius:.4rem}
 pre{white-space:pre-wrap;font-size:.85rem;border:1px solid var(--line);padding:.8rem;border-radius:.4rem}
 svg{display:block}.pos{fill:var(--good)}.neg{fill:var(--bad)}.bar{fill:var(--bar)}.axis{stroke:var(--line)}
