@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Asset:
         name: The dataset's name.
         type: `duckdb.sql`, `duckdb.seed` or `python`.
         line: Where the header begins.
-        body: The code, with empty lines for those of the header in front of it; empty for a seed.
+        body: The code, with blanks in place of the header: lines and positions are the file's. Empty for a seed.
+        lines: Where the header's keys stand.
     """
 
     file: Path
@@ -39,6 +41,13 @@ class Asset:
     header: AssetHeader
     body: str
     pipeline: AssetPipeline
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict, compare=False)
+
+    def at(self, *path: str | int) -> str:
+        """Return `file:line` of a key; of the header, where a default of the pipeline gave it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return f"{self.shown}:{self.lines[path] if path else self.line}"
 
     @property
     def strategy(self) -> str:

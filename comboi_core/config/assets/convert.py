@@ -69,7 +69,7 @@ def _named(file: AssetFile, known: Known) -> Iterator[tuple[str, str, str]]:
     asset = file.asset
     for position, item in enumerate(asset.header.depends):
         if item.mode == "full" and item.asset is not None and known.complete:
-            yield item.asset, file.at("depends", position), "depends"
+            yield item.asset, file.asset.at("depends", position), "depends"
     if asset.type == SQL:
         for name, line in _in_sql(asset.body):
             yield name, f"{asset.shown}:{line}", "query"
@@ -78,10 +78,10 @@ def _named(file: AssetFile, known: Known) -> Iterator[tuple[str, str, str]]:
             yield asset.name, f"{asset.shown}:{1 + asset.body.count(chr(10), 0, this.start())}", "query"
     for position, hook in enumerate(asset.header.hooks.pre):
         for name, _ in _in_sql(hook.query):
-            yield name, file.at("hooks", "pre", position), "query"
+            yield name, file.asset.at("hooks", "pre", position), "query"
     for position, check in enumerate(asset.header.custom_checks):
         for name, _ in _in_sql(check.query):
-            yield name, file.at("custom_checks", position), "check"
+            yield name, file.asset.at("custom_checks", position), "check"
 
 
 def _in_sql(text: str) -> Iterator[tuple[str, int]]:
@@ -126,7 +126,7 @@ def to_dataset(
             description=asset.header.description,
         )
     except ValidationError as invalid:
-        problems += [f"{file.at()}: {asset.name}: {said(invalid)}"]
+        problems += [f"{file.asset.at()}: {asset.name}: {said(invalid)}"]
         return None
     # The checks are complete already, where the YAML file's would have to be parsed.
     return dataset.model_copy(update={"quality_checks": (tuple(checks),) if checks else ()})
@@ -150,7 +150,7 @@ def _materialization(file: AssetFile, problems: list[str]) -> Materialization | 
     try:
         return materialization_of(file.asset)
     except ValueError as error:
-        problems.append(f"{file.at('materialization')}: {file.asset.name}: {said(error)}")
+        problems.append(f"{file.asset.at('materialization')}: {file.asset.name}: {said(error)}")
         return None
 
 
@@ -163,7 +163,7 @@ def _checks(file: AssetFile, known: Known, problems: list[str]) -> list[Check]:
         if isinstance(check, Check):
             found.append(check)
         elif known.complete or "there is no table" not in str(check):
-            problems.append(f"{file.at(*place)}: {file.asset.name}: {said(check)}")
+            problems.append(f"{file.asset.at(*place)}: {file.asset.name}: {said(check)}")
     return found
 
 
@@ -171,28 +171,32 @@ def _code_problems(file: AssetFile, problems: list[str]) -> None:
     """Add what is wrong with the code itself, as far as its header tells."""
     asset = file.asset
     if asset.type == SQL and not asset.is_ddl and not asset.body.strip():
-        problems.append(f"{file.at()}: {asset.name}: there is no query after the header")
+        problems.append(f"{file.asset.at()}: {asset.name}: there is no query after the header")
     if asset.type == SEED:
         problems += _seed_problems(file)
     elif asset.header.parameters:
-        problems.append(f"{file.at('parameters')}: {asset.name}: parameters: is for seeds, not for type: {asset.type}")
+        problems.append(
+            f"{file.asset.at('parameters')}: {asset.name}: parameters: is for seeds, not for type: {asset.type}"
+        )
     hooks = (*asset.header.hooks.pre, *asset.header.hooks.post)
     if hooks and asset.type != SQL:
-        problems.append(f"{file.at('hooks')}: {asset.name}: hooks: is for SQL assets, not for type: {asset.type}")
+        problems.append(f"{file.asset.at('hooks')}: {asset.name}: hooks: is for SQL assets, not for type: {asset.type}")
     if asset.header.unit_tests and asset.type != SQL:
         problems.append(
-            f"{file.at('unit_tests')}: {asset.name}: unit_tests: is for SQL assets; test Python with pytest"
+            f"{file.asset.at('unit_tests')}: {asset.name}: unit_tests: is for SQL assets; test Python with pytest"
         )
     fixtures = {fixture.name for fixture in asset.pipeline.fixtures}
     for position, test in enumerate(asset.header.unit_tests):
         for name in set(test.fixtures) - fixtures:
-            problems.append(f"{file.at('unit_tests', position)}: {asset.name}: no pipeline.yml has a fixture '{name}'")
+            problems.append(
+                f"{file.asset.at('unit_tests', position)}: {asset.name}: no pipeline.yml has a fixture '{name}'"
+            )
 
 
 def _seed_problems(file: AssetFile) -> Iterator[str]:
     asset: Asset = file.asset
     given: dict[str, Any] = asset.header.parameters
-    place = file.at("parameters")
+    place = file.asset.at("parameters")
     for key in given.keys() - {"path", "enforce_schema"}:
         yield f"{place}: {asset.name}: parameters.{key}: is not known; a seed has path: and enforce_schema:"
     path = str(given.get("path") or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,12 @@ class AssetProblem(Exception):
         self.name = name
 
 
+@dataclass(frozen=True)
 class AssetFile:
-    """An asset together with where its keys stand.
+    """An asset, and remarks on it that are no errors, as `file:line: text`."""
 
-    Attributes:
-        asset: What the file says, with the pipeline's defaults.
-        notes: Remarks that are no errors, as `file:line: text`.
-    """
-
-    def __init__(self, asset: Asset, document: Document, notes: list[str]) -> None:
-        self.asset = asset
-        self.notes = notes
-        self._document = document
-
-    def at(self, *path: str | int) -> str:
-        """Return `file:line` of a key; of the header, where a default of the pipeline gave it."""
-        return f"{self.asset.shown}:{self._document.line(path) if path else self.asset.line}"
+    asset: Asset
+    notes: tuple[str, ...] = ()
 
 
 def is_yaml_asset(file: Path) -> bool:
@@ -136,8 +127,18 @@ def _from_document(
             raise AssetProblem(
                 [f"{shown}:{line}: the file's path gives no name for a dataset ('{name}'); add name: SCHEMA.NAME"]
             ) from None
-    asset = Asset(file=file, shown=shown, name=named, type=kind, line=line, header=header, body=body, pipeline=pipeline)
-    return AssetFile(asset, document, notes)
+    asset = Asset(
+        file=file,
+        shown=shown,
+        name=named,
+        type=kind,
+        line=line,
+        header=header,
+        body=body,
+        pipeline=pipeline,
+        lines=dict(document.lines),
+    )
+    return AssetFile(asset, tuple(notes))
 
 
 def _type(file: Path, header: AssetHeader, place: str) -> str:

@@ -50,7 +50,8 @@ class Header:
         line: Where the header begins.
         yaml: For a block: its YAML, with an empty line for each line of the file in front of it.
         keys: For the older form: its comments.
-        body: What comes after the block (for the older form: the whole file), with empty lines in front likewise.
+        body: What comes after the block, with blanks in place of the block, byte by byte, so that lines and positions
+            are the file's; for the older form: the whole file.
     """
 
     form: Literal["block", "legacy"]
@@ -97,8 +98,12 @@ def find_header(text: str, suffix: str) -> Header | None:
         raise HeaderError(legacy[0].line, f"a second header; the one of line {first + 1} is the file's only one")
     end = ends[0]
     yaml = "\n" * (first + 1) + "\n".join(lines[first + 1 : end])
-    body = "\n" * (end + 1) + "\n".join(lines[end + 1 :])
+    body = _blank("\n".join(lines[: end + 1])) + "\n" + "\n".join(lines[end + 1 :])
     return Header("block", first + 1, yaml, (), body)
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", lambda match: " " * len(match[0].encode()), text)
 
 
 def _legacy_keys(lines: list[str], suffix: str) -> tuple[LegacyKey, ...]:

@@ -68,7 +68,9 @@ def load_assets(
     files = _distinct([item for item in read if isinstance(item, AssetFile)], tables, datasets, problems)
     enabled = [file for file in files if file.asset.header.enabled]
     disabled = [file for file in files if not file.asset.header.enabled]
-    notes += [f"{file.at('enabled')}: {file.asset.name}: has `enabled: false` and is not built" for file in disabled]
+    notes += [
+        f"{file.asset.at('enabled')}: {file.asset.name}: has `enabled: false` and is not built" for file in disabled
+    ]
     known = Known(
         tables=tables,
         natives=datasets,
@@ -90,7 +92,7 @@ def load_assets(
         gold=tuple(dataset for name, dataset in built.items() if stages[name] == "gold"),
         problems=tuple(problems),
         notes=tuple(notes),
-        places={file.asset.name: file.at() for file in enabled},
+        places={file.asset.name: file.asset.at() for file in enabled},
         input_places={name: tuple(item.place for item in items) for name, items in reading.items()},
         stages={name: _by_schema(name) for name in broken} | stages,
         symbolic={file.asset.name: file.asset.symbolic for file in enabled if file.asset.symbolic},
@@ -217,11 +219,13 @@ def _distinct(
     for file in files:
         name = file.asset.name.lower()
         if name in natives:
-            problems.append(f"{file.at('name')}: the YAML file has a dataset '{natives[name]}' already")
+            problems.append(f"{file.asset.at('name')}: the YAML file has a dataset '{natives[name]}' already")
         elif name in landed:
-            problems.append(f"{file.at('name')}: '{file.asset.name}' is a table of a source; choose another name")
+            problems.append(f"{file.asset.at('name')}: '{file.asset.name}' is a table of a source; choose another name")
         elif name in seen:
-            problems.append(f"{file.at('name')}: {seen[name].at('name')} is called '{seen[name].asset.name}' already")
+            problems.append(
+                f"{file.asset.at('name')}: {seen[name].asset.at('name')} is called '{seen[name].asset.name}' already"
+            )
         else:
             seen[name] = file
     return list(seen.values())
