@@ -299,6 +299,7 @@ def _quarantine(work: Build, batch: str) -> None:
         work.con,
         batch,
         work.dataset.checks,
+        dataset=work.dataset.name,
         good=GOOD,
         bad=BAD,
         relations=relations(work.workspace, work.con, work.dataset, work.job["manifests"]),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 import pytest
 import yaml
 
+from comboi_core.app.datasets import build
+from comboi_core.app.workspace import Workspace
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.config.loader import load
+from comboi_core.domain.errors import LeaseLost
 from tests.support.killing import instants, kill_and_run_again, prepare
 from tests.support.project import Project, change, refill
 
@@ -145,3 +151,61 @@ def test_every_activity_done_twice_appends_once(datasets: Project, database: Emb
     datasets.run()
     twice.run(DURABLE_LOCAL_FAULTS="double_activities,replay_twice,shuffle=7")
     assert twice.contents() == datasets.contents()
+
+
+def built(project: Project, name: str, **job: Any) -> dict[str, Any]:
+    """Execute the activity `build` in this process, as an execution that comes at an odd time would be."""
+    manifests = {table: found["manifest"] for table, found in project.commits().items()}
+    given = {
+        "run_id": "shop-20261123T000000Z-000000",
+        "fence": 0,
+        "started_at": "2026-11-23T00:00:00+00:00",
+        "interval": {"start": "2026-11-22T00:00:00+00:00", "end": "2026-11-23T00:00:00+00:00"},
+        "full_refresh": True,
+        "item": {"name": name, "stage": "silver"},
+        "manifests": manifests,
+    }
+    with mock.patch.dict(os.environ, project.environment(), clear=True):
+        return build(Workspace(load(project.folder / "configs/initial.yml")), given | job)
+
+
+def test_a_run_that_lost_its_lease_publishes_nothing_over_its_successor_s(datasets: Project):
+    record = datasets.run()
+    before = datasets.contents()
+    with pytest.raises(LeaseLost, match=f"a newer run \\({record['run_id']}\\) has published"):
+        built(datasets, "merged", fence=record["fence"] - 1)
+    assert datasets.contents() == before
+    assert built(datasets, "merged", fence=record["fence"] + 1)["rows"] == 5000
+
+
+def test_a_second_execution_gives_the_first_one_s_answer(datasets: Project):
+    record = datasets.run("--select", "orders", "--select", "merged")
+    again = built(datasets, "merged", run_id=record["run_id"], fence=record["fence"])
+    first = next(item for item in record["datasets"] if item["name"] == "merged")
+    assert {key: again[key] for key in ("rows", "bytes")} == {key: first[key] for key in ("rows", "bytes")}
+
+
+def test_quarantined_rows_of_every_build_are_kept_once(datasets: Project, database: EmbeddedPostgres):
+    check = "accepted_values: {column: status, values: [new, paid, sent], on_fail: quarantine}"
+    datasets.edit(
+        "configs/transformations.yml", "  name: merged\n", f"  name: merged\n  quality_checks:\n  - {check}\n"
+    )
+    database.psql("UPDATE shop.orders SET status = 'odd' WHERE order_id IN (1, 2)")
+    first = datasets.run("--select", "orders", "--select", "merged")
+    assert (first["datasets"][0]["rows"], first["datasets"][0]["quarantined"]) == (4998, 2)
+    database.psql("UPDATE shop.orders SET status = NULL, updated_at = '2026-02-03+00' WHERE order_id = 1")
+    database.psql("UPDATE shop.orders SET status = 'odder', updated_at = '2026-02-03+00' WHERE order_id IN (3, 4)")
+    twice = {"DURABLE_LOCAL_FAULTS": "double_activities"}
+    second = datasets.run("--select", "orders", "--select", "merged", **twice)
+    assert second["datasets"][0]["quarantined"] == 2
+    file = datasets.folder / "lake/silver/refined/merged.quarantine.parquet"
+    aside = duckdb.sql(f"SELECT order_id, status, _reasons, _build FROM '{file}'").fetchall()
+    reason = ["accepted_values(status, values=['new', 'paid', 'sent'])"]
+    assert sorted((row[0], row[1], row[3]) for row in aside) == [
+        (1, "odd", 1),
+        (2, "odd", 1),
+        (3, "odder", 2),
+        (4, "odder", 2),
+    ]
+    assert all(row[2] == reason for row in aside)
+    assert (1, None) in {(row[0], row[3]) for row in datasets.contents()["merged"]}, "NULL passes"
