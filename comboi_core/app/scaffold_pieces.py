@@ -60,7 +60,7 @@ def new_transformation(
         EntryNotPlaced, ConfigError: nothing was written.
     """
     project = workspace.project
-    _check_name(name, DatasetName, "dataset")
+    check_name(name, DatasetName, "dataset")
     files = Files.of(project, config)
     known = next((item for item in project.datasets() if item.name == name), None)
     if known is not None and sources:
@@ -97,7 +97,7 @@ def new_check(workspace: Workspace, config: Path | None, name: str, dataset: str
         EntryNotPlaced, ConfigError: nothing was written.
     """
     project = workspace.project
-    _check_name(name, Name, "check")
+    check_name(name, Name, "check")
     files = Files.of(project, config)
     names = [item.name for item in project.datasets()]
     if dataset not in names:
@@ -117,7 +117,8 @@ def new_check(workspace: Workspace, config: Path | None, name: str, dataset: str
     return Scaffolded((script,), tuple(files.shown(file) for file in change.edited), notes)
 
 
-def _check_name(name: str, kind: object, what: str) -> None:
+def check_name(name: str, kind: object, what: str) -> None:
+    """Raise RequestInvalid unless a name may be that of a dataset, a check or a table."""
     try:
         TypeAdapter(kind).validate_python(name)
     except ValidationError:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from comboi_core.app.scaffold import Files, carry_out, entry, position_of
-from comboi_core.app.scaffold_pieces import Scaffolded
+from comboi_core.app.scaffold_pieces import Scaffolded, check_name
 from comboi_core.app.scaffold_yaml import Item, flow, mapping_lines
 from comboi_core.app.workspace import Workspace
+from comboi_core.config.base import Name
 from comboi_core.config.sources import SourceConfig, TableConfig
 from comboi_core.domain.errors import ComboiError, RequestInvalid, SelectionEmpty
 from comboi_core.domain.load import Checkpoint, Column
@@ -75,6 +76,7 @@ def new_table(
         raise SelectionEmpty(f"there is no source '{source}'{did_you_mean(source, names)}")
     found = project.source(source)
     name = name or _name(table)
+    check_name(name, Name, "table")
     if any(item.name == name for item in found.tables):
         raise RequestInvalid(
             f"the source '{source}' has a table called '{name}' already", remedy="Give another name with --name."

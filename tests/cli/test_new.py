@@ -1,0 +1,322 @@
+"""`comboi new`: pieces made of what is in the source and in the lake; comments stay, nothing invalid is written."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from comboi_core.app.workspace import Workspace
+from comboi_core.cli.commands import app
+from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.config.loader import load
+from comboi_core.domain.load import Column
+from comboi_core.domain.manifest import DataFile, Manifest
+from comboi_core.lake.bronze import write_manifest
+from comboi_core.transforms.scripts import run_script
+
+ODD = 'od"d {n}\\ """ order'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project on SQLite as `comboi init` makes it."""
+    assert comboi("init", tmp_path / "shop", "--source", "sqlite").exit_code == 0
+    return tmp_path / "shop"
+
+
+def comboi(*arguments: str | Path) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def new(folder: Path, *arguments: str) -> Any:
+    return comboi("new", *arguments, "--config", folder / "configs" / "initial.yml")
+
+
+def project(folder: Path) -> Any:
+    return load(folder / "configs" / "initial.yml")
+
+
+def text(folder: Path, path: str) -> str:
+    return (folder / path).read_text(encoding="utf-8")
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def land(folder: Path, table: str, *columns: str, key: tuple[str, ...] = (), mode: str = "merge") -> None:
+    lake = Workspace(project(folder)).lake("bronze")
+    file = DataFile(f"shop/{table}/load=00000001/00000-a.parquet", 1, 1, 1)
+    lake.write(file.path, b"x")
+    named = tuple(Column(name, "text", "VARCHAR") for name in columns)
+    write_manifest(
+        lake, Manifest("shop", table, 1, 1, "r", mode, key, None, None, named, (file,)),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def publish(folder: Path, name: str, select: str) -> None:
+    stage, _ = project(folder).dataset(name)
+    with Workspace(project(folder)).lake(stage).stage(project(folder).dataset_path(name)) as staged:
+        duckdb.sql(f"COPY ({select}) TO '{staged}' (FORMAT parquet)")
+
+
+def result_of(script: Path, **inputs: str) -> list[str]:
+    """Return the columns that a transformation gives over inputs (alias -> SELECT)."""
+    with duckdb.connect() as con:
+        for alias, select in inputs.items():
+            con.execute(f'CREATE VIEW "{alias}" AS {select}')
+        run_script(con, script, {alias: f'"{alias}"' for alias in inputs}, into="made")
+        return [name for name, *_ in con.execute("DESCRIBE made").fetchall()]
+
+
+def test_a_transformation_selects_the_columns_that_the_lake_has_and_checks_the_key(folder):
+    land(folder, "orders", "order_id", "amount", "order", ODD, key=("order_id",))
+    before = text(folder, "configs/transformations.yml")
+
+    result = new(folder, "transformation", "recent", "--from", "orders")
+
+    assert result.exit_code == 0, result.output
+    _, dataset = project(folder).dataset("recent")
+    assert [check.label for check in dataset.checks] == ["not_null(order_id)", "unique(order_id)"]
+    odd = '"' + ODD.replace('"', '""') + '"'
+    made = result_of(
+        folder / "transformations" / "recent.sql", orders=f'SELECT 1 order_id, 2 amount, 3 "order", 4 {odd}'
+    )
+    assert made == ["order_id", "amount", "order", ODD]
+    after = text(folder, "configs/transformations.yml")
+    assert all(line in after.splitlines() for line in before.splitlines())
+
+
+@pytest.mark.parametrize("options", [[], ["--python"]])
+def test_inputs_whose_key_the_first_one_has_are_joined_and_others_are_named(folder, options):
+    land(folder, "orders", "id", "customer_id", "name", "}{ " + ODD, key=("id",))
+    land(folder, "customers", "customer_id", "name", "city", key=("customer_id",))
+    publish(folder, "sales_per_city", "SELECT 1 AS month, 2 AS city")
+
+    result = new(
+        folder, "transformation", "wide", "-f", "shop.orders", "-f", "customers", "-f", "sales_per_city", "--stage",
+        "gold", *options,
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    script = folder / "transformations" / ("wide.py" if options else "wide.sql")
+    odd = '"}{ ' + ODD.replace('"', '""') + '"'
+    made = result_of(
+        script,
+        orders=f"SELECT 1 id, 2 customer_id, 'o' AS name, 3 AS {odd}",
+        customers="SELECT 2 customer_id, 'c' AS name, 'x' AS city",
+        sales_per_city="SELECT 1 AS month",
+    )
+    assert made == ["id", "customer_id", "name", "}{ " + ODD, "city"]
+    assert "Not joined yet: sales_per_city" in script.read_text()
+    assert project(folder).dataset("wide")[0] == "gold"
+
+
+def test_a_key_of_an_appended_table_promises_nothing(folder):
+    land(folder, "orders", "order_id", key=("order_id",), mode="append")
+
+    new(folder, "transformation", "log", "--from", "orders")
+
+    assert project(folder).dataset("log")[1].checks == ()
+
+
+def test_what_reads_gold_is_gold(folder):
+    new(folder, "transformation", "top", "--from", "sales_per_city")
+
+    assert project(folder).dataset("top")[0] == "gold"
+
+
+def test_before_the_first_run_it_selects_everything_and_says_why(folder):
+    result = new(folder, "transformation", "all_orders", "--from", "orders")
+
+    assert "SELECT *\nFROM orders" in text(folder, "transformations/all_orders.sql")
+    assert "not in the lake yet" in result.stdout
+
+
+def test_one_table_twice_and_a_dataset_of_its_name_get_aliases_of_their_own(folder):
+    new(folder, "transformation", "orders", "--from", "shop.orders", "--from", "shop.orders")
+
+    _, dataset = project(folder).dataset("orders")
+    assert [item.alias for item in dataset.inputs] == ["orders_2", "orders_3"]
+
+
+def test_a_configured_dataset_without_a_script_gets_one(folder):
+    (folder / "transformations" / "orders_clean.sql").unlink()
+    before = text(folder, "configs/transformations.yml")
+
+    result = new(folder, "transformation", "orders_clean", "--python")
+
+    assert result.exit_code == 0, result.output
+    assert 'FROM {inputs["orders"]}' in text(folder, "transformations/orders_clean.py")
+    assert text(folder, "configs/transformations.yml") == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["transformation", "orders_clean", "--from", "orders"], "already"),
+        (["transformation", "orders_clean"], "orders_clean.sql is there already"),
+        (["transformation", "x"], "--from"),
+        (["transformation", "x", "--from", "ordres"], "did you mean"),
+        (["transformation", "no-name", "--from", "orders"], "is no name for a dataset"),
+        (["transformation", "x", "--from", "sales_per_city", "--stage", "silver"], "cannot read the gold dataset"),
+        (["check", "orders_make_sense", "--for", "orders_clean"], "is there already"),
+        (["check", "x", "--for", "orders"], "did you mean 'orders_clean'"),
+        (["check", "../x", "--for", "orders_clean"], "is no name for a check"),
+        (["table", "shap", "orders"], "did you mean 'shop'"),
+        (["table", "shop", "orders"], "--name"),
+        (["table", "shop", "nothing_there"], "no table nothing_there"),
+        (["table", "shop", "orders", "--name", "1"], "is no name"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_is_written(folder, arguments, said):
+    before = state(folder)
+
+    result = new(folder, *arguments)
+
+    assert result.exit_code == 1 and said in result.stderr, result.output
+    assert "Traceback" not in result.output and state(folder) == before
+
+
+def test_a_yaml_that_cannot_be_extended_safely_stays_and_the_entry_is_shown(folder):
+    file = folder / "configs" / "transformations.yml"
+    value = yaml.safe_load(file.read_text())
+    checks = yaml.safe_dump(value["silver"][0].pop("quality_checks"))
+    inputs = yaml.safe_dump(value["silver"][0].pop("inputs"), default_flow_style=True)
+    file.write_text(
+        f"silver:\n- name: orders_clean\n  inputs: {inputs}  quality_checks: &checks\n"
+        + "".join(f"  {line}\n" for line in checks.splitlines())
+        + f"- name: again\n  inputs: {inputs}  quality_checks: *checks\n"
+    )
+    (folder / "transformations" / "again.sql").write_text("SELECT * FROM orders")
+    before = state(folder)
+
+    result = new(folder, "check", "more", "--for", "again")
+
+    assert result.exit_code == 1 and "- more" in result.stderr and "silver.1.quality_checks" in result.stderr
+    assert state(folder) == before
+
+
+def test_a_check_looks_at_a_column_of_the_published_file_and_runs(folder):
+    publish(folder, "orders_clean", f'SELECT 1 AS "{ODD.replace(chr(34), chr(34) * 2)}"')
+
+    result = new(folder, "check", "complete", "--for", "orders_clean")
+
+    assert result.exit_code == 0, result.output
+    _, dataset = project(folder).dataset("orders_clean")
+    assert dataset.checks[-1].script == "complete"
+    scope: dict[str, Any] = {}
+    exec(text(folder, "transformations/quality/complete.py"), scope)
+    with duckdb.connect() as con:
+        odd = '"' + ODD.replace('"', '""') + '"'
+        con.execute(f"CREATE VIEW d AS SELECT unnest([1, NULL]) AS {odd}")
+        assert scope["check"](con, "d")[0] is False
+        con.execute(f"CREATE VIEW e AS SELECT 1 AS {odd}")
+        assert scope["check"](con, "e")[0] is True
+
+
+def test_a_dataset_without_checks_gets_a_list_of_them(folder):
+    new(folder, "transformation", "bare", "--from", "orders")
+
+    result = new(folder, "check", "any_row", "--for", "bare")
+
+    assert result.exit_code == 0 and "not published yet" in result.stdout
+    assert [check.label for check in project(folder).dataset("bare")[1].checks] == ["any_row"]
+
+
+def test_permissions_and_line_breaks_of_the_yaml_stay(folder):
+    file = folder / "configs" / "transformations.yml"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    file.chmod(0o640)
+
+    new(folder, "check", "any_row", "--for", "orders_clean")
+
+    assert b"any_row\r\n" in file.read_bytes() and b"\n" not in file.read_bytes().replace(b"\r\n", b"")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_a_table_of_sqlite_comes_with_its_key_and_its_cursor(folder):
+    with sqlite3.connect(folder / "data" / "shop.db") as database:
+        database.execute("CREATE TABLE items (b INTEGER, a TEXT, note TEXT, LastModified TEXT, PRIMARY KEY (a, b))")
+        database.execute("INSERT INTO items VALUES (1, 'x', 'n', '2026-01-01 00:00:00')")
+        database.execute('CREATE TABLE "odd name" (x TEXT, created_at TEXT)')
+
+    items, odd = new(folder, "table", "shop", "items"), new(folder, "table", "shop", "odd name")
+
+    assert items.exit_code == odd.exit_code == 0, items.output + odd.output
+    table = project(folder).table("shop", "items")
+    assert (table.primary_key, table.incremental_column, table.effective_mode) == (("a", "b"), "LastModified", "merge")
+    bare = project(folder).table("shop", "odd_name")
+    assert (bare.table, bare.primary_key, bare.effective_mode) == ("odd name", (), "full")
+    written = text(folder, "configs/initial.yml")
+    assert "# incremental_column: created_at" in written and "the source declares none" in written
+    assert "primary key" in items.stdout and "LastModified" in items.stdout
+
+
+def test_a_column_that_cannot_be_a_cursor_is_not_taken_for_one(folder):
+    with sqlite3.connect(folder / "data" / "shop.db") as database:
+        database.execute("CREATE TABLE items (id INTEGER PRIMARY KEY, updated_by TEXT)")
+        database.execute("INSERT INTO items VALUES (1, 'Ada')")
+
+    new(folder, "table", "shop", "items")
+
+    assert project(folder).table("shop", "items").incremental_column is None
+
+
+def test_a_glob_of_files_becomes_a_table_called_after_its_folder(tmp_path):
+    comboi("init", tmp_path)
+    (tmp_path / "data" / "events").mkdir()
+    (tmp_path / "data" / "events" / "1.csv").write_text("id,at\n1,2026-01-01\n")
+
+    result = new(tmp_path, "table", "shop", "events/*.csv")
+
+    assert result.exit_code == 0, result.output
+    assert project(tmp_path).table("shop", "events").path == "events/*.csv"
+
+
+def test_a_table_of_postgres_comes_with_its_key_in_its_order_and_the_column_that_changes(
+    tmp_path, database: EmbeddedPostgres, monkeypatch
+):
+    database.psql("""
+        DROP SCHEMA IF EXISTS new_table CASCADE; CREATE SCHEMA new_table;
+        CREATE TABLE new_table."Odd Items" ("No" int, shop int, exchange_date date, updated_at timestamptz,
+            PRIMARY KEY (shop, "No") INCLUDE (exchange_date));
+        CREATE VIEW new_table.seen AS SELECT * FROM new_table."Odd Items";
+        CREATE TABLE new_table.made (id int PRIMARY KEY, created_at timestamptz)""")
+    comboi("init", tmp_path, "--source", "postgres")
+    file = tmp_path / "configs" / "initial.yml"
+    file.write_text(
+        file.read_text().replace("postgresql://comboi:{{env:SHOP_PASSWORD}}@localhost:5432/shop", "{{env:NEW_PG}}")
+    )
+    monkeypatch.setenv("NEW_PG", database.uri)
+
+    done = [
+        new(tmp_path, "table", "shop", name) for name in ('new_table."Odd Items"', "new_table.seen", "new_table.made")
+    ]
+
+    assert [one.exit_code for one in done] == [0, 0, 0], [one.output for one in done]
+    odd = project(tmp_path).table("shop", "Odd_Items")
+    assert (odd.primary_key, odd.incremental_column) == (("shop", "No"), "updated_at")
+    assert project(tmp_path).table("shop", "seen").effective_mode == "full"
+    written = file.read_text()
+    assert "# cursor: xmin" in written and "# incremental_column: created_at" in written
+    assert database.uri not in "".join(one.output for one in done) + written
+
+
+def test_a_source_that_cannot_be_reached_is_an_error_without_its_password(tmp_path, monkeypatch):
+    comboi("init", tmp_path, "--source", "postgres")
+    file = tmp_path / "configs" / "initial.yml"
+    file.write_text(file.read_text().replace("localhost:5432", "127.0.0.1:1"))
+    monkeypatch.setenv("SHOP_PASSWORD", "hunter2-secret")
+    before = state(tmp_path)
+
+    result = new(tmp_path, "table", "shop", "public.items")
+
+    assert result.exit_code == 1 and "hunter2" not in result.output and state(tmp_path) == before
