@@ -58,7 +58,7 @@ def _parents(subject: Subject, check: Check, relations: Mapping[str, str]) -> di
     parent = subject.unused("_comboi_parent")
     value = cast.format(identifier(found))
     return {
-        "parents": f"(SELECT {value} AS {parent} FROM {relations[to]} WHERE {identifier(found)} IS NOT NULL)",
+        "parents": f"(SELECT {value} AS {parent} FROM {relations[to]})",
         "match": f"{cast.format(identifier(column))} = {parent}",
     }
 

@@ -118,9 +118,8 @@ def _failing_keys(
     if not count:
         subject.con.execute(f"DROP TABLE {name}")
         return None
-    # As GROUP BY tells values apart; within nested values NULL is one.
     pairs = zip(check.columns, names, strict=True)
-    match = " AND ".join(f"{identifier(column)} IS NOT DISTINCT FROM {key}" for column, key in pairs)
+    match = " AND ".join(f"{identifier(column)} = {key}" for column, key in pairs)
     return found, f" LEFT JOIN {name} ON {match}"
 
 

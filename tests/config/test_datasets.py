@@ -97,6 +97,7 @@ def test_two_inputs_with_one_alias_are_refused_whatever_their_case(files):
             {"pattern": {"column": "a", "regex": "^x$"}},
             [Check(kind="pattern", columns=("a",), params={"regex": "^x$"})],
         ),
+        ({"row_count": {"min": 1, "max": 1}}, [Check(kind="row_count", params={"min": 1, "max": 1})]),
         ({"row_count": {"min": 1}}, [Check(kind="row_count", params={"min": 1})]),
         (
             {"row_count": {"min_change": "-20%", "max_change": "50%", "severity": "warn"}},
@@ -182,7 +183,7 @@ def test_every_form_of_a_check_is_brought_to_one(entry, expected):
         ("not_null: {column: id, on_fail: drop}", "'drop' is not possible; expected 'stop' or 'quarantine'"),
         ("not_null: {column: id, on_fail: null}", "is not possible; expected 'stop' or 'quarantine'"),
         ("not_null: ''", "is empty or holds a NUL character"),
-        ("unique_combination: [id, Id]", "unique_combination names the column 'id' twice"),
+        ("unique_combination: [Id, ID]", "unique_combination names the column 'Id' twice"),
         ("min: {column: id, value: null}", "min: value: None is no bound"),
         ("min: {column: id, value: ''}", "min: value: '' is no bound"),
         ("min: {column: id, value: true}", "min: value: True is no bound"),

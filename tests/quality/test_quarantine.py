@@ -77,6 +77,7 @@ def test_a_check_that_nothing_fails_passes(con: duckdb.DuckDBPyConnection) -> No
     assert found == CheckResult("unique(a)", "error", True, 0, [], "2 rows checked", 0)
     assert con.execute("FROM bad").fetchall() == []
     assert con.execute("SELECT count(*) FROM good").fetchone() == (2,)
+    assert con.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("bad",)]
 
 
 @pytest.mark.parametrize(

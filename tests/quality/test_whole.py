@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -85,10 +87,20 @@ def test_an_empty_dataset_is_not_fresh(con: duckdb.DuckDBPyConnection) -> None:
     assert (found.passed, found.message) == (False, "the dataset has no rows")
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose local time is not UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     "now", [NOW, NOW.replace(tzinfo=None), NOW.astimezone(timezone(timedelta(hours=-7)))], ids=["utc", "naive", "west"]
 )
-def test_the_time_of_the_run_counts_in_any_zone(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+def test_the_time_of_the_run_counts_in_any_zone(con: duckdb.DuckDBPyConnection, now: datetime, elsewhere: None) -> None:
     data(con, "(TIMESTAMP '2026-11-22 04:00:00')")
     assert one(con, FRESH, now=now).passed
     assert not one(con, FRESH, now=now + timedelta(seconds=1)).passed
