@@ -10,6 +10,7 @@ import io
 import os
 import random
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -158,10 +159,11 @@ class FileSystem(AzureBlobFileSystem):
         return await asyncio.gather(*map(ask, names))
 
     async def _listed(self, container: str, start: str, deep: bool) -> list[tuple[Any, float]]:
-        clock = [0.0]
+        clock = [time.time()]
 
         def look(response: Any) -> None:
-            clock[0] = parsedate_to_datetime(response.http_response.headers["Date"]).timestamp()
+            if said := response.http_response.headers.get("Date"):
+                clock[0] = parsedate_to_datetime(said).timestamp()
 
         asked = {"name_starts_with": start, "include": ["metadata"], "raw_response_hook": look}
         async with self.service_client.get_container_client(container) as client:

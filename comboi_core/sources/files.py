@@ -31,6 +31,7 @@ from comboi_core.sources.files_columns import CURSOR, LINEAGE, Columns, Layouts
 from comboi_core.sources.files_container import FilesInContainer
 from comboi_core.sources.files_folder import Folder
 from comboi_core.sources.files_formats import FILE, ROW, open_format
+from comboi_core.sources.files_gzip import refuse_cut
 from comboi_core.sources.files_listing import DEFAULT_LAG, Files, Listing, cut, instant, newest_first, together
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class TableOfFiles:
         with self._explained():
             self._files.check(chunk.files)
             self._read += chunk.files
+            refuse_cut(self._files, chunk.files, self._place)
             return self._select(load, chunk)
 
     def _select(self, load: LoadPlan, chunk: Chunk) -> str:

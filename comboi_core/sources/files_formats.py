@@ -20,6 +20,7 @@ from comboi_core.config.files import CsvOptions, FilesTable
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Column, SourceFile
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.sources.files_gzip import is_zipped
 from comboi_core.sources.files_listing import Files, pattern
 from comboi_core.sources.text_types import UNQUOTED
 
@@ -320,6 +321,6 @@ def _is(value: Any, text: str) -> bool:
 @contextmanager
 def _open_text(files: Files, path: str, encoding: str, errors: str = "strict") -> Iterator[IO[str]]:
     with files.open(path) as raw:
-        plain = gzip.GzipFile(fileobj=raw) if path.lower().endswith(".gz") else raw
+        plain = gzip.GzipFile(fileobj=raw) if is_zipped(path) else raw
         with io.TextIOWrapper(plain, encoding=encoding, errors=errors, newline="") as lines:
             yield lines

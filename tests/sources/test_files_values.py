@@ -246,6 +246,31 @@ def test_zipped_and_tabbed_files_are_known_by_their_endings(put, table):
     assert table("*.jsonl.gz").load() == [{"id": 1}]
 
 
+@pytest.mark.parametrize("cut", [1, 8, 9, 300, 20_000])
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
+def test_a_zipped_file_that_was_cut_off_is_refused_and_not_read_in_part(put, table, name, cut):
+    lines = [f"{n},{n * n}" if "csv" in name else json.dumps({"id": n}) for n in range(20_000)]
+    whole = gzip.compress("\n".join(lines).encode())
+    put(name, whole[:-cut])
+    orders = table(f"*.{name[2:]}", **({"options": {"header": False}} if "csv" in name else {}))
+    with pytest.raises(UnsupportedValue, match=rf"s\.t: {name}(?: is cut off|: Malformed JSON|, line )"):
+        orders.load()
+    assert orders.manifest is None
+    put(name, whole)
+    assert len(orders.load()) == 20_000
+
+
+def test_a_zipped_file_in_parts_is_whole_and_a_damaged_one_is_not(put, table):
+    put("a.csv.gz", gzip.compress(b"id\n1\n") + gzip.compress(b"2\n" * 5_000_000))
+    orders = table("*.csv.gz")
+    assert len(orders.load()) == 5_000_001
+    damaged = bytearray(gzip.compress(b"id\n1\n"))
+    damaged[-8] ^= 1
+    put("b.csv.gz", bytes(damaged))
+    with pytest.raises(UnsupportedValue, match=r"b\.csv\.gz cannot be unzipped: .*incorrect data check"):
+        orders.load()
+
+
 def test_json_lines(put, table):
     put("a.jsonl", '{"id": 1, "v": "x\\ny", "n": {"k": [1, "é"]}, "s": "12"}\n\n{"v": null, "id": 2, "b": true}\n{}\n')
     put("b.jsonl", '{"late": "2026-01-01", "id": 12345678901234567890123}\n')

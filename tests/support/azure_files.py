@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from comboi_core.config.lakes import LakeConfig
 from comboi_core.lake.adls_client import FileSystem, file_system
 from comboi_core.lake.registry import open_container
 from comboi_core.sources.registry import open_source
@@ -47,6 +47,11 @@ class Incoming:
         data = content.encode() if isinstance(content, str) else content
         self.files.upload(data, self.name, self._place(path))
 
+    def put_all(self, contents: dict[str, str]) -> None:
+        """Write many files."""
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(self.put, contents, contents.values()))
+
     def drop(self, path: str) -> None:
         """Delete a file."""
         self.files.rm_file(f"{self.name}/{self._place(path)}")
@@ -64,5 +69,4 @@ class ContainerLanding(Landing):
         table = {"name": "t"} | self.table | changed
         source = {"name": "s", "type": "files", "connection": self.connection, "tables": [table]}
         config = SOURCE.validate_python(source)
-        container = open_container(LakeConfig.model_validate(self.connection))
-        return open_source(self.con, config, config.tables[0], {"container": container})
+        return open_source(self.con, config, config.tables[0], {"container": open_container(config.connection)})
