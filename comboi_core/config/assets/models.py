@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from comboi_core.config.base import Model, Text
+from comboi_core.config.assets.testing import Block, UnitTest
+from comboi_core.config.base import Text
 from comboi_core.domain.names import DATASET_NAME_PATTERN
 
 _ASSET_NAME = re.compile(DATASET_NAME_PATTERN)
@@ -40,15 +41,6 @@ IGNORED = {
 """Keys that say how Bruin runs an asset, and what decides that here; a note tells it."""
 PLATFORMS = ("snowflake", "athena", "bigquery", "doris", "starrocks")
 """Blocks for other databases; they say nothing about DuckDB."""
-
-
-class Block(Model):
-    """A mapping in which a key without a value (`checks:`, nothing more) counts as left out, as it does for Bruin."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_keys(cls, value: Any) -> Any:
-        return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 
 def _listed(value: Any) -> Any:
@@ -225,51 +217,6 @@ class Modifiers(Block):
 
     start: str | int | None = None
     end: str | int | None = None
-
-
-class Mock(Block):
-    """Rows that stand in for a table in a unit test."""
-
-    asset: Text
-    rows: tuple[dict[str, Any], ...] = ()
-
-
-class Expectation(Block):
-    """What a unit test expects of a result: rows, their number, or both."""
-
-    rows: tuple[dict[str, Any], ...] | None = None
-    count: int | None = Field(default=None, ge=0)
-    match: Literal["subset", "exact"] = "subset"
-    order: Literal["any", "strict"] = "any"
-
-    @property
-    def says_something(self) -> bool:
-        """Whether there is anything that could fail."""
-        return self.rows is not None or self.count is not None
-
-
-class Expected(Expectation):
-    """What a unit test expects of the asset's result and of its CTEs."""
-
-    ctes: dict[str, Expectation] = Field(default_factory=dict)
-
-
-class UnitTest(Block):
-    """One test of the asset's query on rows that the test gives."""
-
-    name: Text
-    description: str | None = None
-    inputs: tuple[Mock, ...] = ()
-    fixtures: tuple[str, ...] = ()
-    variables: dict[str, Any] = Field(default_factory=dict)
-    execution_time: Any = None
-    expected: Expected
-
-    @model_validator(mode="after")
-    def _testing(self) -> UnitTest:
-        if not self.expected.says_something and not any(one.says_something for one in self.expected.ctes.values()):
-            raise ValueError("expected: names neither rows: nor count:, so that nothing could fail")
-        return self
 
 
 class AssetHeader(Block):

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from comboi_core.config.assets.models import AssetHeader, Mock
+from comboi_core.config.assets.models import AssetHeader
+from comboi_core.config.assets.testing import Mock
 from comboi_core.config.base import Model, Text
 from comboi_core.config.document import Document, validate
 from comboi_core.domain.errors import ConfigError
