@@ -171,12 +171,11 @@ def _landed(table: TableConfig, manifest: Manifest | None) -> tuple[ColumnInfo, 
     cursor = manifest.window.cursor if manifest.window else table.cursor_name
     if cursor:
         roles.setdefault(cursor, []).append("cursor")
-    masks = getattr(table, "mask", None) or {}
     columns = []
     for column in manifest.columns:
         remarks = [*roles.get(column.name, ()), *([] if column.source_type else ["gone from the source"])]
-        if column.name in masks:
-            remarks.append("masked")
+        if column.name in table.mask:
+            remarks.append(f"masked: {table.mask[column.name]}")
         columns.append(ColumnInfo(column.name, column.type, column.source_type or None, None, tuple(remarks)))
     return tuple(columns)
 

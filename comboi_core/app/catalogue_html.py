@@ -183,7 +183,7 @@ def page(title: str, body: Iterable[Child], *, trail: Iterable[Child] = (), writ
     Args:
         body: What stands below the title.
         trail: Links to the pages above this one.
-        written: When the page was written, for its foot.
+        written: When the page was written, ISO 8601 in UTC, for its foot.
     """
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_hash(_SCRIPT)}'; base-uri 'none'"
     head = tag(
@@ -200,7 +200,7 @@ def page(title: str, body: Iterable[Child], *, trail: Iterable[Child] = (), writ
         tag("a", "Skip to the content", href="#content", class_="skip"),
         tag("header", tag("nav", *trail, aria_label="Pages above")),
         tag("main", *body, id="content", tabindex="-1"),
-        tag("footer", f"Written by {GENERATOR} at {written}."),
+        tag("footer", f"Written by comboi, {written[:16].replace('T', ' ')} UTC."),
         tag("script", Html(_SCRIPT)),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, shown, lang='en')}\n"

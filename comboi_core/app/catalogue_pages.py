@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from comboi_core.app.catalogue import Catalogue, CheckInfo, ColumnInfo, Entry, Outcome
 from comboi_core.app.catalogue_html import Child, Html, grid, join, page, tag
 from comboi_core.app.catalogue_svg import drawing
-from comboi_core.app.lineage import STAGE_NAMES, Edge, Lineage, Node
+from comboi_core.app.lineage import STAGE_NAMES, Edge, Lineage, Node, said_views
 
 INDEX = "index.html"
 FOLDERS = {"bronze": "tables", "silver": "datasets", "gold": "datasets"}
@@ -41,7 +41,7 @@ def page_paths(graph: Lineage) -> dict[str, str]:
 
 def lineage_page(graph: Lineage, *, title: str, chosen: Collection[str] = ()) -> str:
     """Return a page with nothing but the lineage: the drawing, and the same as a list."""
-    body = [tag("h1", title), _graph(graph, title, {}, "", chosen), _legend(), _as_list(graph)]
+    body = [tag("h1", title), _graph(graph, title, {}, "", chosen), _legend(graph), _as_list(graph)]
     return page(title, body, written=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -61,7 +61,12 @@ def _index(catalogue: Catalogue, paths: Mapping[str, str]) -> str:
         entries = [entry for entry in catalogue.entries.values() if entry.stage == stage]
         if entries:
             body.append(_group(stage, entries, paths))
-    body += [tag("h2", "Lineage"), _graph(catalogue.graph, title, paths, ""), _legend(), _as_list(catalogue.graph)]
+    body += [
+        tag("h2", "Lineage"),
+        _graph(catalogue.graph, title, paths, ""),
+        _legend(catalogue.graph),
+        _as_list(catalogue.graph),
+    ]
     body += [tag("h2", "Latest runs"), _runs(catalogue)]
     return page(title, body, written=catalogue.written)
 
@@ -114,7 +119,7 @@ def _entry(catalogue: Catalogue, entry: Entry, paths: Mapping[str, str]) -> str:
     around = catalogue.graph.around([entry.key])
     body += [tag("h2", "Lineage"), _links("Made of", catalogue.graph, entry.key, paths, into=True)]
     body += [_links("Used by", catalogue.graph, entry.key, paths, into=False)]
-    body += [_graph(around, f"Lineage of {entry.name}", paths, up, [entry.key]), _legend()]
+    body += [_graph(around, f"Lineage of {entry.name}", paths, up, [entry.key]), _legend(around)]
     if entry.code:
         place, text = entry.code
         body += [tag("h2", "Transformation" if entry.stage != "bronze" else "Query"), tag("p", tag("code", place))]
@@ -188,7 +193,10 @@ def _graph(graph: Lineage, title: str, paths: Mapping[str, str], up: str, chosen
     return tag("div", drawn, class_="scroll", tabindex="0", role="region", aria_label=f"{title}, drawn")
 
 
-def _legend() -> Html:
+def _legend(graph: Lineage) -> Html | None:
+    """What the lines mean, where they are not all alike."""
+    if not any(said_views(edge) for edge in graph.edges):
+        return None
     said = "Lines: solid reads a table as it is now (current), dashed what was landed since the last build (changes), "
     return tag("p", said, "dotted every landed version (log).", class_="soft")
 

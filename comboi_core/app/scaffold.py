@@ -69,10 +69,7 @@ def entry(files: Files, file: Path, path: tuple[Key, ...], item: Item) -> Change
     Raises:
         EntryNotPlaced: with the entry in its remedy.
     """
-    changed = None
-    if file.is_relative_to(files.root):
-        with file.open(encoding="utf-8", newline="") as text:
-            changed = appended(text.read(), path, item)
+    changed = appended(_text(file), path, item) if file.is_relative_to(files.root) else None
     if changed is None:
         where = ".".join(str(key) for key in path)
         raise EntryNotPlaced(
@@ -131,10 +128,9 @@ def _try_out(files: Files, change: Change, dataset: str | None) -> None:
         copy.mkdir()
         if (files.root / CODE).is_dir():
             shutil.copytree(files.root / CODE, copy / CODE, ignore=shutil.ignore_patterns("__pycache__"))
-        texts = {file: file.read_text(encoding="utf-8") for file in (files.pipeline, files.transformations)}
-        texts |= change.edited
-        for file, text in texts.items():
-            _put(copy / files.shown(file), text)
+        for file in (files.pipeline, files.transformations):
+            if file in change.edited or file.exists():
+                _put(copy / files.shown(file), change.edited.get(file) or _text(file))
         for path, text in change.created.items():
             _put(copy / path, text)
         try:
@@ -150,6 +146,14 @@ def _try_out(files: Files, change: Change, dataset: str | None) -> None:
             )
 
 
+def _text(file: Path) -> str:
+    """Return a YAML file's text, its line breaks kept; where assets define all datasets there may be none."""
+    if not file.exists():
+        return ""
+    with file.open(encoding="utf-8", newline="") as text:
+        return text.read()
+
+
 def _put(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8", newline="")
@@ -161,7 +165,8 @@ def _replace(target: Path, text: str) -> None:
     try:
         with staged.open("x", encoding="utf-8", newline="") as file:
             file.write(text)
-        shutil.copymode(target, staged)
+        if target.exists():
+            shutil.copymode(target, staged)
         os.replace(staged, target)
     finally:
         staged.unlink(missing_ok=True)

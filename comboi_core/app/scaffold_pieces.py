@@ -68,6 +68,8 @@ def new_transformation(
             f"there is a dataset '{name}' already ({project.places[name]})",
             remedy="Choose another name; or leave --from out to get the script of the dataset as it is configured.",
         )
+    if known is not None and known.asset is not None:
+        raise RequestInvalid(f"{name} is an asset: its transformation stands in {CODE}/{known.asset}")
     if known is None and not sources:
         raise RequestInvalid("--from: name at least one table or dataset to read")
     found = [_find(project, given) for given in sources]

@@ -203,6 +203,7 @@ Then:
 
 ```
 comboi status                                            # the latest run, its checks and errors
+comboi build sales_per_city                              # try a dataset out: first rows, checks; nothing is published
 comboi lineage                                           # what is made of what
 comboi docs                                              # a catalogue to browse: catalogue/index.html
 comboi new transformation NAME --from orders_clean       # one dataset more

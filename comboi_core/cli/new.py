@@ -34,7 +34,7 @@ def transformation(
         from comboi_core.app.scaffold_pieces import new_transformation
 
         _tell(new_transformation(_workspace(config), config, name, sources or [], python=python, stage=stage))
-    console.print(f"next: write the query, then `comboi run --select {name}`", markup=False)
+    console.print(f"next: write the query and try it with `comboi build {name}`", markup=False)
 
 
 @new.command()

@@ -320,3 +320,24 @@ def test_a_source_that_cannot_be_reached_is_an_error_without_its_password(tmp_pa
     result = new(tmp_path, "table", "shop", "public.items")
 
     assert result.exit_code == 1 and "hunter2" not in result.output and state(tmp_path) == before
+
+
+def test_where_assets_define_everything_the_first_dataset_of_ones_own_begins_the_file(folder):
+    for path in (
+        "configs/transformations.yml",
+        "transformations/orders_clean.sql",
+        "transformations/sales_per_city.sql",
+    ):
+        (folder / path).unlink()
+    header = "name: silver.orders\ntype: duckdb.sql\nmaterialization: {type: table}\ndepends: [shop.orders]\n"
+    asset = f"/* @bruin\n{header}@bruin */\nSELECT * FROM shop.orders\n"
+    (folder / "transformations" / "orders.sql").write_text(asset)
+
+    made = new(folder, "transformation", "mine", "--from", "silver.orders")
+    refused = [new(folder, "transformation", "silver.orders"), new(folder, "check", "x", "--for", "silver.orders")]
+
+    assert made.exit_code == 0, made.output
+    assert text(folder, "configs/transformations.yml") == (
+        "silver:\n  - name: mine\n    inputs:\n      - {alias: orders, dataset: silver.orders}\n"
+    )
+    assert all(one.exit_code == 1 and "is an asset" in one.stderr for one in refused)
