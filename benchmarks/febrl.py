@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.splink_dedupe import deduplicate
+from comboi_core.domain.sql import literal
 from comboi_core.transforms.engine import open_duckdb
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def read_set(con: DuckDBPyConnection, file: Path, into: str = "people") -> None:
     con.execute(f"""
         CREATE TABLE {into} AS
         SELECT nullif(trim(COLUMNS(*)), ''), split_part(rec_id, '-', 2) AS person
-        FROM read_csv('{file}', all_varchar = true, normalize_names = true) ORDER BY random()""")
+        FROM read_csv({literal(str(file))}, all_varchar = true, normalize_names = true) ORDER BY random()""")
 
 
 def measure(file: Path, settings: dict[str, Any]) -> DedupeReport:

@@ -166,7 +166,9 @@ def _parsed(sql: str) -> exp.Expression:
 def _beside_tables(sql: str, column: exp.Column) -> Place:
     parts = column.parts
     if len(parts) < 2 or parts[0].name.lower() not in ("l", "r"):
-        raise DedupeError(f"`{sql}`: '{column.sql()}' is of neither record; write columns as l.NAME and r.NAME")
+        raise DedupeError(
+            f"`{sql}`: '{column.sql()}' is of neither record; write l.NAME and r.NAME, or a list of columns"
+        )
     return (*_span(parts[1]), parts[1].name, "")
 
 

@@ -137,7 +137,10 @@ def _pairs(samples: Samples) -> Iterator[str]:
 
 def _pair(pair: ShownPair) -> str:
     left, right = (escape(one) for one in pair.ids)
-    heading = f"<h3>{left} and {right}: {_bits(pair.weight)} bits, probability {pair.probability:.6f}</h3>"
+    outcome = "not merged"
+    if pair.weight is not None:
+        outcome = f"{_bits(pair.weight)} bits, probability {pair.probability:.6f}"
+    heading = f"<h3>{left} and {right}: {outcome}</h3>"
     values = [
         (escape(column), *(_value(value, a != b and None not in (a, b)) for value in (a, b)))
         for column, a, b in pair.values

@@ -1,4 +1,4 @@
-"""What people look at to trust a deduplication: pairs that were merged, and how large the clusters are."""
+"""What people look at to trust a deduplication: pairs that were merged, or missed, and how large the clusters are."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from comboi_core.dedupe.workbench import LABEL, PAIRS, RECORDS, UNIQUE_ID, Workb
 PAIRS_PER_GROUP = 8
 LARGEST_SHOWN = 10
 HIDDEN = "***"
-_LONGEST = 120
+_LONGEST, _MOST_LABELLED = 120, 100
 _SIZES = (1, 2, 3, 4, 5, 10, 20, 50, 100)
 
 
 @dataclass(frozen=True)
 class ShownPair:
-    """Two records that were merged.
+    """Two records that were merged, or that should have been.
 
     Attributes:
         ids: The two unique ids, with their datasets where such are linked.
+        weight: The pair's match weight in bits; None for a pair that was not merged; likewise the probability.
         values: Column, the value of either record; None is NULL.
         levels: Comparison, the level that the pair is on, its part in the match weight in bits (without the adjustment
             for frequent values); empty if `retain_intermediate_calculation_columns` is off.
     """
 
     ids: tuple[str, str]
-    weight: float
-    probability: float
+    weight: float | None
+    probability: float | None
     values: tuple[tuple[str, str | None, str | None], ...]
     levels: tuple[tuple[str, str, float | None], ...]
 
@@ -98,6 +99,17 @@ def _choices(config: SplinkConfig) -> dict[str, str]:
             SELECT {PAIRS}.* FROM {PAIRS}
             JOIN {RECORDS} AS l ON l.{UNIQUE_ID} = unique_id_l JOIN {RECORDS} AS r ON r.{UNIQUE_ID} = unique_id_r
             WHERE l.{LABEL} <> r.{LABEL} ORDER BY match_weight DESC, {ends} LIMIT {PAIRS_PER_GROUP}"""
+        # A label that very many share is no identity, and its pairs are too many to look for.
+        choices["Not merged although the labels agree"] = f"""
+            WITH labelled AS (
+                SELECT {UNIQUE_ID} AS number, comboi_cluster AS cluster, {LABEL} AS label
+                FROM {RECORDS} JOIN {ASSIGNED} ON comboi_number = {UNIQUE_ID} WHERE label IS NOT NULL
+                QUALIFY count(*) OVER (PARTITION BY label) <= {_MOST_LABELLED}
+            )
+            SELECT l.number AS unique_id_l, r.number AS unique_id_r, NULL AS match_weight, NULL AS match_probability
+            FROM labelled AS l JOIN labelled AS r USING (label)
+            WHERE l.number < r.number AND l.cluster <> r.cluster
+            ORDER BY hash({ends}), {ends} LIMIT {PAIRS_PER_GROUP}"""
     return choices
 
 

@@ -18,7 +18,7 @@ from comboi_core.dedupe.workbench import LABEL, RECORDS, SOURCE, SOURCE_DATASET,
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.names import did_you_mean
-from comboi_core.domain.sql import identifier
+from comboi_core.domain.sql import identifier, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -104,10 +104,8 @@ def validate_splink(config: SplinkConfig) -> list[str]:
 def _adopt(con: DuckDBPyConnection, bench: Workbench, table: str) -> None:
     """Make SOURCE: a view of a table, or a table of what a view gives, which may cost much and differ each time."""
     stored = con.execute(
-        "SELECT database_name, schema_name FROM duckdb_tables() "
-        "WHERE table_name = ? AND schema_name = current_schema() AND database_name = current_database() "
-        "AND NOT temporary",
-        [table],
+        f"SELECT database_name, schema_name FROM duckdb_tables() WHERE table_name = {literal(table)} "
+        "AND schema_name = current_schema() AND database_name = current_database() AND NOT temporary"
     ).fetchone()
     if stored:
         whole = ".".join(identifier(part) for part in (*stored, table))

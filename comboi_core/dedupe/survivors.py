@@ -197,7 +197,7 @@ def _merge(bench: Workbench, config: SplinkConfig) -> None:
         CREATE TABLE {_MERGED} AS
         SELECT cluster_id AS comboi_component, {", ".join(values)}
         FROM (
-            SELECT members.* EXCLUDE (comboi_id), {", ".join(times)}
+            SELECT members.*, {", ".join(times)}
             FROM {SOURCE} AS records JOIN {_MEMBERS} AS members ON {same_record(config, "records", "members")}
         )
         GROUP BY cluster_id""")

@@ -264,6 +264,15 @@ def test_tiny_inputs_end_in_a_result_or_in_an_error_that_says_why(con: duckdb.Du
     assert outcomes
 
 
+def test_a_view_is_read_once(con: duckdb.DuckDBPyConnection) -> None:
+    people(con)
+    con.execute("CREATE SEQUENCE numbers")
+    con.execute("CREATE VIEW numbered AS SELECT * REPLACE (nextval('numbers') AS id) FROM people")
+    assert run(con, table="numbered").duplicates == 30
+    assert con.execute("SELECT min(id), max(id), count(*) FROM links").fetchone() == (1, 90, 90)
+    assert con.execute("SELECT count(*) FROM kept JOIN links USING (id) WHERE is_survivor").fetchone() == (60,)
+
+
 # Refusals.
 
 
@@ -410,7 +419,7 @@ def test_every_problem_is_said_at_once() -> None:
     )
     assert len(problems) == 4
     assert "ExactMatch(a) and LevenshteinAtThresholds(a) are on the same column" in problems[0]
-    assert problems[2].endswith("'b' is of neither record; write columns as l.NAME and r.NAME")
+    assert problems[2].endswith("'b' is of neither record; write l.NAME and r.NAME, or a list of columns")
     assert "survivor.order_by" in problems[3]
 
 

@@ -129,7 +129,25 @@ def test_which_values_are_shown_is_a_setting_of_splink_s(con: duckdb.DuckDBPyCon
 def test_wrong_merges_are_shown_where_labels_tell(con: duckdb.DuckDBPyConnection) -> None:
     people(con)
     con.execute("INSERT INTO people SELECT 'q', 999, name, city, email, 9 FROM people WHERE id = 'p001-0'")
-    assert "Merged although the labels differ p001-0 and q" in text_of(explained(con).html)
+    text = text_of(explained(con).html)
+    assert "Merged although the labels differ p001-0 and q" in text
+    assert "Not merged although" not in text
+
+
+def test_missed_merges_are_shown_where_labels_tell(con: duckdb.DuckDBPyConnection) -> None:
+    people(con)
+    con.execute("INSERT INTO people VALUES ('q', 1, 'quite other', 'Elsewhere', 'other@example.com', 9)")
+    text = text_of(explained(con).html)
+    assert "Not merged although the labels agree p001-0 and q: not merged" in text
+    assert "Merged although" not in text
+
+
+def test_a_label_that_is_no_identity_is_no_trouble(con: duckdb.DuckDBPyConnection) -> None:
+    people(con, 600)
+    con.execute("UPDATE people SET person = NULL WHERE person > 300; UPDATE people SET person = 1 WHERE person >= 0")
+    done = explained(con)
+    assert done.report.recall < 0.01
+    assert "Not merged although" not in done.html
 
 
 def test_the_parts_of_a_pair_s_weight_add_up_to_it(con: duckdb.DuckDBPyConnection) -> None:

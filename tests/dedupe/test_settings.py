@@ -63,7 +63,7 @@ def test_a_rule_may_explode_lists(con: duckdb.DuckDBPyConnection) -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ("email", "'email' is of neither record; write columns as l.NAME and r.NAME"),
+        ("email", "'email' is of neither record; write l.NAME and r.NAME, or a list of columns"),
         ("l.email =", "`l.email =` is no SQL condition"),
         ("l.email = r.email; DROP TABLE people", "is no plain SQL condition"),
         ("l.email = r.email -- all", "is no plain SQL condition"),
