@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from comboi_core.config.checks import Check
+from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, literal
@@ -46,9 +47,24 @@ def condition(subject: Subject, check: Check) -> str:
         "nan": f"isnan({column})" if type_name in ("FLOAT", "DOUBLE") else "false",
     }
     try:
-        return kind.fails.format(**filled, **_literals(check, type_name))
+        literals = _literals(check, type_name)
     except ValueError as error:
         raise subject.unfit(check, str(error)) from error
+    _try_out(subject, check, literals)
+    return kind.fails.format(**filled, **literals)
+
+
+def _try_out(subject: Subject, check: Check, literals: Mapping[str, str]) -> None:
+    """Raise ScriptError if DuckDB takes a literal for none; apart from the data, so that the message can say it all."""
+    import duckdb
+
+    if not literals:
+        return
+    tried = [f"regexp_matches('', {text})" if key == "regex" else f"[{text}]" for key, text in literals.items()]
+    try:
+        subject.con.execute(f"SELECT {', '.join(tried)}").fetchall()
+    except duckdb.Error as error:
+        raise subject.unfit(check, error_details(error)[0].split("\n")[0]) from error
 
 
 def _literals(check: Check, type_name: str) -> dict[str, str]:

@@ -112,6 +112,22 @@ def test_an_error_of_the_query_itself_is_told_in_full(con: duckdb.DuckDBPyConnec
         one(con, {"sql": {"query": "SELECT emial FROM d"}}, sensitive=HIDDEN)
 
 
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"pattern": {"column": "email", "regex": "(["}}, "missing ]"),
+        ({"min": {"column": "born", "value": "someday"}}, "someday"),
+        ({"max": {"column": "salary", "value": "ten"}}, "'ten' is not a number"),
+    ],
+)
+def test_a_parameter_that_is_wrong_in_itself_is_told_in_full(
+    con: duckdb.DuckDBPyConnection, entry: Any, said: str
+) -> None:
+    with pytest.raises(ScriptError) as raised:
+        one(con, entry, sensitive=HIDDEN)
+    assert said in raised.value.message.split("): ")[1]
+
+
 def test_quarantine_shows_none_of_them_and_keeps_them(con: duckdb.DuckDBPyConnection) -> None:
     results = divide(
         con,
