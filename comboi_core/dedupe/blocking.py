@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from comboi_core.config.splink import Rule, SplinkConfig, Training
+from comboi_core.config.splink import SplinkConfig, Training
+from comboi_core.config.splink_comparisons import Rule
 from comboi_core.dedupe.columns import Names, all_rules, rewritten_condition
 from comboi_core.dedupe.workbench import RECORDS, SOURCE_DATASET, UNIQUE_ID, Workbench
 from comboi_core.domain.duckdb_errors import error_details

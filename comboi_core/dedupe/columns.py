@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.splink import Comparison, Rule, SplinkConfig
+from comboi_core.config.splink import SplinkConfig
+from comboi_core.config.splink_comparisons import Comparison, Rule
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.sql import identifier
 

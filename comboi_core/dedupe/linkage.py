@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.splink import Rule, SplinkConfig, Training
+from comboi_core.config.splink import SplinkConfig, Training
+from comboi_core.config.splink_comparisons import Rule
 from comboi_core.dedupe.blocking import pairs_of, refuse_unfit_rules, shown_pairs
 from comboi_core.dedupe.clusters import make_clusters
 from comboi_core.dedupe.columns import Names

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.splink import Comparison, Level, Rule, SplinkConfig
+from comboi_core.config.splink import SplinkConfig
+from comboi_core.config.splink_comparisons import Comparison, Level, Rule
 from comboi_core.dedupe.columns import (
     UNCHANGED,
     Names,
