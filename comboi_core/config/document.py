@@ -126,7 +126,7 @@ def _known_keys(model: Any, path: Place, value: Any) -> list[str]:
         elif model is None:  # one of a union: its item's `type:` says which
             kind = value.get("type") if isinstance(value, dict) else None
             model = next((one for one in found if kind in _tags(one)), None)
-    return list(model.model_fields) if model else []
+    return [name for name, field in model.model_fields.items() if not field.exclude] if model else []
 
 
 def _holds(value: Any, part: str | int) -> bool:

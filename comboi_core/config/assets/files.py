@@ -117,7 +117,8 @@ def _from_document(
         raise AssetProblem(problems)
     given = with_defaults(document.value, pipeline.default)
     header = AssetHeader.model_validate(given)
-    kind = _type(file, header, f"{shown}:{document.line(('type',))}")
+    place = document.line(("type",)) if "type" in document.value else line
+    kind = _type(file, header, f"{shown}:{place}")
     notes = _notes(document, given, shown)
     named = header.name or name
     if header.name is None:

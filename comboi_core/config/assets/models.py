@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from comboi_core.config.assets.testing import Block, UnitTest
+from comboi_core.config.assets.testing import Block, UnitTest, refusing
 from comboi_core.config.base import Text
 from comboi_core.domain.names import DATASET_NAME_PATTERN
 
@@ -30,6 +30,11 @@ REFUSED = {
     "routing": "comboi routes nothing",
 }
 """Keys that would change what an asset does, and what to do in their place."""
+REFUSED_IN_COLUMNS = {
+    "merge_sql": "comboi merges whole values, like Bruin on DuckDB: compute the value in the query",
+    "extends": REFUSED["extends"],
+    "mask": "comboi masks where it reads the source; meta: {sensitive: true} keeps values out of reports",
+}
 IGNORED = {
     "image": "it runs in comboi's own Python; what it imports has to be in requirements.txt",
     "instance": "it runs where the function app runs",
@@ -125,18 +130,11 @@ class Column(Block):
     upstreams: tuple[Any, ...] = ()
     checks: tuple[ColumnCheck, ...] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refused(cls, value: Any) -> Any:
-        refused = {
-            "merge_sql": "comboi merges whole values, like Bruin on DuckDB: compute the value in the query",
-            "extends": REFUSED["extends"],
-            "mask": "comboi masks where it reads the source; meta: {sensitive: true} keeps values out of reports",
-        }
-        for key, remedy in refused.items():
-            if isinstance(value, dict) and value.get(key) not in (None, "", []):
-                raise ValueError(f"{key}: is not supported; {remedy}")
-        return {key: item for key, item in value.items() if key not in refused} if isinstance(value, dict) else value
+    merge_sql: Any = Field(default=None, exclude=True)
+    extends: Any = Field(default=None, exclude=True)
+    mask: Any = Field(default=None, exclude=True)
+
+    _refused = refusing(REFUSED_IN_COLUMNS)
 
     @model_validator(mode="after")
     def _once(self) -> Column:
@@ -164,12 +162,9 @@ class MaterializationBlock(Block):
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refused(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("incremental_predicate"):
-            raise ValueError("incremental_predicate: is not supported; put the condition into the query")
-        return value
+    incremental_predicate: Any = Field(default=None, exclude=True)
+
+    _refused = refusing({"incremental_predicate": "put the condition into the query"})
 
     @field_validator("strategy")
     @classmethod
@@ -244,21 +239,23 @@ class AssetHeader(Block):
     parameters: dict[str, Any] = Field(default_factory=dict)
     interval_modifiers: Modifiers = Modifiers()
     full_refresh_restricted: bool = False
+    secrets: Any = Field(default=None, exclude=True)
+    extends: Any = Field(default=None, exclude=True)
+    run: Any = Field(default=None, exclude=True)
+    routing: Any = Field(default=None, exclude=True)
+
+    _refused = refusing(REFUSED)
 
     @model_validator(mode="before")
     @classmethod
     def _keys(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        value = dict(value)
-        for key, remedy in REFUSED.items():
-            if value.get(key):
-                raise ValueError(f"{key}: is not supported; {remedy}")
+        value = {key: item for key, item in value.items() if key not in {*IGNORED, *PLATFORMS}}
         alias = value.pop("refresh_restricted", None)
         if alias is not None:
             value.setdefault("full_refresh_restricted", alias)
-        dropped = {*REFUSED, *IGNORED, *PLATFORMS}
-        return {key: item for key, item in value.items() if key not in dropped}
+        return value
 
     @field_validator("name")
     @classmethod
@@ -281,16 +278,14 @@ class AssetHeader(Block):
             raise ValueError("enabled: takes no Jinja here; write true or false")
         return value
 
-    @model_validator(mode="after")
-    def _distinct(self) -> AssetHeader:
-        for what, names in (
-            ("columns", [column.name.lower() for column in self.columns]),
-            ("unit tests", [test.name for test in self.unit_tests]),
-        ):
-            double = next((name for name in names if names.count(name) > 1), None)
-            if double:
-                raise ValueError(f"two {what} are called '{double}'")
-        return self
+    @field_validator("columns", "unit_tests")
+    @classmethod
+    def _distinct(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [item.name.lower() for item in value]
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double:
+            raise ValueError(f"two of them are called '{double}'")
+        return value
 
     @property
     def primary_key(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from comboi_core.config.assets.models import AssetHeader
-from comboi_core.config.assets.testing import Mock
+from comboi_core.config.assets.testing import Mock, refusing
 from comboi_core.config.base import Model, Text
 from comboi_core.config.document import Document, validate
 from comboi_core.domain.errors import ConfigError
@@ -55,16 +55,17 @@ class PipelineHeader(Model):
     default: AssetHeader = AssetHeader()
     variables: dict[str, Variable] = Field(default_factory=dict)
     fixtures: tuple[Fixture, ...] = ()
+    variants: Any = Field(default=None, exclude=True)
+    macros: Any = Field(default=None, exclude=True)
+
+    _refused = refusing(REFUSED)
 
     @model_validator(mode="before")
     @classmethod
     def _keys(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        for key, remedy in REFUSED.items():
-            if value.get(key):
-                raise ValueError(f"{key}: is not supported; {remedy}")
-        dropped = {*REFUSED, *NOTED, *_PASSED_OVER}
+        dropped = {*NOTED, *_PASSED_OVER}
         return {key: item for key, item in value.items() if key not in dropped and item is not None}
 
 
@@ -112,8 +113,8 @@ def read_pipeline(folder: Path, shown: str, problems: list[str], notes: list[str
     for key, remark in NOTED.items():
         if given.get(key):
             notes.append(f"{document.shown}:{document.line((key,))}: {key}: is passed over: {remark}")
-    default = given.get("default") or {}
-    if "name" in default:
+    default = dict(given.get("default") or {})
+    if default.pop("name", None) is not None:
         problems.append(f"{document.shown}:{document.line(('default', 'name'))}: default.name: a name is one asset's")
     return AssetPipeline(
         folder=folder,

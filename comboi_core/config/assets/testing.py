@@ -1,10 +1,11 @@
-"""What a header and a pipeline.yml may say about unit tests."""
+"""What the models of headers share, and what a header and a pipeline.yml may say about unit tests."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from comboi_core.config.base import Model, Text
 
@@ -16,6 +17,16 @@ class Block(Model):
     @classmethod
     def _without_empty_keys(cls, value: Any) -> Any:
         return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
+
+
+def refusing(remedies: Mapping[str, str]) -> Any:
+    """Return a validator that refuses to have anything in the fields named, and says what to do in their place."""
+
+    def refuse(_cls: Any, value: Any, info: ValidationInfo) -> None:
+        if value not in (None, "", [], {}):
+            raise ValueError(f"is not supported; {remedies[str(info.field_name)]}")
+
+    return field_validator(*remedies, mode="before")(classmethod(refuse))
 
 
 class Mock(Block):
