@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from comboi_core.domain.errors import ComboiError, ConfigError
+from comboi_core.domain.errors import ComboiError, ConfigError, LakeRefused, LakeUnavailable
 from comboi_core.domain.load import SourceFile
 from comboi_core.lake.adls_container import Container, is_folder
 from comboi_core.lake.adls_duckdb import drop_secret
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FIRST_PIECE = 64 * 2**10
 _LARGEST_PIECE = 8 * 2**20
 """A reader asks for little at first, most want a file's first line only, and for four times as much each time."""
+_TOKEN = "Run again: each attempt reads with a new token; if it repeats, make the files smaller."
 
 
 class SourceContainer(Container):
@@ -90,9 +91,13 @@ class SourceContainer(Container):
     def explain(self, error: Exception) -> ComboiError | None:
         """Return the lake's error for what DuckDB said of a file that it cannot read; None for anything else."""
         failed = unread(error)
-        if failed:
-            failed.message = self._account.scrubbed(failed.message)
-        return failed
+        if failed is None:
+            return None
+        told = self._account.scrubbed(failed.message)
+        if isinstance(failed, LakeRefused) and not self._account.has_secret:
+            # The identity's token was good when the files were listed: it ended meanwhile.
+            return LakeUnavailable(told, remedy=_TOKEN)
+        return type(failed)(told, remedy=failed.remedy)
 
     def _file(self, blob: Any) -> SourceFile:
         modified = int(blob.last_modified.timestamp()) * 10**9

@@ -137,13 +137,13 @@ class AzureSqlSession:
             raise
 
     def _end_stream(self) -> None:
-        self._failed = None
-        if self._stream is not None:
-            self._con.unregister(self._stream)
-            self._stream = None
-        if self._cursor is not None:
-            self._cursor.close()
-            self._cursor = None
+        stream, cursor = self._stream, self._cursor
+        self._failed = self._stream = self._cursor = None
+        if stream is not None:
+            self._con.unregister(stream)
+        if cursor is not None:
+            with suppress(Exception):  # if the connection is gone, the next statement says so, in our terms
+                cursor.close()
 
     def _guarded(self, action: Callable[[], T]) -> T:
         """Run an action; raise what it raises as a typed error that does not refer to the original one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from comboi_core.sources.azure_sql_text import identifier, literal, parts, split_with
+from comboi_core.sources.azure_sql_text import identifier, literal, parts, split_with, trimmed
 
 SESSION = """
     SET NOCOUNT ON; SET LANGUAGE us_english; SET LOCK_TIMEOUT 60000; SET DEADLOCK_PRIORITY LOW"""
@@ -62,13 +62,13 @@ class Relation:
 
     @classmethod
     def of_query(cls, query: str) -> Relation:
-        """Return a configured query's relation; a comment at its end does not swallow the bracket."""
-        ctes, select = split_with(query.strip().rstrip(";").rstrip())
-        return cls(f"({select}\n) AS src", f"{ctes} " if ctes else "")
+        """Return a configured query's relation."""
+        ctes, select = split_with(trimmed(query))
+        return cls(f"({select}) AS src", f"{ctes} " if ctes else "")
 
     def filtered(self, condition: str) -> Relation:
         """Return the relation with only the rows that meet a configured condition, in which it is called `src` too."""
-        return Relation(f"(SELECT * FROM {self.item} WHERE {condition}\n) AS src", self.ctes)
+        return Relation(f"(SELECT * FROM {self.item} WHERE {trimmed(condition)}) AS src", self.ctes)
 
     def sampled(self, percent: float) -> Relation:
         """Return a table's relation with the rows of some of its pages."""

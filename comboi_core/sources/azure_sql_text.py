@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from comboi_core.sources import table_names
+
 
 def identifier(name: str) -> str:
     """Return a quoted identifier.
@@ -34,34 +36,8 @@ def literal(value: str | None) -> str:
 
 
 def parts(name: str) -> tuple[str, ...]:
-    """Split `schema.table`; a part in brackets or double quotes may hold dots, and its closing quote doubled.
-
-    Raises:
-        ValueError: the name has an empty part, an open quote or more than two parts.
-    """
-    found, rest = [], name.strip()
-    while True:
-        if rest[:1] in ("[", '"'):
-            close = "]" if rest[0] == "[" else '"'
-            end = 1
-            while (end := rest.find(close, end)) >= 0 and rest[end : end + 2] == close * 2:
-                end += 2
-            if end < 0:
-                raise ValueError("a bracket or quote is left open")
-            found.append(rest[1:end].replace(close * 2, close))
-            rest = rest[end + 1 :]
-        else:
-            part, dot, tail = rest.partition(".")
-            found.append(part)
-            rest = dot + tail
-        if not rest:
-            break
-        if not rest.startswith("."):
-            raise ValueError("a closing bracket or quote is followed by something else than a dot")
-        rest = rest[1:]
-    if not all(found) or len(found) > 2:
-        raise ValueError("write a table as table or schema.table")
-    return tuple(found)
+    """Split `schema.table`; a part may be in brackets or double quotes. Raises ValueError, see `table_names.parts`."""
+    return table_names.parts(name, {"[": "]", '"': '"'})
 
 
 _TOKEN = re.compile(
@@ -70,6 +46,19 @@ _TOKEN = re.compile(
         | (?P<word> \w+ ) | (?P<sign> . )""",
     re.VERBOSE | re.DOTALL,
 )
+
+
+def trimmed(text: str) -> str:
+    """Return a query or a condition without the semicolons and comments at its beginning and its end.
+
+    Between them it stays as it is. What has no words in it comes back whole, for the server to complain of.
+    """
+    tokens = _tokens(text)
+    while tokens and tokens[0][0] == ";":
+        tokens.pop(0)
+    while tokens and tokens[-1][0] == ";":
+        tokens.pop()
+    return text[tokens[0][1] : tokens[-1][1] + len(tokens[-1][0])] if tokens else text
 
 
 def split_with(query: str) -> tuple[str, str]:

@@ -25,12 +25,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from comboi_core.domain.load import Window
+from comboi_core.sources import cursor_windows
 from comboi_core.sources.azure_sql_sql import Relation
 from comboi_core.sources.azure_sql_types import INTEGERS, base_name, modifiers
 from comboi_core.sources.azure_sql_values import printed, value
+from comboi_core.sources.cursor_windows import DAY, DEFAULT_LAG
 
-DEFAULT_LAG = 300.0
-DAY = 86400.0
 HALF_DAY = DAY / 2
 
 CursorKind = Literal["version", "instant", "local", "date", "integer"]
@@ -48,18 +48,8 @@ _STEPS = {"datetime": 0.00334, "smalldatetime": 60.0}
 
 
 @dataclass(frozen=True)
-class Cursor:
-    """The cursor of one table.
-
-    Attributes:
-        operand: The quoted column.
-        type: Its T-SQL type, e.g. `datetime2(7)`.
-        appends: Whether the table only appends, so that nothing may be read twice.
-    """
-
-    operand: str
-    type: str
-    appends: bool
+class Cursor(cursor_windows.Cursor):
+    """The cursor of one table in SQL Server."""
 
     @property
     def kind(self) -> CursorKind:
@@ -135,13 +125,14 @@ def bounds(relation: Relation, cursor: Cursor, sight: Sight, low: str | None, la
 
 def condition(window: Window, operand: str, *, nulls: bool) -> str:
     """Return the WHERE of a window: `(low - lag, high]`, and the rows without a cursor where they are included."""
-    tests = []
-    if window.high is not None:
-        tests.append(f"{operand} <= {value(window.cursor_type, window.high)}")
-        if window.low is not None:
-            tests.append(f"{operand} > {_lowered(window.cursor_type, window.low, window.lag_seconds)}")
-    inside = " AND ".join(tests) or "1 = 0"
-    return f"({inside} OR {operand} IS NULL)" if nulls else f"({inside})"
+    kind = window.cursor_type
+    return cursor_windows.condition(
+        window,
+        operand,
+        value=lambda text: value(kind, text),
+        lowered=lambda low: _lowered(kind, low, window.lag_seconds),
+        nulls=nulls,
+    )
 
 
 def warnings(
@@ -157,8 +148,7 @@ def warnings(
     if sight.blind and cursor.kind == "integer":
         said.append(f"rows committed late may be missed: {sight.blind}; a rowversion column as cursor misses none")
     elif sight.blind and cursor.kind != "version":
-        how = f"reads stay {lag:.0f} s behind" if cursor.appends else f"{lag:.0f} s are read again"
-        said.append(f"rows committed late are caught by lag only ({how}): {sight.blind}")
+        said.append(cursor_windows.caught_by_lag(sight.blind, lag, appends=cursor.appends))
     if cursor.kind in ("integer", "version") and configured:
         said.append(f"lag has no meaning for a cursor of type {cursor.type} and is ignored")
     if sight.waiting:
@@ -167,16 +157,7 @@ def warnings(
         said.append(
             f"a transaction that has been writing for {sight.age:.0f} s holds back the rows after {found['high']}"
         )
-    if found["future"] == "true":
-        said.append(
-            f"the largest cursor, {found['largest']}, is in the future; such rows are read when their time has come"
-        )
-    if found["backwards"] == "true":
-        said.append(
-            f"the largest cursor, {found['largest']}, is before the committed {low}: was the source restored from a "
-            "backup? Rows changed since then are missing; run the table with --full-refresh"
-        )
-    return said
+    return said + cursor_windows.odd_ends(found, found["largest"], low)
 
 
 def _instant(relation: Relation, cursor: Cursor, sight: Sight, lag: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from comboi_core.domain.sql import identifier
+from comboi_core.sources import table_names
 
 # Everything in which a semicolon or two dashes mean nothing: strings, quoted names, dollar quotes; then comments.
 _OPAQUE = re.compile(
@@ -15,33 +16,8 @@ _BLANK = re.compile(r"\s+|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 def parts(name: str) -> tuple[str, ...]:
-    """Split `schema.table`; a part in double quotes may hold dots and doubled quotes.
-
-    Raises:
-        ValueError: the name has an empty part, an open quote or more than two parts.
-    """
-    found, rest = [], name.strip()
-    while True:
-        if rest.startswith('"'):
-            end = 1
-            while (end := rest.find('"', end)) >= 0 and rest[end : end + 2] == '""':
-                end += 2
-            if end < 0:
-                raise ValueError("a quote is left open")
-            found.append(rest[1:end].replace('""', '"'))
-            rest = rest[end + 1 :]
-        else:
-            part, dot, tail = rest.partition(".")
-            found.append(part)
-            rest = dot + tail
-        if not rest:
-            break
-        if not rest.startswith("."):
-            raise ValueError("a closing quote is followed by something else than a dot")
-        rest = rest[1:]
-    if not all(found) or len(found) > 2:
-        raise ValueError("write a table as table or schema.table")
-    return tuple(found)
+    """Split `schema.table`; a part may be in double quotes. Raises ValueError, see `table_names.parts`."""
+    return table_names.parts(name, {'"': '"'})
 
 
 def relation(name: str) -> str:

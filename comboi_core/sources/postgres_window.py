@@ -32,10 +32,10 @@ from typing import Literal
 
 from comboi_core.domain.load import Window
 from comboi_core.domain.sql import literal
+from comboi_core.sources import cursor_windows
+from comboi_core.sources.cursor_windows import DAY, DEFAULT_LAG
 from comboi_core.sources.postgres_types import INTEGERS, base_name, modifiers
 
-DEFAULT_LAG = 300.0
-DAY = 86400.0
 SETTLE_SECONDS = 0.05
 """Between clock and list of transactions: a session notes its start, and is listed a few microseconds later."""
 
@@ -57,18 +57,8 @@ _PRESENT = {
 
 
 @dataclass(frozen=True)
-class Cursor:
-    """The cursor of one table.
-
-    Attributes:
-        operand: The quoted column.
-        type: Its PostgreSQL type.
-        appends: Whether the table only appends, so that nothing may be read twice.
-    """
-
-    operand: str
-    type: str
-    appends: bool
+class Cursor(cursor_windows.Cursor):
+    """The cursor of one table in PostgreSQL."""
 
     @property
     def kind(self) -> CursorKind:
@@ -177,23 +167,19 @@ def bounds(source: str, cursor: Cursor, sight: Sight, low: str | None) -> str:
 
 def condition(window: Window, operand: str, *, nulls: bool) -> str:
     """Return the WHERE of a window: `(low - lag, high]`, and the rows without a cursor where they are included."""
-    kind = base_name(window.cursor_type)
-    tests = []
-    if window.high is not None:
-        tests.append(f"{operand} <= {literal(window.high)}::{kind}")
-        if window.low is not None:
-            tests.append(f"{operand} > {_lowered(window, kind)}")
-    inside = " AND ".join(tests) or "false"
-    return f"({inside} OR {operand} IS NULL)" if nulls else f"({inside})"
+    kind, lag = base_name(window.cursor_type), window.lag_seconds
 
+    def value(text: str) -> str:
+        return f"{literal(text)}::{kind}"
 
-def _lowered(window: Window, kind: str) -> str:
-    low = f"{literal(window.low)}::{kind}"
-    if not window.lag_seconds:
-        return low
-    if KINDS[kind] == "date":
-        return f"({low} - {math.ceil(window.lag_seconds / DAY)})"
-    return f"({low} - interval '{window.lag_seconds:.6f} seconds')"
+    def lowered(low: str) -> str:
+        if not lag:
+            return value(low)
+        if KINDS[kind] == "date":
+            return f"({value(low)} - {math.ceil(lag / DAY)})"
+        return f"({value(low)} - interval '{lag:.6f} seconds')"
+
+    return cursor_windows.condition(window, operand, value=value, lowered=lowered, nulls=nulls)
 
 
 def warnings(
@@ -208,22 +194,12 @@ def warnings(
     if sight.blind and cursor.kind == "integer":
         said.append(f"rows committed late may be missed: {sight.blind}")
     elif sight.blind:
-        lag = f"{lag_seconds(cursor, configured) or DEFAULT_LAG:.0f} s"
-        how = f"reads stay {lag} behind" if cursor.appends else f"{lag} are read again"
-        said.append(f"rows committed late are caught by lag only ({how}): {sight.blind}")
+        lag = lag_seconds(cursor, configured) or DEFAULT_LAG
+        said.append(cursor_windows.caught_by_lag(sight.blind, lag, appends=cursor.appends))
     if cursor.kind == "integer" and configured:
         said.append("lag has no meaning for an integer cursor and is ignored")
     if sight.waiting:
         said.append("a transaction goes on writing to the table; new rows are left for the next run")
     if found["later"] == "true" and float(found["age"] or 0) > DEFAULT_LAG:
         said.append(f"a transaction open since {sight.oldest} holds the load back; later rows wait until it ends")
-    if found["future"] == "true":
-        said.append(
-            f"the largest cursor, {found['top']}, is in the future; such rows are read when their time has come"
-        )
-    if found["backwards"] == "true":
-        said.append(
-            f"the largest cursor, {found['top']}, is before the committed {low}: was the source restored from a "
-            "backup? Rows changed since then are missing; run the table with --full-refresh"
-        )
-    return said
+    return said + cursor_windows.odd_ends(found, found["top"], low)

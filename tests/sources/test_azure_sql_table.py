@@ -15,7 +15,7 @@ from comboi_core.domain.errors import (
     UnsupportedValue,
 )
 from comboi_core.domain.load import Checkpoint
-from comboi_core.sources.azure_sql_text import identifier, literal, parts, split_with
+from comboi_core.sources.azure_sql_text import identifier, literal, parts, split_with, trimmed
 
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
 
@@ -65,6 +65,22 @@ class TestText:
         ctes, found = split_with(query)
         assert found == select and ctes + found == query
 
+    @pytest.mark.parametrize(
+        ("text", "core"),
+        [
+            ("SELECT 1;", "SELECT 1"),
+            (";WITH a AS (SELECT 1) SELECT 2 ; ; -- done; really\n", "WITH a AS (SELECT 1) SELECT 2"),
+            ("-- a\nSELECT ';' /* ; */ [;--]\n-- b\nFROM t /* /* ; */ */ ;", "SELECT ';' /* ; */ [;--]\n-- b\nFROM t"),
+            ("x = '-- no comment'; -- one", "x = '-- no comment'"),
+            ("x = 'it''s;' -- y", "x = 'it''s;'"),
+            ("x > 1 -- y = ')'", "x > 1"),
+            ("-- nothing", "-- nothing"),
+            ("", ""),
+        ],
+    )  # fmt: skip
+    def test_semicolons_and_comments_around_a_text_go_and_those_in_it_stay(self, text, core):
+        assert trimmed(text) == core
+
 
 @pytest.mark.parametrize(
     "name",
@@ -102,6 +118,14 @@ def test_a_missing_column_is_named_with_the_closest_one(azure, table):
     azure.run("CREATE TABLE {s}.orders (amount int)")
     with pytest.raises(SourceObjectMissing, match=r"no column amuont \(did you mean 'amount'\?\)"):
         azure.plan(**table)
+
+
+def test_a_query_and_a_condition_may_end_as_they_do_in_an_editor(anywhere):
+    anywhere.run("CREATE TABLE {s}.orders (id int)", "INSERT INTO {s}.orders VALUES (1), (2), (3)")
+    query = ";WITH a AS (SELECT id FROM {s}.orders) SELECT id FROM a WHERE id > 1; -- as ever;"
+    assert ids(anywhere.land(query=query)[1]) == [2, 3]
+    assert ids(anywhere.land(where="id < 3 -- not the last one;")[1]) == [1, 2]
+    assert ids(anywhere.land(where="id < 2;")[1]) == [1]
 
 
 def test_views_and_queries_are_read_whole(anywhere):

@@ -11,11 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from comboi_core.domain.errors import (
     ComboiError,
+    LakeRefused,
+    LakeUnavailable,
     SourceAuthFailed,
     SourceFileChanged,
     SourceObjectMissing,
@@ -291,11 +294,10 @@ def test_a_glob_without_folders_lists_no_folder(incoming):
 
 def test_the_connection_keeps_no_credential_and_reads_one_account_after_the_other(storage, con, tmp_path):
     for account, content in ((storage.account, "id\n1\n"), (storage.other, "id\n2\n")):
-        incoming = Incoming(storage, "same-name")
-        monkeypatched = adls_client.file_system(account)
-        monkeypatched.create_container(incoming.name)
-        monkeypatched.upload(content.encode(), incoming.name, "a.csv")
-        connection = {"connection_string": account.connection_string(), "file_system": incoming.name}
+        files = adls_client.file_system(account)
+        files.create_container("same-name")
+        files.upload(content.encode(), "same-name", "a.csv")
+        connection = {"connection_string": account.connection_string(), "file_system": "same-name"}
         lake = lake_in(tmp_path / account.name)
         landing = ContainerLanding(con, lake, "files", connection, {"path": "*.csv"})
         assert landing.load() == [{"id": int(content[3])}]
@@ -350,6 +352,16 @@ def test_a_credential_that_is_refused_is_told_without_it(storage, con, tmp_path,
     assert not caught.value.transient and "answers 403" in shown
     assert WRONG not in shown and (account.sas or WRONG) not in shown and storage.key not in shown
     assert any(says in caught.value.remedy for says in ("Check the key", "needs read and list", "role"))
+
+
+@pytest.mark.parametrize(("account", "kind"), [("identity", LakeUnavailable), ("key", LakeRefused)])
+def test_a_token_that_ends_while_a_file_is_read_is_worth_another_attempt(storage, account, kind):
+    """What was listed with a fresh token and cannot be read any more: the token has ended; a key does not end."""
+    owner = storage.account if account == "key" else replace(storage.account, key=None)
+    said = duckdb.IOException(f"AzureBlobStorageFileSystem Read to az://x/a.csv failed: 401 {storage.key}")
+    told = SourceContainer(owner, "x").explain(said)
+    assert isinstance(told, kind) and told.transient == (kind is LakeUnavailable)
+    assert account == "identity" or storage.key not in told.message
 
 
 @pytest.mark.parametrize("account", ["account", "other"])

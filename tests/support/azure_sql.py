@@ -11,18 +11,14 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from comboi_core.config.azure_sql import AzureSqlSource
-from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.sources import azure_sql_driver
-from comboi_core.sources.azure_sql import AzureSqlTable
-from comboi_core.sources.registry import open_source
 from tests.doubles.tds.remote import Double, Doubles
+from tests.support.shop import SourceShop
 
 REAL = "COMBOI_TEST_MSSQL"
 USER, PASSWORD, TOKEN = "comboi", "p;'}{\"w =%é", "eyJ0eXAi.token-of-entra.id"
@@ -47,19 +43,18 @@ def choose_provider() -> str | None:
 PROVIDER_NOTE = choose_provider()
 
 
-@dataclass
-class AzureShop:
-    """One table of the source called `shop`, as a test uses it."""
+class AzureShop(SourceShop):
+    """One table of the source called `shop`, in SQL Server."""
 
-    con: Any
-    connection: dict[str, Any]
-    schema: str
-    double: Double | None = None
-    opened: list[AzureSqlTable] = field(default_factory=list)
+    kind = "azure_sql"
+
+    def __init__(self, con: Any, connection: dict[str, Any], schema: str, double: Double | None = None) -> None:
+        super().__init__(con, schema, connection)
+        self.double = double
 
     def run(self, *statements: str) -> None:
         """Run T-SQL as somebody who may write, `{s}` being the test's schema; each statement by itself."""
-        texts = [text.replace("{s}", self.schema) for text in statements]
+        texts = [self.filled(text) for text in statements]
         if self.double is not None:
             for text in texts:
                 self.double.run(text)
@@ -71,7 +66,7 @@ class AzureShop:
     @contextmanager
     def transaction(self, *statements: str) -> Iterator[None]:
         """Run T-SQL in a transaction that stays open for the block and commits at its end."""
-        texts = [text.replace("{s}", self.schema) for text in statements]
+        texts = [self.filled(text) for text in statements]
         if self.double is not None:
             with self.double.transaction(*texts):
                 yield
@@ -90,57 +85,6 @@ class AzureShop:
             yield writer
         finally:
             writer.close()
-
-    def open(self, *, con: Any = None, connection: dict[str, Any] | None = None, **table: Any) -> AzureSqlTable:
-        """Open the table `orders` of the test's schema, or what `table` says."""
-        if "query" not in table:
-            table.setdefault("table", f"{self.schema}.orders")
-        given = {
-            key: value.replace("{s}", self.schema) if isinstance(value, str) else value for key, value in table.items()
-        }
-        config = AzureSqlSource.model_validate(
-            {
-                "name": "shop",
-                "type": "azure_sql",
-                "connection": connection or self.connection,
-                "tables": [{"name": "orders"} | given],
-            }
-        )
-        resolved = config.connection.model_dump(exclude_none=True)
-        adapter = open_source(con or self.con, config, config.tables[0], resolved)
-        self.opened.append(adapter)
-        return adapter
-
-    def plan(self, checkpoint: Checkpoint | None = None, *, full_refresh: bool = False, **table: Any) -> LoadPlan:
-        """Plan a load."""
-        return self.open(**table).plan(checkpoint or Checkpoint(), full_refresh=full_refresh)
-
-    def land(
-        self, checkpoint: Checkpoint | None = None, *, full_refresh: bool = False, **table: Any
-    ) -> tuple[LoadPlan, list[tuple[str | None, ...]], Checkpoint]:
-        """Plan and read a load; return the plan, the rows as text in order, and the checkpoint after it."""
-        checkpoint = checkpoint or Checkpoint()
-        adapter = self.open(**table)
-        load = adapter.plan(checkpoint, full_refresh=full_refresh)
-        rows: list[tuple[str | None, ...]] = []
-        for chunk in load.chunks:
-            select = adapter.select(load, chunk)
-            try:
-                rows += self.con.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({select})").fetchall()
-            except Exception as error:
-                failed = adapter.translate(error)
-            else:
-                continue
-            raise failed
-        if load.unchanged:
-            return load, rows, checkpoint
-        after = Checkpoint(load.sequence, load.watermark, None, load.columns)
-        return load, sorted(rows, key=repr), after
-
-    def close(self) -> None:
-        """Close what was opened."""
-        for adapter in self.opened:
-            adapter.close()
 
 
 @contextmanager
