@@ -14,15 +14,17 @@ from pathlib import Path
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.erasing import bp as erasing_activities
 from activities.work import bp as activities
 from comboi_core.app.workspace import open_workspace
 from comboi_core.domain.errors import ComboiError, InternalError, RunRefused
 from comboi_core.telemetry.redaction import redactor
-from comboi_core.web import maintenance, monitoring, starting
+from comboi_core.web import erasing, maintenance, monitoring, starting
 from comboi_core.web.answers import Answer, problem
 from entities.hub import DurableHub
 from entities.memory import bp as entities
 from orchestrators.build import bp as build
+from orchestrators.erase import bp as erase
 from orchestrators.load import bp as load
 from orchestrators.run import bp as run
 
@@ -31,7 +33,7 @@ os.environ.setdefault("COMBOI_CONFIG", str(Path(__file__).parent / "configs" / "
 log = logging.getLogger("comboi")
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
-for blueprint in (activities, entities, run, load, build):
+for blueprint in (activities, erasing_activities, entities, run, load, build, erase):
     app.register_functions(blueprint)
 
 
@@ -156,6 +158,21 @@ async def rebuild_checkpoints(req: func.HttpRequest, client: df.DurableOrchestra
 
     async def work() -> Answer:
         return Answer(200, await maintenance.rebuild(DurableHub(client), open_workspace(), _caller(req)))
+
+    return await _respond(work)
+
+
+@app.route(route="erasures", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def start_erasure(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """POST /api/erasures"""
+
+    async def work() -> Answer:
+        request = erasing.parse_erasure(req.get_body())
+        run_id = await erasing.start_erasure(DurableHub(client), open_workspace(), request, _caller(req))
+        links = client.create_http_management_payload(run_id)
+        runs = req.url.split("?")[0].removesuffix("erasures") + "runs"
+        return Answer(202, {"run_id": run_id, **links}, {"Location": f"{runs}/{run_id}"})
 
     return await _respond(work)
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from comboi_core.cli import ahead, build, developing, render
+from comboi_core.cli import ahead, build, developing, render, testing
 from comboi_core.cli.client import Api
+from comboi_core.cli.erase import erase
 from comboi_core.cli.hosting import embedded, live_url
 from comboi_core.cli.options import (
     AsJson,
@@ -210,9 +211,11 @@ def demo(
 
 
 app.command()(build.build)
+app.command()(testing.test)
 app.command()(ahead.plan)
 app.command()(ahead.backfill)
 app.add_typer(ahead.checkpoints)
+app.command()(erase)
 developing.register(app)
 
 

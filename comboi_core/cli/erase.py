@@ -1,0 +1,106 @@
+"""Erasing a person from every layer."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from comboi_core.cli import render
+from comboi_core.cli.following import follow
+from comboi_core.cli.hosting import serving
+from comboi_core.cli.options import AsJson, Config, Url, console, errors, print_json, reporting
+
+Record = dict[str, Any]
+
+FunctionKey = Annotated[
+    str | None, typer.Option("--function-key", envvar="COMBOI_KEY", help="Function key of the deployed app.")
+]
+SOURCE_FIRST = "A row that the source still has comes back with a later load: erase it in the source first."
+
+
+def erase(
+    table: Annotated[str, typer.Option("--table", help="source.table")],
+    key: Annotated[
+        list[str], typer.Option("--key", help="A value of the primary key, or a=1,b=2 where it has several columns.")
+    ],
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="The column that holds the key, where it is another one; repeatable."),
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who asks, for the record. Default: your login.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: Config = None,
+    url: Url = None,
+    function_key: FunctionKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a person from bronze, silver, gold and the run records, for good."""
+    if not yes:
+        keys = "1 key" if len(key) == 1 else f"{len(key)} keys"
+        typer.confirm(f"Erase {keys} from {table} and from all that is made of it, for good?", abort=True)
+    request = {"table": table, "keys": key, "columns": column or [], "by": by if by is not None else _login()}
+    progress = errors if as_json else console
+    with reporting(config), serving(config, url, function_key) as served:
+        for unfinished in served.unfinished:
+            progress.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
+            progress.print(f"run {unfinished}: {follow(served.api, unfinished, progress)['status']}", markup=False)
+        run_id = served.api.post("erasures", request)["run_id"]
+        record = follow(served.api, run_id, progress)
+    if as_json:
+        print_json(record)
+    else:
+        console.print(erasure_view(record))
+    if record["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return ""
+
+
+def erasure_view(record: Record) -> RenderableType:
+    """Return what an erasure did: per table and dataset the rows that are gone, then what could not be erased."""
+    said = record.get("erasure")
+    parts: list[RenderableType] = [Text.assemble("erasure ", record["run_id"], "  ", render.status(record["status"]))]
+    if said is None:  # it ended before it had a record
+        return Group(*parts, render.run_view(record))
+    shown = render.grid("", "stage", "rows removed", "how", right="rows removed", wraps="how")
+    for stage, name, item in _items(record):
+        rows = sum(item.get(key) or 0 for key in ("removed", "removed_elsewhere", "removed_beside"))
+        counted = "" if item.get("removed") is None else render.number(rows)
+        shown.add_row(render.plain(name), stage, counted, render.plain(item.get("how") or item.get("reason") or ""))
+    parts += [Text(), shown]
+    if said["samples"]:
+        parts.append(Text(f"{render.number(said['samples'])} failing rows taken out of run records"))
+    if not said["found"]:
+        parts += [Text(), Text("the key was found nowhere; nothing was erased", style="yellow")]
+    for _, name, item in _items(record):
+        if item.get("error"):
+            parts.append(render.plain(f"✗ {name}: [{item['error']['code']}] {item['error']['message']}", style="red"))
+            parts.append(render.plain(f"  what to do: {item['error']['remedy']}"))
+        elif item.get("how") == "not erased":
+            parts.append(render.plain(f"! {name}: not erased: {item['reason']}", style="yellow"))
+            parts.append(render.plain(f"  what to do: {item['remedy']}"))
+        parts += [render.plain(f"! {name}: {warning}", style="yellow") for warning in item.get("warnings") or ()]
+    if record.get("error") and not any(item.get("error") for *_, item in _items(record)):
+        parts.append(render.plain(f"✗ [{record['error']['code']}] {record['error']['message']}", style="red"))
+        parts.append(render.plain(f"  what to do: {record['error']['remedy']}"))
+    return Group(*parts, render.plain(SOURCE_FIRST))
+
+
+def _items(record: Record) -> Iterator[tuple[str, str, Record]]:
+    for item in record["tables"]:
+        elsewhere = f", {item['removed_elsewhere']} of them in files of earlier loads"
+        how = "files rewritten" if item.get("removed") else "left as it is"
+        how += elsewhere if item.get("removed_elsewhere") else ""
+        yield "bronze", f"{item['source']}.{item['table']}", {"how": how, **item}
+    for item in record["datasets"]:
+        yield item["stage"], item["name"], item

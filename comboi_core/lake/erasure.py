@@ -1,0 +1,249 @@
+"""Erasing rows by key: which rows of a file a key means, and files written anew without them.
+
+A key is text, as people write it. It means the values that are exactly what it says: `42` is 42 in an INTEGER and 42.00
+in a DECIMAL, and `42.4` is no INTEGER, although a cast would make one of it. Where values were hashed before they
+landed, the key is looked up by its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
+from comboi_core.domain.manifest import DataFile, Manifest
+from comboi_core.domain.ports import Lake
+from comboi_core.domain.sql import identifier, literal
+from comboi_core.lake.bronze import write_chunk
+from comboi_core.lake.published import OPTIONS, Published, write_options
+from comboi_core.lake.views import view_sql
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_NUMBERS = {"FLOAT", "DOUBLE", "DECIMAL", "HUGEINT", "UHUGEINT"}
+_NUMBERS |= {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG")} | {"INTEGER", "UINTEGER"}
+_MOMENTS = {
+    "DATE",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "TIMESTAMP WITH TIME ZONE",
+    "TIMESTAMP_S",
+    "TIMESTAMP_MS",
+    "TIMESTAMP_NS",
+}
+_TYPED = _NUMBERS | _MOMENTS | {"UUID"}
+"""Types whose values have several spellings; values of all others are compared by their text."""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Keys to erase. Never put into a message, a log or a result.
+
+    Attributes:
+        columns: The key's columns, as the table has them.
+        types: The type that each of them has in the source; parallel to `columns`.
+        keys: For each key one text per column.
+        aliases: Further names that the column has elsewhere; for keys of one column.
+        salt: The key of the mask `hash`, if values may be hashed.
+    """
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    keys: tuple[tuple[str, ...], ...]
+    aliases: tuple[str, ...] = ()
+    salt: str | None = None
+
+    @property
+    def names(self) -> tuple[tuple[str, ...], ...]:
+        """The names under which each of the key's columns is looked for."""
+        if len(self.columns) > 1:
+            return tuple((column,) for column in self.columns)
+        return (tuple(dict.fromkeys((*self.columns, *self.aliases))),)
+
+
+def canonical(con: DuckDBPyConnection, text: str, type_name: str) -> str | None:
+    """Return how DuckDB writes the value of a type that is exactly what a text says; None if the type has none."""
+    bare = type_name.partition("(")[0]
+    if bare not in _TYPED:
+        return text
+    found, same_moment = con.execute(
+        "SELECT written, TRY_CAST(written AS TIMESTAMPTZ) IS NOT DISTINCT FROM TRY_CAST($1 AS TIMESTAMPTZ) "
+        f"FROM (SELECT CAST(TRY_CAST($1 AS {type_name}) AS VARCHAR) AS written)",
+        [text],
+    ).fetchone()
+    if found is None or (bare in _MOMENTS and not same_moment) or (bare in _NUMBERS and not _same_number(text, found)):
+        return None
+    return found
+
+
+def _same_number(text: str, found: str) -> bool:
+    try:
+        return Decimal(text) == Decimal(found)
+    except InvalidOperation:
+        return False
+
+
+def spellings(con: DuckDBPyConnection, sought: Sought, position: int, text: str) -> tuple[str, ...]:
+    """Return every text that a value of a key's column may stand as: as given, as DuckDB writes it, hashed."""
+    plain = [text]
+    written = canonical(con, text, sought.types[position])
+    if written is not None:
+        plain.append(written)
+    return tuple(dict.fromkeys([*plain, *(hashed(sought.salt, value) for value in plain if sought.salt)]))
+
+
+def hashed(salt: str | None, text: str) -> str:
+    """Return what the mask `hash` makes of a text (HMAC-SHA-256); its SHA-256 where there is no salt."""
+    if salt is None:
+        return hashlib.sha256(text.encode()).hexdigest()
+    return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def columns_of(con: DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """Return the type of each column of a FROM item, under its own name."""
+    return {row[0]: row[1] for row in con.execute(f"DESCRIBE FROM {relation}").fetchall()}
+
+
+def condition(
+    con: DuckDBPyConnection, sought: Sought, columns: Mapping[str, str], more: tuple[str, ...] = ()
+) -> str | None:
+    """Return the SQL condition that a row `r` with these columns has one of the keys; None if a column is missing.
+
+    Args:
+        columns: Name -> type.
+        more: Further names of the column, for keys of one column.
+    """
+    there = {name.lower(): name for name in columns}
+    wanted = [[there[name.lower()] for name in names if name.lower() in there] for names in sought.names]
+    if len(wanted) == 1:
+        wanted[0] += [there[name] for name in more if name in there and there[name] not in wanted[0]]
+    if not all(wanted):
+        return None
+    return _any(
+        " AND ".join(
+            f"({_any(_equals(con, sought, position, text, name, columns[name]) for name in names)})"
+            for position, (names, text) in enumerate(zip(wanted, key, strict=True))
+        )
+        for key in sought.keys
+    )
+
+
+def _any(conditions) -> str:
+    return " OR ".join(conditions)
+
+
+def _equals(con: DuckDBPyConnection, sought: Sought, position: int, text: str, name: str, type_name: str) -> str:
+    column = f"r.{identifier(name)}"
+    if type_name.partition("(")[0] in _TYPED:
+        written = canonical(con, text, type_name)
+        return f"{column} = CAST({literal(written)} AS {type_name})" if written is not None else "false"
+    value = column if type_name == "VARCHAR" else f"CAST({column} AS VARCHAR)"
+    return f"{value} IN ({', '.join(map(literal, spellings(con, sought, position, text)))})"
+
+
+def keep_superseding(con: DuckDBPyConnection, lake: Lake, manifest: Manifest, sought: Sought, path: str) -> str | None:
+    """Keep, at `path`, the primary keys of a merged table's rows that have one of the keys, each with its latest load.
+
+    Where rows are sought by another column than the primary key, an earlier version of such a row may be without the
+    key; with the later one gone, readers would take it for the row's present state. So it has to go as well.
+
+    Returns:
+        `path`, or None where nothing has to be kept.
+    """
+    by_key = {name.lower() for name in sought.columns} == {name.lower() for name in manifest.primary_key}
+    if manifest.mode != "merge" or by_key or not manifest.files:
+        return None
+    rows = f"({view_sql(lake, manifest, 'log')})"
+    found = condition(con, sought, columns_of(con, f"{rows} AS r"))
+    if found is None:
+        return None
+    key = ", ".join(f"r.{identifier(name)}" for name in manifest.primary_key)
+    with lake.stage(path) as staged:
+        con.execute(
+            f"COPY (SELECT {key}, max(r.{LOAD}) AS {LOAD} FROM {rows} AS r WHERE {found} GROUP BY ALL) "
+            f"TO {literal(str(staged))} ({OPTIONS})"
+        )
+    return path
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows of one file that are to go.
+
+    Attributes:
+        source: What stands after FROM; the file's rows are `r`.
+        condition: True for a row that goes.
+    """
+
+    source: str
+    condition: str
+
+    def count(self, con: DuckDBPyConnection) -> int:
+        """Return how many rows go."""
+        return con.execute(f"SELECT count(*) FROM {self.source} WHERE {self.condition}").fetchone()[0]
+
+    @property
+    def kept(self) -> str:
+        """A SELECT for the rows that stay, with the file's columns."""
+        return f"SELECT r.* FROM {self.source} WHERE ({self.condition}) IS NOT TRUE"
+
+
+def select_in_file(
+    con: DuckDBPyConnection, lake: Lake, path: str, sought: Sought, more: tuple[str, ...] = ()
+) -> Selection | None:
+    """Return the rows of a Parquet file that have one of the keys; None if a key's column is missing.
+
+    Args:
+        more: As for `condition`.
+    """
+    lake.attach(con)
+    source = f"read_parquet({literal(lake.uri(path))}, hive_partitioning = false) AS r"
+    found = condition(con, sought, columns_of(con, source), more)
+    return Selection(source, found) if found is not None else None
+
+
+def select_in_load(
+    con: DuckDBPyConnection, lake: Lake, file: DataFile, manifest: Manifest, sought: Sought, superseding: str | None
+) -> Selection | None:
+    """Return the rows of a load's file that go.
+
+    Args:
+        superseding: The path that `keep_superseding` gave.
+    """
+    selection = select_in_file(con, lake, file.path, sought)
+    if superseding is None:
+        return selection
+    source = f"read_parquet({literal(lake.uri(file.path))}, hive_partitioning = false) AS r"
+    load = f"r.{LOAD}" if file.folded else str(file.load)
+    same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM later.{name}" for name in map(identifier, manifest.primary_key))
+    joined = f"{source} LEFT JOIN read_parquet({literal(lake.uri(superseding))}) AS later ON {same}"
+    matching = f"({selection.condition})" if selection else "false"
+    return Selection(joined, f"({matching} OR later.{LOAD} > {load})")
+
+
+def rewrite_load_file(
+    con: DuckDBPyConnection, lake: Lake, file: DataFile, selection: Selection, path: str, *, cursor: str | None
+) -> DataFile | None:
+    """Write what is left of a load's file to `path`; return the new file, or None where nothing is left.
+
+    It keeps the number of its load, and a folded one the loads of its rows.
+    """
+    rows, size, largest = write_chunk(con, lake, selection.kept, path, cursor=cursor)
+    return DataFile(path, file.load, rows, size, largest, file.folded) if rows else None
+
+
+def rewrite_dataset(con: DuckDBPyConnection, lake: Lake, path: str, select: str, state: Published | None) -> None:
+    """Put a published file, or one beside it, in place anew.
+
+    Args:
+        select: The rows that stay.
+        state: What a dataset's file says of itself; None for a file beside one.
+    """
+    with lake.stage(path) as staged:
+        options = write_options(state) if state else OPTIONS
+        con.execute(f"COPY ({select}) TO {literal(str(staged))} ({options})")
