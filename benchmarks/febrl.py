@@ -100,7 +100,8 @@ def measure(file: Path, settings: dict[str, Any]) -> DedupeReport:
     """Deduplicate a set."""
     with open_duckdb(memory_limit="1GB", threads=2) as con:
         read_set(con, file)
-        return deduplicate(con, "people", SplinkConfig.model_validate(settings), into="kept", crosswalk="links")
+        config = SplinkConfig.model_validate(settings)
+        return deduplicate(con, "people", config, into="kept", crosswalk="links").report
 
 
 def main() -> None:

@@ -243,8 +243,16 @@ def _deduplicate(work: Build) -> None:
     from comboi_core.dedupe.splink_dedupe import deduplicate
 
     with blaming(work):
-        found = deduplicate(work.con, RESULT, work.dataset.splink, into=SURVIVORS, crosswalk=CROSSWALK)
-    work.details["duplicates"] = asdict(found)
+        done = deduplicate(
+            work.con,
+            RESULT,
+            work.dataset.splink,
+            into=SURVIVORS,
+            crosswalk=CROSSWALK,
+            sensitive=sensitive(work.dataset),
+            title=work.dataset.name,
+        )
+    work.details["duplicates"] = asdict(done.report)
 
 
 def next_state(work: Build, batch: str) -> str | None:

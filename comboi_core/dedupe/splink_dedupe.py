@@ -23,7 +23,7 @@ from comboi_core.domain.sql import identifier, literal
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["DedupeReport", "Deduplicated", "deduplicate", "explain", "validate_splink"]
+__all__ = ["DedupeReport", "Deduplicated", "deduplicate", "validate_splink"]
 
 _ADDED_TO_RECORDS = ("cluster_id", "cluster_size")
 _MOST_SHOWN = 5
@@ -43,12 +43,6 @@ class Deduplicated:
 
 
 def deduplicate(
-    con: DuckDBPyConnection, table: str, config: SplinkConfig, *, into: str, crosswalk: str
-) -> DedupeReport:
-    return explain(con, table, config, into=into, crosswalk=crosswalk).report
-
-
-def explain(
     con: DuckDBPyConnection,
     table: str,
     config: SplinkConfig,

@@ -49,4 +49,4 @@ def people(con: duckdb.DuckDBPyConnection, persons: int = 60, *, shuffled: int =
 
 
 def run(con: duckdb.DuckDBPyConnection, settings: SplinkConfig | None = None, table: str = "people") -> Any:
-    return deduplicate(con, table, settings or config(), into="kept", crosswalk="links")
+    return deduplicate(con, table, settings or config(), into="kept", crosswalk="links").report

@@ -165,7 +165,7 @@ def test_a_comparison_of_two_columns_works(con: duckdb.DuckDBPyConnection) -> No
 def test_table_names_are_quoted(con: duckdb.DuckDBPyConnection) -> None:
     people(con)
     con.execute('ALTER TABLE people RENAME TO "my ""people"""')
-    report = deduplicate(con, 'my "people"', config(), into='ke"pt', crosswalk="li'nks")
+    report = deduplicate(con, 'my "people"', config(), into='ke"pt', crosswalk="li'nks").report
     assert con.execute('SELECT count(*) FROM "ke""pt"').fetchone() == (report.clusters,)
 
 

@@ -38,9 +38,8 @@ def test_clusters_do_not_depend_on_the_rows_order_or_on_threads() -> None:
     for threads in (1, 4):
         with open_duckdb(memory_limit="1GB", threads=threads) as con:
             read_set(con, file_of(3))
-            report = deduplicate(
-                con, "people", SplinkConfig.model_validate(SETTINGS), into="survivors", crosswalk="crosswalk"
-            )
+            settings = SplinkConfig.model_validate(SETTINGS)
+            report = deduplicate(con, "people", settings, into="survivors", crosswalk="crosswalk").report
             rows = "SELECT md5(string_agg(c::VARCHAR, ';' ORDER BY rec_id)) FROM crosswalk AS c"
             outcomes.add((report, con.execute(rows).fetchone()))
     assert len(outcomes) == 1

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from comboi_core.config.splink import SplinkConfig
-from comboi_core.dedupe.splink_dedupe import Deduplicated, explain
+from comboi_core.dedupe.splink_dedupe import Deduplicated, deduplicate
 from comboi_core.domain.errors import DedupeError
 from tests.dedupe.people import BASE, config, people
 
@@ -41,7 +41,7 @@ class Outline(HTMLParser):
 
 
 def explained(con: duckdb.DuckDBPyConnection, settings: SplinkConfig | None = None, **options: Any) -> Deduplicated:
-    return explain(con, "people", settings or config(), into="kept", crosswalk="links", **options)
+    return deduplicate(con, "people", settings or config(), into="kept", crosswalk="links", **options)
 
 
 def text_of(html: str) -> str:

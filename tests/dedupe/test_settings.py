@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from comboi_core.config.splink import ExpectationMaximisation, RandomSampling
-from comboi_core.dedupe.splink_dedupe import explain, validate_splink
+from comboi_core.dedupe.splink_dedupe import deduplicate, validate_splink
 from comboi_core.domain.errors import DedupeError
 from tests.dedupe.people import BASE, config, people, run, training
 
@@ -100,7 +100,7 @@ def test_what_is_no_rule_is_refused_where_it_stands(rule: Any) -> None:
 
 def test_a_comparison_of_one_s_own_works_and_is_called_by_its_name(con: duckdb.DuckDBPyConnection) -> None:
     people(con)
-    done = explain(con, "people", config(comparisons=[OWN, CITIES, MAILS]), into="kept", crosswalk="links")
+    done = deduplicate(con, "people", config(comparisons=[OWN, CITIES, MAILS]), into="kept", crosswalk="links")
     assert done.report.duplicates == 30
     assert "whole name" in done.html and "the same" in done.html and "jaro_winkler_similarity(name_l," in done.html
 
@@ -152,7 +152,7 @@ def test_given_probabilities_are_kept_unless_told_otherwise(con: duckdb.DuckDBPy
 
     def page(**more: Any) -> str:
         comparisons = [NAMES, CITIES | given | more, MAILS]
-        html = explain(con, "people", config(comparisons=comparisons), into="kept", crosswalk="links").html
+        html = deduplicate(con, "people", config(comparisons=comparisons), into="kept", crosswalk="links").html
         con.execute("DROP TABLE kept; DROP TABLE links")
         return html.partition("<h2>Settings")[0]
 
