@@ -249,7 +249,7 @@ def _code(project: Project, dataset: DatasetConfig) -> tuple[str, str] | None:
 def _settings(model: Model) -> str:
     """What a model sets beyond its defaults, as YAML."""
     given = model.model_dump(mode="json", exclude_defaults=True)
-    return yaml.safe_dump(given, sort_keys=False, allow_unicode=True).strip() if given else ""
+    return yaml.safe_dump(given, sort_keys=False, allow_unicode=True, default_flow_style=None).strip() if given else ""
 
 
 def _items(record: Record, kind: str, **wanted: str) -> list[tuple[Record, Record]]:

@@ -78,7 +78,7 @@ code, pre { font: .875rem/1.5 ui-monospace, monospace; } pre { margin: 0; paddin
 .notes { border-left: 4px solid var(--warn); padding: .25rem 1rem; background: var(--card); }
 input { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: .4rem;
   padding: .35rem .6rem; width: min(30rem, 100%); } label { display: block; }
-[hidden] { display: none; }
+details { margin: .75rem 0; } [hidden] { display: none; }
 @media print { .scroll { overflow: visible; } .search { display: none; } }
 """
 # Without `<` and `&`, so that the page stays well-formed.

@@ -154,14 +154,12 @@ def _middles(
     middles: dict[str, float] = {}
     for column in columns:
         middles |= _spread(column.things, heights, [0.0] * len(column.things))
-    forwards, backwards = list(range(len(columns))), list(range(len(columns)))[::-1]
-    for number in (*forwards, *backwards, *forwards):
-        things = columns[number].things
-        wanted = []
-        for thing in things:
-            near = [middles[other] for other in (*before.get(thing, ()), *after.get(thing, ()))]
-            wanted.append(sum(near) / len(near) if near else middles[thing])
-        middles |= _spread(things, heights, wanted)
+    forwards = list(range(len(columns)))
+    for numbers, known in ((forwards, before), (forwards[::-1], after)) * 2 + ((forwards, before),):
+        for number in numbers:
+            things = columns[number].things
+            near = [[middles[other] for other in known.get(thing, ())] or [middles[thing]] for thing in things]
+            middles |= _spread(things, heights, [sum(places) / len(places) for places in near])
     top = min((middles[thing] - heights[thing] / 2 for thing in middles), default=0.0)
     return {thing: middle - top + MARGIN for thing, middle in middles.items()}
 

@@ -31,7 +31,7 @@ class EntryNotPlaced(ComboiError):
 
 @dataclass(frozen=True)
 class Files:
-    """Where a project's two YAML files are; both absolute, links followed."""
+    """Where a project's two YAML files are: absolute paths below its folder; one may be a link that leads out."""
 
     root: Path
     pipeline: Path
@@ -39,15 +39,25 @@ class Files:
 
     @classmethod
     def of(cls, project: Project, config: Path | None) -> Files:
-        """Return the files that `load(config)` has read."""
-        pipeline = config_path(config).resolve()
+        """Return the files that `load(config)` has read.
+
+        Raises:
+            RequestInvalid: one of them lies elsewhere.
+        """
+        root, pipeline = project.root.resolve(), config_path(config).resolve()
         named = project.pipeline_file.transformations_file
-        other = project.root / named if named else pipeline.parent / "transformations.yml"
-        return cls(project.root.resolve(), pipeline, other.resolve())
+        place = root / named if named else pipeline.parent / "transformations.yml"
+        other = Path(os.path.normpath(place))
+        if not other.is_relative_to(root):
+            raise RequestInvalid(
+                f"transformations_file: {named} lies outside of the project's folder, where nothing is written",
+                remedy="Write the entry by hand.",
+            )
+        return cls(root, pipeline, other)
 
     def shown(self, file: Path) -> str:
-        """Return a file's path as people know it: below the project's folder."""
-        return file.relative_to(self.root).as_posix() if file.is_relative_to(self.root) else str(file)
+        """Return a file's path below the project's folder."""
+        return file.relative_to(self.root).as_posix()
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ def entry(files: Files, file: Path, path: tuple[Key, ...], item: Item) -> Change
     Raises:
         EntryNotPlaced: with the entry in its remedy.
     """
-    changed = appended(_text(file), path, item) if file.is_relative_to(files.root) else None
+    changed = appended(_text(file), path, item)
     if changed is None:
         where = ".".join(str(key) for key in path)
         raise EntryNotPlaced(
@@ -124,7 +134,7 @@ def carry_out(files: Files, change: Change, *, dataset: str | None = None) -> No
 
 def _try_out(files: Files, change: Change, dataset: str | None) -> None:
     with tempfile.TemporaryDirectory(prefix="comboi-new-") as folder:
-        copy = Path(folder).resolve() / files.root.name
+        copy = Path(folder).resolve() / "project"
         copy.mkdir()
         if (files.root / CODE).is_dir():
             shutil.copytree(files.root / CODE, copy / CODE, ignore=shutil.ignore_patterns("__pycache__"))
@@ -139,7 +149,7 @@ def _try_out(files: Files, change: Change, dataset: str | None) -> None:
         except ConfigError as error:
             problems = [error.message]
         if problems:
-            told = "\n".join(problems).replace(f"{copy}{os.sep}", "")
+            told = "\n".join(problems).replace(f"{copy}{os.sep}", "").replace(f"{os.path.relpath(copy)}{os.sep}", "")
             raise ConfigError(
                 f"the project would not be valid, so nothing was written:\n{told}",
                 remedy="Correct what the message names, or choose other names, and run the command again.",
@@ -161,6 +171,7 @@ def _put(file: Path, text: str) -> None:
 
 def _replace(target: Path, text: str) -> None:
     """Put a file's new text in place in one step, its permissions kept."""
+    target = target.resolve()
     staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with staged.open("x", encoding="utf-8", newline="") as file:

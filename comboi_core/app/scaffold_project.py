@@ -6,7 +6,6 @@ import csv
 import io
 import re
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
@@ -14,8 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from comboi_core.app.scaffold_samples import GITIGNORE, README, SCRIPTS, SOURCES, STAGES, TRANSFORMATIONS
-from comboi_core.app.validation import script_problems
-from comboi_core.config.loader import DEFAULT_CONFIG, load
+from comboi_core.config.loader import DEFAULT_CONFIG
 from comboi_core.domain.errors import RequestInvalid
 
 SourceType = Literal["files", "sqlite", "postgres", "azure_sql"]
@@ -39,10 +37,6 @@ def new_project(folder: Path, source: SourceType) -> tuple[str, ...]:
     """
     texts = _texts(_pipeline(folder), source)
     _refuse(folder, [*texts, *_data_files(source)])
-    with tempfile.TemporaryDirectory(prefix="comboi-init-") as staging:
-        _write(Path(staging), texts)
-        project = load(Path(staging) / DEFAULT_CONFIG)
-        assert not script_problems(project)
     wanted = {path: text for path, text in texts.items() if not (path in KEPT and (folder / path).exists())}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from comboi_core.app.workspace import Workspace
 from comboi_core.config.base import Name
 from comboi_core.config.sources import SourceConfig, TableConfig
 from comboi_core.domain.errors import ComboiError, RequestInvalid, SelectionEmpty
-from comboi_core.domain.load import Checkpoint, Column
+from comboi_core.domain.load import Checkpoint, Column, LoadPlan
 from comboi_core.domain.names import did_you_mean
+from comboi_core.domain.ports import Source
 from comboi_core.domain.sql import literal
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _CHANGED = re.compile(r"updat|modif|(?<!ex)chang", re.IGNORECASE)
 _MADE = re.compile(r"creat|insert|(^|_)(at|on|date|time|ts|timestamp)$", re.IGNORECASE)
 """How columns are called that say when a row was made."""
 _TIMES = ("TIMESTAMP", "DATE")
+_TIME_NAME = re.compile(r"(at|on|date|time|ts|stamp|modified|updated|changed)$", re.IGNORECASE)
+"""How columns with times are called, where types do not tell."""
 _CANDIDATE = "a candidate: make sure that every change of a row sets it"
 _APPENDING = "a candidate, if rows are never changed: then only new ones are read (mode append)"
 
@@ -39,7 +42,7 @@ class Described:
     """What a source says of a table.
 
     Attributes:
-        key: The primary key as the source declares it; empty if it declares none, or cannot be asked.
+        key: The key as the source declares it; empty if it declares none, or cannot be asked.
         cursor: What every change of a row moves, as far as names tell: `("incremental_column", "updated_at")`, or
             `("cursor", "rowversion")`; the source accepts it.
         changed: A column that says when a row was changed, as its name tells, or None.
@@ -105,7 +108,7 @@ def describe(workspace: Workspace, source: SourceConfig, table: dict[str, Any]) 
         if source.type not in _KEYS:
             return found
         try:
-            found = replace(found, key=asked.key(str(table["table"])))
+            found = replace(found, key=_KEYS[source.type](asked.rows, str(table["table"])))
         except ComboiError as error:
             found = replace(found, notes=(f"the primary key could not be asked for: {error.message}",))
         times = [column for column in plan.columns if column.name not in found.key and _is_time(column, source)]
@@ -127,7 +130,7 @@ class _Asked:
     con: DuckDBPyConnection
     source: SourceConfig
 
-    def plan(self, table: dict[str, Any]) -> Any:
+    def plan(self, table: dict[str, Any]) -> LoadPlan:
         """Return the plan of a first load."""
         with self._open(table) as opened:
             return opened.plan(Checkpoint(), full_refresh=True)
@@ -140,23 +143,23 @@ class _Asked:
             return False
         return True
 
-    def key(self, table: str) -> tuple[str, ...]:
-        """Return the declared primary key's columns in order."""
-        with self._open({"name": "comboi_key", "query": _KEYS[self.source.type](table)}) as opened:
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of a query in the source's SQL, by name."""
+        with self._open({"name": "comboi_key", "query": query}) as opened:
             plan = opened.plan(Checkpoint(), full_refresh=True)
-            rows: list[tuple[str, int]] = []
+            found: list[tuple[Any, ...]] = []
             for chunk in plan.chunks:
                 try:
-                    rows += self.con.execute(opened.select(plan, chunk)).fetchall()
+                    found += self.con.execute(opened.select(plan, chunk)).fetchall()
                 except Exception as error:
                     failed = opened.translate(error)
                 else:
                     continue
                 raise failed
-        return tuple(name for name, _ in sorted(rows, key=lambda row: int(row[1])))
+        return [dict(zip((column.name for column in plan.columns), row, strict=True)) for row in found]
 
     @contextmanager
-    def _open(self, table: dict[str, Any]) -> Any:
+    def _open(self, table: dict[str, Any]) -> Iterator[Source]:
         kind = type(self.source).model_fields["tables"].annotation.__args__[0]
         try:
             config: TableConfig = kind.model_validate({"mode": None, **table} | _whole(table))
@@ -178,8 +181,9 @@ def _whole(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_time(column: Column, source: SourceConfig) -> bool:
-    if source.type == "sqlite":  # it has no type for times; whether texts are some, the source says when asked
-        return column.type in ("VARCHAR", "BIGINT")
+    if source.type == "sqlite":  # it has no type for times
+        declared = re.search("date|time", column.source_type, re.IGNORECASE)
+        return column.type in ("VARCHAR", "BIGINT") and bool(declared or _TIME_NAME.search(column.name))
     return column.type.startswith(_TIMES)
 
 
@@ -215,7 +219,7 @@ def _proposals(source: SourceConfig, described: Described) -> list[str]:
     lines = []
     if not described.key:
         also = f"; with one, incremental_column: {flow(described.changed)} would read changes only"
-        lines.append(f"# primary_key: [...]  # the source declares none{also if described.changed else ''}")
+        lines.append(f"# primary_key: [...]  # none is known{also if described.changed else ''}")
     if described.cursor is None and described.made:
         lines.append(f"# incremental_column: {flow(described.made)}  # {_APPENDING}")
     if described.cursor is None and described.key and source.type == "postgres":
@@ -223,35 +227,42 @@ def _proposals(source: SourceConfig, described: Described) -> list[str]:
     return lines
 
 
-def _postgres_key(table: str) -> str:
+Rows = Callable[[str], list[dict[str, Any]]]
+"""Runs a query in the source's SQL."""
+
+
+def _postgres_key(rows: Rows, table: str) -> tuple[str, ...]:
     from comboi_core.sources.postgres_text import relation
 
-    return f"""
+    found = rows(f"""
         SELECT a.attname::text AS name, k.place::int AS place FROM pg_index i
         CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-        WHERE i.indrelid = to_regclass({literal(relation(table))}) AND i.indisprimary AND k.place <= i.indnkeyatts"""
+        WHERE i.indrelid = to_regclass({literal(relation(table))}) AND i.indisprimary AND k.place <= i.indnkeyatts""")
+    return tuple(row["name"] for row in sorted(found, key=lambda row: row["place"]))
 
 
-def _azure_sql_key(table: str) -> str:
-    from comboi_core.sources.azure_sql_sql import table_name
-    from comboi_core.sources.azure_sql_text import literal as text
+def _azure_sql_key(rows: Rows, table: str) -> tuple[str, ...]:
+    """The first unique index over columns that are never NULL: the primary key's, where there is one."""
+    from comboi_core.sources.azure_sql_sql import find_table, unique_indexes
 
-    return f"""
-        SELECT c.name AS name, CONVERT(int, k.key_ordinal) AS place FROM sys.indexes AS i
-        JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id
-        JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id
-        WHERE i.object_id = OBJECT_ID({text(table_name(table))}) AND i.is_primary_key = 1
-            AND k.is_included_column = 0"""
-
-
-def _sqlite_key(table: str) -> str:
-    return f"SELECT name, pk AS place FROM pragma_table_info({literal(table)}) WHERE pk > 0"
+    indexes: dict[int, list[dict[str, Any]]] = {}
+    for row in rows(unique_indexes(rows(find_table(table))[0]["oid"])):
+        indexes.setdefault(int(row["index_id"]), []).append(row)
+    certain = (indexes[number] for number in sorted(indexes) if all(row["nullable"] == "0" for row in indexes[number]))
+    return tuple(row["name"] for row in next(certain, []))
 
 
-_KEYS: dict[str, Callable[[str], str]] = {
+def _sqlite_key(rows: Rows, table: str) -> tuple[str, ...]:
+    from comboi_core.sources.sqlite_sql import table_columns
+
+    keyed = [row for row in rows(table_columns(table)) if int(row["key"])]
+    return tuple(row["name"] for row in sorted(keyed, key=lambda row: int(row["key"])))
+
+
+_KEYS: dict[str, Callable[[Rows, str], tuple[str, ...]]] = {
     "postgres": _postgres_key,
     "azure_sql": _azure_sql_key,
     "sqlite": _sqlite_key,
 }
-"""What asks a source, in its SQL, for `name` and `place` of the columns of a table's declared primary key."""
+"""What finds the columns of the key that a source declares for a table; empty if it declares none."""

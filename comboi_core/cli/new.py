@@ -69,6 +69,8 @@ def table(
             role = "primary key" if column.name in described.key else "cursor" if column.name == cursor else ""
             shown.add_row(plain(column.name), plain(column.source_type), plain(column.type), role)
         console.print(shown)
+        if described.rows is not None:
+            console.print(f"about {described.rows:,} rows", markup=False)
         _tell(done)
     console.print("next: look at the entry, then `comboi plan`", markup=False)
 

@@ -115,3 +115,13 @@ def test_a_file_that_cannot_be_written_is_an_error(config, tmp_path):
     result = comboi("lineage", "--config", config, "--svg", tmp_path / "nowhere" / "x.svg")
 
     assert result.exit_code == 1 and "cannot be written" in result.stderr
+
+
+def test_the_documented_tree_is_that_of_the_documented_project(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "developing.md").read_text(encoding="utf-8")
+    documented = page.split("$ comboi lineage\n")[1].split("```")[0].splitlines()
+    config = tmp_path / "configs" / "initial.yml"
+    comboi("init", tmp_path)
+    comboi("new", "transformation", "order_sizes", "-f", "orders", "-f", "customers", "--config", config)
+
+    assert comboi("lineage", "--config", config).stdout.splitlines() == documented

@@ -256,18 +256,25 @@ def test_a_table_of_sqlite_comes_with_its_key_and_its_cursor(folder):
     bare = project(folder).table("shop", "odd_name")
     assert (bare.table, bare.primary_key, bare.effective_mode) == ("odd name", (), "full")
     written = text(folder, "configs/initial.yml")
-    assert "# incremental_column: created_at" in written and "the source declares none" in written
+    assert "# incremental_column: created_at" in written and "# primary_key: [...]  # none is known" in written
     assert "primary key" in items.stdout and "LastModified" in items.stdout
 
 
-def test_a_column_that_cannot_be_a_cursor_is_not_taken_for_one(folder):
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("updated_by TEXT", "Ada"), ("updated_by TEXT", None), ("changes INTEGER", 1), ("updated_at TEXT", "yesterday")],
+)
+def test_a_column_that_cannot_be_a_cursor_is_not_taken_for_one(folder, column, value):
     with sqlite3.connect(folder / "data" / "shop.db") as database:
-        database.execute("CREATE TABLE items (id INTEGER PRIMARY KEY, updated_by TEXT)")
-        database.execute("INSERT INTO items VALUES (1, 'Ada')")
+        database.execute(f"CREATE TABLE items (id INTEGER PRIMARY KEY, {column})")
+        if value is not None:
+            database.execute("INSERT INTO items VALUES (1, ?)", [value])
 
-    new(folder, "table", "shop", "items")
+    result = new(folder, "table", "shop", "items")
 
-    assert project(folder).table("shop", "items").incremental_column is None
+    assert result.exit_code == 0 and "about" in result.stdout
+    table = project(folder).table("shop", "items")
+    assert (table.primary_key, table.incremental_column) == (("id",), None)
 
 
 def test_a_glob_of_files_becomes_a_table_called_after_its_folder(tmp_path):
@@ -341,3 +348,59 @@ def test_where_assets_define_everything_the_first_dataset_of_ones_own_begins_the
         "silver:\n  - name: mine\n    inputs:\n      - {alias: orders, dataset: silver.orders}\n"
     )
     assert all(one.exit_code == 1 and "is an asset" in one.stderr for one in refused)
+
+
+def test_a_table_of_azure_sql_comes_with_its_key_and_its_row_version(tmp_path, doubles, monkeypatch):
+    comboi("init", tmp_path, "--source", "azure_sql")
+    monkeypatch.setenv("SHOP_PASSWORD", "geheim;1")
+    with doubles.server(users={"comboi": "geheim;1"}) as server:
+        server.run(
+            "CREATE TABLE dbo.items (id int NOT NULL PRIMARY KEY, price money, changed datetime2, v rowversion)",
+        )
+        server.run("CREATE TABLE dbo.loose (id int, changed datetime2)")
+        file = tmp_path / "configs" / "initial.yml"
+        value = yaml.safe_load(file.read_text())
+        value["sources"][0]["connection"] |= {"server": server.address, "database": "crm", "encrypt": "no"}
+        file.write_text(yaml.safe_dump(value))
+
+        result, loose = new(tmp_path, "table", "shop", "dbo.items"), new(tmp_path, "table", "shop", "dbo.loose")
+
+    assert (result.exit_code, loose.exit_code) == (0, 0), result.output + loose.output
+    items = project(tmp_path).table("shop", "items")
+    assert (items.table, items.primary_key, items.cursor, items.effective_mode) == (
+        "dbo.items",
+        ("id",),
+        "rowversion",
+        "merge",
+    )
+    assert project(tmp_path).table("shop", "loose").primary_key == () and "none is known" in file.read_text()
+    assert "DECIMAL(19,4)" in result.stdout and "geheim" not in result.output + file.read_text()
+
+
+def test_a_yaml_that_is_a_link_stays_one_and_what_it_leads_to_is_extended(folder, tmp_path):
+    file, elsewhere = folder / "configs" / "transformations.yml", tmp_path / "elsewhere.yml"
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+
+    result = new(folder, "check", "any_row", "--for", "orders_clean")
+
+    assert result.exit_code == 0 and file.is_symlink() and "- any_row" in elsewhere.read_text()
+
+
+def test_a_file_outside_of_the_project_is_not_written(folder, tmp_path):
+    (folder / "configs" / "transformations.yml").rename(tmp_path / "elsewhere.yml")
+    config = folder / "configs" / "initial.yml"
+    config.write_text(config.read_text() + "transformations_file: ../elsewhere.yml\n")
+    before = state(tmp_path)
+
+    result = new(folder, "check", "any_row", "--for", "orders_clean")
+
+    assert result.exit_code == 1 and "outside of the project" in result.stderr and state(tmp_path) == before
+
+
+def test_problems_are_told_with_the_projects_own_paths(folder, monkeypatch):
+    monkeypatch.chdir("/")
+
+    result = new(folder, "transformation", "x", "--from", "sales_per_city", "--stage", "silver")
+
+    assert "\n✗ configs/transformations.yml:" in result.stderr and "comboi-new" not in result.stderr
