@@ -371,8 +371,24 @@ def test_one_interval_never_replaces_a_whole_dataset(folder, body):
     assert "would lose the rest" in problem(folder)
 
 
+def test_one_interval_through_a_macro_does_not_either(folder):
+    write(folder, "pipeline.yml", "name: p")
+    write(folder, "macros/m.sql", "{% macro since(column) %}{{ column }} >= '{{ start_date }}'{% endmacro %}")
+    write(folder, "macros/n.sql", "{% macro on(start_date) %}'{{ start_date }}'{% endmacro %}")
+    asset(folder, "", body="SELECT * FROM shop.orders WHERE {{ since('at') }}")
+    asset(folder, "", body="SELECT {{ on('2026-01-01') }}", name="silver/b.sql")
+
+    assert problem(folder).startswith("t/silver/a.sql:3: silver.a: ") and "would lose the rest" in problem(folder)
+
+
 @pytest.mark.parametrize(
-    "body", ["SELECT '{{ end_date }}'", "SELECT start_date FROM shop.orders", "-- start_date\nSELECT 1"]
+    "body",
+    [
+        "SELECT '{{ end_date }}'",
+        "SELECT '{{ var.start_date }}'",
+        "SELECT start_date FROM shop.orders",
+        "-- start_date\nSELECT 1",
+    ],
 )
 def test_a_whole_dataset_as_of_a_moment_is_fine(folder, body):
     asset(folder, "", body=body)
