@@ -140,3 +140,16 @@ def test_no_pair_across_is_no_error(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("UPDATE people SET email = system || email, name = system || name")
     report = run(con, linking(training=training(em_blocking=[["city"]])))
     assert (report.duplicates, len(report.remarks)) == (0, 1)
+
+
+@pytest.mark.parametrize("link_type", ["link_only", "link_and_dedupe"])
+def test_linking_may_explode_lists_and_learn_from_labels(con: duckdb.DuckDBPyConnection, link_type: str) -> None:
+    systems(con)
+    con.execute("ALTER TABLE people ADD COLUMN mails TEXT[]; UPDATE people SET mails = [email, system || id]")
+    settings = linking(
+        link_type=link_type,
+        blocking_rules_to_generate_predictions=[{"columns": ["mails"], "arrays_to_explode": ["mails"]}],
+        training=training(em_blocking=[], estimate_m_from_label_column="person"),
+    )
+    report = run(con, settings)
+    assert (report.duplicates, report.precision) == (20, 1.0)
