@@ -158,11 +158,13 @@ def _checks(checks: tuple[CheckInfo, ...]) -> Html:
     return grid("With the result of the latest build that ran them", ("check", "severity", "result", "said"), rows)
 
 
-def _check_counts(checks: tuple[CheckInfo, ...]) -> str:
-    if not checks:
-        return ""
-    failed = sum(check.passed is False for check in checks)
-    return f"{failed} of {len(checks)} failed" if failed else f"{len(checks)}"
+def _check_counts(checks: tuple[CheckInfo, ...]) -> Html:
+    counted = {passed: sum(check.passed is passed for check in checks) for passed in (False, True, None)}
+    words = {False: ("failed", "bad"), True: ("passed", "good"), None: ("not run yet", "soft")}
+    parts = [
+        tag("span", f"{counted[one]} {word}", class_=style) for one, (word, style) in words.items() if counted[one]
+    ]
+    return Html(", ".join(parts))
 
 
 def _links(title: str, graph: Lineage, key: str, paths: Mapping[str, str], *, into: bool) -> Html:

@@ -43,9 +43,10 @@ class Item:
 
 def flow(value: Any) -> str:
     """Return a value as YAML on one line."""
-    options = {"default_flow_style": True, "sort_keys": False, "allow_unicode": True, "width": _WIDE}
-    text = yaml.safe_dump(value, **options).removesuffix("\n").removesuffix("\n...")
-    return text if "\n" not in text else yaml.safe_dump(value, default_style='"', **options).removesuffix("\n")
+    options = {"default_flow_style": True, "sort_keys": False, "width": _WIDE}
+    text = yaml.safe_dump(value, allow_unicode=True, **options).removesuffix("\n").removesuffix("\n...")
+    faithful = "\n" not in text and yaml.safe_load(text) == value  # a text of U+0085 alone would not be
+    return text if faithful else yaml.safe_dump(value, default_style='"', **options).removesuffix("\n")
 
 
 def mapping_lines(value: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> tuple[str, ...]:

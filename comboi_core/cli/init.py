@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from comboi_core.cli.options import console, reporting
+from comboi_core.cli.options import AsJson, console, print_json, reporting
 
 
 def init(
@@ -18,12 +18,16 @@ def init(
         Literal["files", "sqlite", "postgres", "azure_sql"],
         typer.Option("--source", help="Where the data comes from; files and sqlite come with sample data."),
     ] = "files",
+    as_json: AsJson = False,
 ) -> None:
     """Make a new project that runs: configuration, a transformation, a check, sample data."""
     with reporting():
         from comboi_core.app.scaffold_project import RUNS_AS_IT_IS, new_project
 
         written = new_project(folder, source)
+    if as_json:
+        print_json({"folder": str(folder), "created": list(written)})
+        return
     for path in written:
         console.print(f"✓ {folder / path}", style="green", markup=False)
     here = folder.resolve() == Path(os.getcwd()).resolve()

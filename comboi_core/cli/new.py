@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from comboi_core.cli.options import Config, console, reporting
+from comboi_core.cli.options import AsJson, Config, console, print_json, reporting
 from comboi_core.cli.render import grid, plain
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from comboi_core.app.scaffold_pieces import Scaffolded
+    from comboi_core.app.scaffold_source import Described
     from comboi_core.app.workspace import Workspace
+
+_VERSIONS = {"timestamp": "rowversion"}
+"""What a cursor is called that is the only column of a type."""
 
 new = typer.Typer(name="new", help="Add a table, a transformation or a check to the project.", no_args_is_help=True)
 
@@ -28,13 +35,14 @@ def transformation(
         Literal["silver", "gold"] | None, typer.Option("--stage", help="Default: gold if it reads gold, else silver.")
     ] = None,
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add a dataset: a script that reads the inputs' columns, and its entry in the YAML."""
     with reporting(config):
         from comboi_core.app.scaffold_pieces import new_transformation
 
-        _tell(new_transformation(_workspace(config), config, name, sources or [], python=python, stage=stage))
-    console.print(f"next: write the query and try it with `comboi build {name}`", markup=False)
+        done = new_transformation(_workspace(config), config, name, sources or [], python=python, stage=stage)
+    _tell(done, f"write the query and try it with `comboi build {name}`", as_json)
 
 
 @new.command()
@@ -42,13 +50,14 @@ def check(
     name: Annotated[str, typer.Argument(help="The check's name.")],
     dataset: Annotated[str, typer.Option("--for", help="The dataset that it looks at.")],
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add a check script to a dataset, and its entry in the YAML."""
     with reporting(config):
         from comboi_core.app.scaffold_pieces import new_check
 
-        _tell(new_check(_workspace(config), config, name, dataset))
-    console.print("next: write the condition; built-in checks need no script, see the README", markup=False)
+        done = new_check(_workspace(config), config, name, dataset)
+    _tell(done, "write the condition; built-in checks need no script, see docs/checks.md", as_json)
 
 
 @new.command()
@@ -57,22 +66,28 @@ def table(
     table: Annotated[str, typer.Argument(help="schema.table; of files, a path such as orders/*.csv.")],
     name: Annotated[str | None, typer.Option("--name", help="Its name in the lake; default: as in the source.")] = None,
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add a table of a source: its key and its cursor as the source has them."""
     with reporting(config):
         from comboi_core.app.scaffold_source import new_table
 
         described, done = new_table(_workspace(config), config, source, table, name=name)
-        shown = grid("column", "type in the source", "type in the lake", "", wraps="column")
-        cursor = described.cursor[1] if described.cursor else None
-        for column in described.columns:
-            role = "primary key" if column.name in described.key else "cursor" if column.name == cursor else ""
-            shown.add_row(plain(column.name), plain(column.source_type), plain(column.type), role)
-        console.print(shown)
+    if not as_json:
+        console.print(_columns(described))
         if described.rows is not None:
             console.print(f"about {described.rows:,} rows", markup=False)
-        _tell(done)
-    console.print("next: look at the entry, then `comboi plan`", markup=False)
+    _tell(done, "look at the entry, then `comboi plan`", as_json)
+
+
+def _columns(described: Described) -> Table:
+    shown = grid("column", "type in the source", "type in the lake", "", wraps="column")
+    for column in described.columns:
+        roles = ["primary key"] * (column.name in described.key)
+        if described.cursor in (("incremental_column", column.name), ("cursor", _VERSIONS.get(column.source_type))):
+            roles.append("cursor")
+        shown.add_row(plain(column.name), plain(column.source_type), plain(column.type), ", ".join(roles))
+    return shown
 
 
 def _workspace(config: Path | None) -> Workspace:
@@ -82,10 +97,14 @@ def _workspace(config: Path | None) -> Workspace:
     return Workspace(load(config))
 
 
-def _tell(done: Scaffolded) -> None:
+def _tell(done: Scaffolded, then: str, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(done))
+        return
     for path in done.created:
         console.print(f"✓ {path}", style="green", markup=False)
     for path in done.edited:
         console.print(f"✓ {path}: one entry more", style="green", markup=False)
     for note in done.notes:
         console.print(f"! {note}", style="yellow", markup=False)
+    console.print(f"next: {then}", markup=False)

@@ -6,6 +6,8 @@ import itertools
 
 import pytest
 import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from comboi_core.app.scaffold_yaml import Item, appended, flow, mapping_lines
 
@@ -115,7 +117,39 @@ def test_what_cannot_be_done_safely_is_not_done(text):
 
 
 @pytest.mark.parametrize(
-    "value", ["yes", "1", "a: b", "# x", "ü'\"", "", " x ", "2026-01-01", "a\nb", ["x", "1"], True]
+    "value", ["yes", "1", "a: b", "# x", "ü'\"", "", " x ", "2026-01-01", "a\nb", "\x85", "\u2028", ["x", "1"], True]
 )
 def test_values_on_one_line_read_back_as_they_are(value):
     assert yaml.safe_load(f"k: {flow(value)}") == {"k": value} and "\n" not in flow(value)
+
+
+_scalars = st.one_of(st.text(max_size=12), st.integers(), st.booleans(), st.none(), st.dates())
+_values = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner)
+)
+_noise = st.sampled_from(["", "# c", "    # far in", "  # in"])
+
+
+def _same(text: str, value: object) -> bool:
+    """Whether noise in the text is a comment; between the lines of a value it would be a part of that."""
+    try:
+        return yaml.safe_load(text) == value
+    except yaml.YAMLError:
+        return False
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_values, max_size=4), st.sampled_from([True, False, None]), st.integers(1, 8), st.data())
+def test_whatever_the_list_holds_all_of_the_text_stays_and_one_item_is_added(items, style, indent, data):
+    value = {"first": 1, "silver": items, "last": [{"x": "y"}]}
+    dumped = yaml.safe_dump(value, default_flow_style=style, indent=indent, sort_keys=False, allow_unicode=True)
+    assume(_same(dumped, value))  # PyYAML does not write every text so that it can read it
+    lines = dumped.splitlines(keepends=True)
+    at = data.draw(st.integers(0, len(lines)))
+    noisy = "".join([*lines[:at], data.draw(_noise) + "\n", *lines[at:]])
+    text = noisy if _same(noisy, value) else dumped
+
+    changed = appended(text, ("silver",), ITEM)
+
+    assert changed is not None and yaml.safe_load(changed) == value | {"silver": [*items, NEW]}
+    assert not items or removed(changed, text)

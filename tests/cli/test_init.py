@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -67,10 +68,11 @@ def test_every_kind_of_project_is_valid_with_its_scripts(source, tmp_path):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_what_is_said_to_be_written_is_all_that_is_there(source, tmp_path):
-    result = comboi("init", tmp_path / "p", "--source", source)
+    result, machine = comboi("init", tmp_path / "p", "--source", source), comboi("init", tmp_path / "q", "--json")
 
     said = {line.removeprefix(f"✓ {tmp_path}/p/") for line in result.stdout.splitlines() if line.startswith("✓")}
     assert said == set(files_in(tmp_path / "p"))
+    assert set(json.loads(machine.stdout)["created"]) == set(files_in(tmp_path / "q"))
 
 
 def test_the_folder_one_is_in_is_the_default(tmp_path, monkeypatch):

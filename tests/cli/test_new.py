@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 from pathlib import Path
@@ -125,6 +126,15 @@ def test_a_key_of_an_appended_table_promises_nothing(folder):
     new(folder, "transformation", "log", "--from", "orders")
 
     assert project(folder).dataset("log")[1].checks == ()
+
+
+def test_machines_are_told_what_was_written(folder):
+    made = json.loads(new(folder, "transformation", "x", "--from", "orders", "--json").stdout)
+    table = json.loads(new(folder, "table", "shop", "orders", "--name", "again", "--json").stdout)
+
+    assert (made["created"], made["edited"]) == (["transformations/x.sql"], ["configs/transformations.yml"])
+    assert made["notes"] == ["not in the lake yet, so its columns are not known: shop.orders"]
+    assert table == {"created": [], "edited": ["configs/initial.yml"], "notes": []}
 
 
 def test_what_reads_gold_is_gold(folder):
