@@ -156,7 +156,12 @@ class FileSystem(AzureBlobFileSystem):
                         raise
                     return None
 
-        return await asyncio.gather(*map(ask, names))
+        tasks = [asyncio.ensure_future(ask(name)) for name in names]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _listed(self, container: str, start: str, deep: bool) -> list[tuple[Any, float]]:
         clock = [time.time()]

@@ -8,7 +8,6 @@ is a line in the manifest for each file of the table, about 100 bytes.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ from comboi_core.sources import text_types
 from comboi_core.sources.files_columns import CURSOR, LINEAGE, Columns, Layouts
 from comboi_core.sources.files_container import FilesInContainer
 from comboi_core.sources.files_folder import Folder
-from comboi_core.sources.files_formats import FILE, ROW, open_format
+from comboi_core.sources.files_formats import FILE, ROW, UNREADABLE, open_format
 from comboi_core.sources.files_gzip import refuse_cut
 from comboi_core.sources.files_listing import DEFAULT_LAG, Files, Listing, cut, instant, newest_first, together
 
@@ -139,7 +138,7 @@ class TableOfFiles:
         try:
             yield
             return
-        except (duckdb.Error, ComboiError) as error:
+        except (duckdb.Error, ComboiError, *UNREADABLE) as error:
             failed = self.translate(error)
         raise failed
 
@@ -221,7 +220,7 @@ class TableOfFiles:
     def _line(self, path: str, column: str | None, text: str) -> int | None:
         try:
             return self._format.line(path, column, text)
-        except (OSError, ValueError, EOFError, zlib.error, ComboiError):
+        except (*UNREADABLE, ComboiError):
             return None  # the error matters more than its line
 
 

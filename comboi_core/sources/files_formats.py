@@ -31,6 +31,8 @@ FILE = "_comboi_file"
 """The column in which a scan names the file of each row."""
 ROW = "file_row_number"
 """The column in which a numbered scan counts the rows of a file."""
+UNREADABLE = (OSError, ValueError, EOFError, csv.Error, zlib.error)
+"""What reading a file as text raises, whatever is wrong with it."""
 _LONGEST_JSON = 16 * 2**20
 _BUFFER = 8 * 2**20
 

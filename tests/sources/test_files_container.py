@@ -223,6 +223,20 @@ def test_json_lines_and_parquet_plain_and_zipped(incoming, table, con, tmp_path)
     assert typed.types()["i"] == "INTEGER"
 
 
+@pytest.mark.parametrize(
+    ("options", "content"),
+    [
+        ({"encoding": "utf-16"}, "id,v\n1,caf\xe9\n".encode("utf-16")),
+        ({"encoding": "latin-1"}, "id,v\n1,caf\xe9\n".encode("latin-1")),
+        ({"skip": 1}, "made by\nid,v\n1,café\n".encode()),
+        ({}, b"\xef\xbb\xbf" + "id,v\n1,café\n".encode()),
+    ],
+)
+def test_options_say_how_a_csv_file_is_written(incoming, table, options, content):
+    incoming.put("a.csv", content)
+    assert table(options=options).load() == [{"id": 1, "v": "café"}]
+
+
 def test_each_row_tells_its_file(incoming, table, con):
     from comboi_core.lake.bronze import view_sql
 
