@@ -279,6 +279,13 @@ def test_types_that_are_not_run_are_refused_by_name(folder, kind, says):
     assert problem(folder).startswith(f"t/x.sql:3: type: {kind} is not run here; ") and says in problem(folder)
 
 
+def test_python_is_python_whatever_the_default_of_sql(folder):
+    write(folder, "pipeline.yml", "default: {type: duckdb.sql, materialization: {type: table}}")
+    file = write(folder, "y.py", '""" @bruin\n@bruin """\n')
+
+    assert only(folder).name == "y" and read_asset(file, folder).type == "python"
+
+
 def test_sql_without_a_type_is_refused_and_python_is_python(folder):
     write(folder, "x.sql", "/* @bruin\nname: x\n@bruin */\nSELECT 1")
     write(folder, "y.py", '""" @bruin\nname: y\nmaterialization: {type: table}\n@bruin """\n')

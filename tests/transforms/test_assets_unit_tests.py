@@ -166,8 +166,8 @@ unit_tests:
 %s
 @bruin */
 SELECT 0.1 + 0.2 AS tenth, 1e0 AS one, true AS flag, NULL AS nothing, TIMESTAMP '2026-01-01' AS moment,
-    DATE '2026-01-01' AS day, TIMESTAMPTZ '2026-01-01 02:00:00+02' AS instant, '{"a": [1, 2]}'::JSON AS doc, '007' AS code,
-    [1, 2] AS list
+    DATE '2026-01-01' AS day, TIMESTAMPTZ '2026-01-01 02:00:00+02' AS instant, '{"a": [1, 2]}'::JSON AS doc,
+    '007' AS code, [1, 2] AS list
 FROM silver.rates
 """
 

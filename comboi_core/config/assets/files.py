@@ -115,7 +115,8 @@ def _from_document(
     own = validate(document, AssetHeader, problems, with_references=False)
     if own is None:
         raise AssetProblem(problems)
-    given = with_defaults(document.value, pipeline.default)
+    known = {"type": PYTHON, **document.value} if file.suffix == ".py" else document.value
+    given = with_defaults(known, pipeline.default)
     header = AssetHeader.model_validate(given)
     place = document.line(("type",)) if "type" in document.value else line
     kind = _type(file, header, f"{shown}:{place}")
@@ -146,8 +147,6 @@ def _type(file: Path, header: AssetHeader, place: str) -> str:
     """Return the asset's type; what is not run is refused by name."""
     expected = SEED if is_yaml_asset(file) else _CODE[file.suffix]
     given = header.type
-    if given is None and file.suffix == ".py":
-        return PYTHON
     if given is None:
         raise AssetProblem([f"{place}: type: is missing; add `type: {expected}`, here or to a pipeline.yml's default:"])
     if given == expected:

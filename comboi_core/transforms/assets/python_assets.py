@@ -167,8 +167,11 @@ def _bruin(con: DuckDBPyConnection) -> ModuleType:
     """Return a module with what scripts import from Bruin's SDK, bound to the build's DuckDB."""
 
     def query(sql: str, connection: str | None = None) -> Any:
-        """Return the rows of a query as a pandas DataFrame, or None for a statement without rows."""
-        with con.cursor() as other:
+        """Return the rows of a query as a pandas DataFrame, or None for a statement without rows.
+
+        All connections are this one; a name that is no table is not looked for among Python's variables.
+        """
+        with setting(con, "python_enable_replacements", False), con.cursor() as other:
             result = other.execute(sql)
             return result.df() if result.description else None
 
