@@ -19,7 +19,7 @@ SWEEPS = 12
 BOX_HEIGHT = 40.0
 ROW_GAP = 14.0
 WAYPOINT_HEIGHT = 6.0
-COLUMN_GAP = 64.0
+COLUMN_GAP = 80.0
 MARGIN = 16.0
 
 Point = tuple[float, float]

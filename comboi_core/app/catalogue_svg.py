@@ -87,8 +87,9 @@ def _edge(graph: Lineage, edge: Edge, points: tuple[Point, ...]) -> Html:
     line = tag("path", told, d=_path(points), class_=style, marker_end="url(#arrow)")
     label = None
     if views:
-        x, y = points[-1]
-        label = tag("text", views, x=f"{x - 14:g}", y=f"{y - 5:g}", text_anchor="end", class_="view")
+        (x, y), (end_x, end_y) = points[:2]  # half way across the first gap, where lines are still apart
+        at = {"x": f"{(x + end_x) / 2:g}", "y": f"{(y + end_y) / 2 + 4:g}"}
+        label = tag("text", views, text_anchor="middle", class_="view", **at)
     return tag("g", line, label, data_from=edge.upstream, data_to=edge.downstream)
 
 
