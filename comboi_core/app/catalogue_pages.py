@@ -134,7 +134,7 @@ def _entry(catalogue: Catalogue, entry: Entry, paths: Mapping[str, str]) -> str:
 
 def _columns(columns: tuple[ColumnInfo, ...] | None) -> Html:
     if columns is None:
-        return tag("p", "Not in the lake yet: a run brings them.", class_="soft")
+        return tag("p", "Not known: the lake holds nothing of it that can be read. A run brings them.", class_="soft")
     rows = [
         (
             tag("code", column.name),

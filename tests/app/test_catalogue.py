@@ -85,7 +85,7 @@ def test_without_a_lake_there_are_pages_for_everything_and_nothing_to_note(works
         *(f"datasets/{name}.html" for name in ("a", "b", "c", "top")),
     }
     assert not found.notes
-    assert "Not in the lake yet" in shown(pages["datasets/a.html"])
+    assert "A run brings them" in shown(pages["datasets/a.html"])
     assert "None has been recorded yet" in shown(pages["index.html"])
 
 

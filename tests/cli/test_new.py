@@ -120,6 +120,24 @@ def test_inputs_whose_key_the_first_one_has_are_joined_and_others_are_named(fold
     assert project(folder).dataset("wide")[0] == "gold"
 
 
+@pytest.mark.parametrize("ending", ["sql", "py"])
+def test_names_that_sql_reserves_are_quoted(folder, ending):
+    config = folder / "configs" / "initial.yml"
+    config.write_text(
+        config.read_text().replace("name: orders", "name: group").replace("name: customers", "name: order")
+    )
+    transformations = folder / "configs" / "transformations.yml"
+    transformations.write_text("silver: []\n")
+    land(folder, "group", "from", "select", key=("from",))
+    land(folder, "order", "select", "where", key=("select",))
+
+    result = new(folder, "transformation", "x", "-f", "group", "-f", "order", *(["--python"] if ending == "py" else []))
+
+    assert result.exit_code == 0, result.output
+    views = {"group": 'SELECT 1 "from", 2 "select"', "order": 'SELECT 2 "select", 3 "where"'}
+    assert result_of(folder / "transformations" / f"x.{ending}", **views) == ["from", "select", "where"]
+
+
 def test_a_key_of_an_appended_table_promises_nothing(folder):
     land(folder, "orders", "order_id", key=("order_id",), mode="append")
 
