@@ -87,6 +87,7 @@ def test_headers_are_read_whatever_their_blanks_line_ends_and_marks(folder, text
         ("/* @bruin name: silver.x\n@bruin */\nSELECT 1", "x.sql:1: the header's first line has to be `/* @bruin`"),
         ("/*    @bruin\nname: silver.x\n@bruin */\nSELECT 1", "x.sql:1: the header's first line has to be"),
         ("-- @bruin\n-- name: silver.x\nSELECT 1", "x.sql:1: the header's first line has to be"),
+        ("SELECT 1\n@bruin */", "x.sql:2: a header ends that never began"),
         ("/* @Bruin\nname: x\n@bruin */", "x.sql:1: the header's first line has to be"),
         ("-- by me\n\n/* @bruin\nname: x\n@bruin */", "x.sql:3: the header has to be the first thing"),
         ("/* @bruin\nname: x\n/* @bruin\n@bruin */", "x.sql:3: a second header"),

@@ -383,6 +383,8 @@ def test_nothing_is_no_rows_of_the_columns_that_the_header_lists(con, folder, gi
         ("def materialize():\n    return [[1]]", 4, "a row is a dict, not int"),
         ("def materialize():\n    return [{'a': 1}, {'a': 'x'}]", 4, "the column 'a'"),
         ("def materialize():\n    yield {'a': 1}\n    yield []\n    yield {'a': 'x'}", 4, "later rows do not fit"),
+        ("def materialize():\n    yield [{'a': 2 ** 60 + 1}]\n    yield [{'a': 0.5}]", 4, "which a float would round"),
+        ("def materialize():\n    yield [{'a': 0.5}]\n    yield [{'a': 2 ** 60 + 1}]", 4, "which a float would round"),
         ("def materialize():\n    return [{1: 1}]", 4, "not 1"),
         ("def materialize():\n    return [{'a': 1, 'A': 2}]", 4, "several spellings"),
         ("def materialize():\n    return [{'a': 2 ** 70}]", 4, "the column 'a'"),

@@ -78,16 +78,18 @@ def find_header(text: str, suffix: str) -> Header | None:
     if first is None:
         return None
     openings = [number for number, line in enumerate(stripped) if _OPENING[suffix].fullmatch(line)]
+    ends = [number for number, line in enumerate(stripped) if _CLOSING[suffix].fullmatch(line)]
     opening, closing = _MARKS[suffix]
     if not openings:
         if _MEANT.match(stripped[first]):
             raise HeaderError(
                 first + 1, f"the header's first line has to be `{opening}`, alone, and its last line `{closing}`"
             )
+        if ends:
+            raise HeaderError(ends[0] + 1, f"a header ends that never began; its first line has to be `{opening}`")
         return Header("legacy", legacy[0].line, "", legacy, text) if legacy else None
     if openings[0] != first:
         raise HeaderError(openings[0] + 1, f"the header has to be the first thing in the file; line {first + 1} is not")
-    ends = [number for number, line in enumerate(stripped) if _CLOSING[suffix].fullmatch(line)]
     if not ends:
         raise HeaderError(first + 1, f"the header does not end; its last line has to be `{closing}`, alone")
     if len(openings) > 1:
@@ -98,12 +100,12 @@ def find_header(text: str, suffix: str) -> Header | None:
         raise HeaderError(legacy[0].line, f"a second header; the one of line {first + 1} is the file's only one")
     end = ends[0]
     yaml = "\n" * (first + 1) + "\n".join(lines[first + 1 : end])
-    body = _blank("\n".join(lines[: end + 1])) + "\n" + "\n".join(lines[end + 1 :])
+    body = "\n".join([*map(_blank, lines[: end + 1]), *lines[end + 1 :]])
     return Header("block", first + 1, yaml, (), body)
 
 
-def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", lambda match: " " * len(match[0].encode()), text)
+def _blank(line: str) -> str:
+    return " " * len(line.encode())
 
 
 def _legacy_keys(lines: list[str], suffix: str) -> tuple[LegacyKey, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from comboi_core.domain.names import did_you_mean, table_id
 
@@ -36,8 +37,7 @@ class Known:
         Raises:
             ValueError: it could mean several things.
         """
-        meant = self._meanings()
-        found = meant.get(name) or _any_case(meant, name)
+        found = self._meanings.get(name) or self._in_any_case.get(name.lower())
         if found is None:
             return None
         if len(found) > 1:
@@ -48,12 +48,13 @@ class Known:
         """Return what to say of a name that means nothing."""
         if name in self.disabled:
             return f"the asset '{name}' has `enabled: false`; enable it, or read something else"
-        return f"there is no table and no dataset '{name}'{did_you_mean(name, self._meanings())}"
+        return f"there is no table and no dataset '{name}'{did_you_mean(name, self._meanings)}"
 
     def is_table(self, target: str) -> bool:
         """Whether a result of `find` is a landed table."""
         return target not in self.natives and target not in self.assets
 
+    @cached_property
     def _meanings(self) -> dict[str, set[str]]:
         """Return what each name that can be written means; a dataset's own name comes before all others."""
         meant: dict[str, set[str]] = {}
@@ -67,7 +68,9 @@ class Known:
             meant[name] = {name}
         return meant
 
-
-def _any_case(meant: Mapping[str, set[str]], name: str) -> set[str] | None:
-    found = [targets for written, targets in meant.items() if written.lower() == name.lower()]
-    return set().union(*found) if found else None
+    @cached_property
+    def _in_any_case(self) -> dict[str, set[str]]:
+        meant: dict[str, set[str]] = {}
+        for name, targets in self._meanings.items():
+            meant.setdefault(name.lower(), set()).update(targets)
+        return meant

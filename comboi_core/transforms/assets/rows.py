@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BATCH = 10_000
 _BATCH_VIEW = "_comboi_rows"
+_EXACT = 2**53
+"""Up to here a float of 64 bits holds every whole number."""
 
 
 class RowsError(ValueError):
@@ -43,6 +45,7 @@ def load_rows(con: DuckDBPyConnection, items: Iterable[Any], into: str) -> bool:
             continue
         wider = batch.schema if schema is None else _widened(schema, batch.schema)
         with con.cursor() as other:
+            _refuse_rounding(other, into, schema, batch, wider)
             _widen(other, into, schema, wider)
             other.register(_BATCH_VIEW, batch)
             other.execute(f"INSERT INTO {identifier(into)} BY NAME FROM {_BATCH_VIEW}")
@@ -131,6 +134,24 @@ def _widened(before: pa.Schema, new: pa.Schema) -> pa.Schema:
         return pa.unify_schemas([before, new], promote_options="permissive")
     except pa.ArrowException as error:
         raise RowsError(f"later rows do not fit: {' '.join(str(error).split())[:300]}") from None
+
+
+def _refuse_rounding(
+    con: DuckDBPyConnection, table: str, before: pa.Schema | None, batch: pa.Table, after: pa.Schema
+) -> None:
+    """Refuse whole numbers that are too large to become floating point without a change."""
+    import pyarrow as pa
+
+    becoming = [field.name for field in after if pa.types.is_floating(field.type)]
+    con.register(_BATCH_VIEW, batch)
+    for relation, schema in ((identifier(table), before), (_BATCH_VIEW, batch.schema)):
+        for name in becoming:
+            if schema is None or name not in schema.names or not pa.types.is_integer(schema.field(name).type):
+                continue
+            largest = con.execute(f"SELECT max(abs({identifier(name)}::HUGEINT)) FROM {relation}").fetchone()[0]
+            if largest is not None and largest > _EXACT:
+                raise RowsError(f"the column '{name}' has fractions and {largest}, which a float would round")
+    con.unregister(_BATCH_VIEW)
 
 
 def _widen(con: DuckDBPyConnection, table: str, before: pa.Schema | None, after: pa.Schema) -> None:
