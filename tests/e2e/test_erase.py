@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+import requests
 import yaml
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
@@ -18,6 +23,7 @@ from tests.support.project import Project, change, refill
 
 PLANTED = "Zebedee-Quillfeather"
 KEY = "7041993"
+SALT = "pepper-and-salt-7431"
 FULL = {"source": "shop", "table": "customers"}
 NEWS = {"source": "shop", "table": "orders", "view": "changes"}
 DATASETS: dict[str, Any] = {
@@ -90,7 +96,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres) ->
     project = people(tmp_path_factory.mktemp("erase") / "project", database.uri)
     project.run()
     change(database)
-    database.psql(f"UPDATE shop.orders SET amount = 3, updated_at = '2026-02-02+00' WHERE order_id = 9001")
+    database.psql("UPDATE shop.orders SET amount = 3, updated_at = '2026-02-02+00' WHERE order_id = 9001")
     project.run()
     return project
 
@@ -152,3 +158,181 @@ def test_nobody_can_tell_afterwards_that_she_was_there(project: Project):
     for name in ("shop.customers", "shop.orders", "shop.events", "joined", "appended", "merged"):
         assert after[name] == expected[name], name
     assert after["elsewhere"] == before["elsewhere"]
+
+
+def test_a_second_time_and_a_key_that_is_nowhere_change_nothing(project: Project):
+    for table in ("shop.customers", "shop.orders"):
+        erase(project, table, "--key", KEY, "--column", "customer_id")
+    files = bytes_of(project)
+    commits = project.commits()
+    for key in (KEY, "8888888", "no number", "7.5"):
+        record = erase(project, "shop.customers", "--key", key)
+        assert record["status"] == "succeeded"
+        assert (record["erasure"]["removed"], record["erasure"]["found"]) == (0, False)
+    assert bytes_of(project) == files and project.commits() == commits
+    shown = project.comboi("erase", "--table", "shop.customers", "--key", "8888888", "--yes").stdout
+    assert "found nowhere" in shown and "elsewhere: not erased" in shown and "erase it in the source first" in shown
+
+
+def bytes_of(project: Project) -> dict[str, bytes]:
+    """Return every file of the lake, but for records of runs."""
+    lake = project.folder / "lake"
+    found = {str(path.relative_to(lake)): path.read_bytes() for path in lake.rglob("*") if path.is_file()}
+    return {path: data for path, data in found.items() if not path.startswith("bronze/runs/")}
+
+
+def test_the_erasure_is_recorded_without_the_key(project: Project):
+    record = erase(project, "shop.customers", "--key", KEY, "--by", "the officer")
+    said = record["erasure"]
+    assert said["keys"] == [hashlib.sha256(KEY.encode()).hexdigest()] and said["key_hash"] == "sha256"
+    assert said["requested"]["by"] == "the officer (cli)" and said["requested"]["at"] < record["started_at"]
+    assert said["not_erased"] == ["elsewhere"]
+    kept = json.loads((project.folder / f"lake/bronze/runs/{record['run_id']}.json").read_text())
+    assert kept == record
+    assert not list(project.folder.glob("lake/bronze/work/*"))
+    commit = project.commits()["shop.customers"]["loads"][0]
+    assert (commit["mode"], commit["run_id"], commit["by"], commit["removed"]) == (
+        "erasure", record["run_id"], "the officer (cli)", 1,
+    )  # fmt: skip
+    runs = json.loads(project.comboi("runs", "--json").stdout)
+    assert (runs[0]["run_id"], runs[0]["trigger"], runs[0]["status"]) == (record["run_id"], "erase", "succeeded")
+    assert record["run_id"] in project.comboi("status").stdout
+
+
+def test_the_next_run_appends_nothing_twice(project: Project):
+    """An erasure moves the numbers of the table and of datasets; that is no news for those that append."""
+    erase(project, "shop.customers", "--key", KEY)
+    before = project.contents()
+    project.run("silver")
+    project.run("gold")
+    assert project.contents() == before
+
+
+STEPS = {
+    "the keys are kept": "patch(web.erasing, 'keep_keys')",
+    "one file is rewritten": "patch(lake.erasure, 'rewrite_load_file')",
+    "the manifest is in place": "patch(lake.bronze, 'write_manifest')",
+    "the entity has committed": "patch(lake.bronze, 'sweep', before=True)",
+    "one dataset is built": "patch(app.erasure_datasets, 'erase_dataset', before=True)",
+    "one dataset is rewritten": "patch(lake.erasure, 'rewrite_dataset')",
+    "the record is written": "patch(app.erasure_records, 'summary')",
+}
+DYING = """
+import os, signal
+import comboi_core.lake.erasure, comboi_core.web.erasing, comboi_core.app.erasure_datasets
+import comboi_core.app.erasure_records, comboi_core.lake.bronze
+from comboi_core import app, lake, web
+def patch(module, name, before=False):
+    original = getattr(module, name)
+    def replacement(*arguments, **named):
+        if not before: original(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+    replacement.__name__ = name
+    setattr(module, name, replacement)
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ran: Project, tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres) -> tuple[Any, Any]:
+    """What the project holds after an erasure, and its record."""
+    project = ran.copy(tmp_path_factory.mktemp("undisturbed") / "project")
+    record = erase(project, "shop.customers", "--key", KEY)
+    return project.contents(), record
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_in_the_middle_and_asked_for_again(
+    ran: Project, undisturbed: tuple[Any, Any], tmp_path: Path, step: str
+):
+    project = ran.copy(tmp_path / "project")
+    asked = ("erase", "--table", "shop.customers", "--key", KEY, "--yes")
+    killed = Patched.of(project, DYING + STEPS[step]).comboi(*asked)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+    again = project.comboi(*asked)
+    assert again.returncode == 0, again.stdout + again.stderr
+    contents, expected = undisturbed
+    assert project.contents() == contents
+    assert not list(project.folder.glob("lake/bronze/work/*")), "the keys are gone"
+    assert [path for path in naming(project, KEY) if "orders" not in path] == []
+    records = [json.loads(path.read_text()) for path in project.folder.glob("lake/bronze/runs/*.json")]
+    told = [record for record in records if record["trigger"] == "erase" and record["erasure"]["found"]]
+    assert len(told) == 1, "what was removed is told once"
+    for kind in ("tables", "datasets"):
+        removed = [[(item["removed"], item.get("how")) for item in record[kind]] for record in (*told, expected)]
+        assert removed[0] == removed[1]
+
+
+def test_a_run_and_an_erasure_exclude_each_other(project: Project, database: EmbeddedPostgres):
+    with Gate(project, database) as gate:
+        run = project.start("run", "bronze", "--full-refresh", "--json")
+        gate.wait()
+        refused = project.comboi("erase", "--table", "shop.customers", "--key", KEY, "--yes")
+        assert refused.returncode == 1 and "is being run by" in refused.stderr
+        assert not list(project.folder.glob("lake/bronze/work/*/secret"))
+        gate.open()
+        output, _ = run.communicate(timeout=120)
+        assert run.returncode == 0, output
+    assert erase(project, "shop.customers", "--key", KEY)["status"] == "succeeded"
+
+
+def test_two_erasures_at_once(project: Project):
+    server = project.start("serve", "--port", "0")
+    try:
+        base = server.stdout.readline().split(" at ")[1].strip().removesuffix("/runs")
+        body = {"table": "shop.orders", "keys": [KEY], "columns": ["customer_id"]}
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: requests.post(f"{base}/erasures", json=body, timeout=60), range(4)))
+        codes = [answer.status_code for answer in answers]
+        assert set(codes) <= {202, 409} and 202 in codes
+        records = [ended(f"{base}/runs", answer.json()["run_id"]) for answer in answers if answer.ok]
+        assert sum(record["tables"][0]["removed"] for record in records) == 4
+        run = requests.post(f"{base}/erasures", json=body, timeout=60)
+        assert run.status_code == 202 and ended(f"{base}/runs", run.json()["run_id"])["erasure"]["found"] is False
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
+    assert not list(project.folder.glob("lake/bronze/work/*"))
+    assert [path for path in naming(project, KEY) if "orders" in path or path.startswith(".comboi")] == []
+
+
+def ended(base: str, run_id: str) -> dict[str, Any]:
+    """Wait for a run's end and return its record."""
+    while (record := requests.get(f"{base}/{run_id}", timeout=60).json())["status"] == "running":
+        time.sleep(0.05)
+    return record
+
+
+def test_a_request_that_cannot_be_met_is_refused_and_repeats_no_key(project: Project):
+    wrong = {
+        ("shop.customer", KEY): "did you mean 'shop.customers'",
+        ("shop.events", KEY): "has no primary key: name the column",
+        ("shop.orders", ""): "key 1: a value is empty",
+        ("shop.orders", KEY, "--column", "customer_id", "--column", "status"): "more than one of them",
+    }
+    for (table, *arguments), why in wrong.items():
+        done = project.comboi("erase", "--table", table, "--yes", "--key", *arguments)
+        assert done.returncode == 1 and why in done.stderr and KEY not in done.stdout + done.stderr
+    asked = project.comboi("erase", "--table", "shop.orders", "--key", KEY)
+    assert asked.returncode == 1 and "for good?" in asked.stdout, "it is asked for, and not done without an answer"
+    assert not list(project.folder.glob("lake/bronze/work/*/secret"))
+
+
+def test_a_masked_key_is_given_in_clear(tmp_path: Path, database: EmbeddedPostgres):
+    plant(database)
+    project = people(tmp_path / "project", database.uri)
+    project.env["COMBOI_TEST_SALT"] = SALT
+    settings = yaml.safe_load((project.folder / "configs/initial.yml").read_text())
+    settings["masking"] = {"salt": "{{env:COMBOI_TEST_SALT}}"}
+    for table in settings["sources"][0]["tables"]:
+        if table["name"] in ("orders", "customers"):
+            table["mask"] = {"customer_id": "hash"}
+    project.write("configs/initial.yml", yaml.safe_dump(settings, sort_keys=False))
+    project.run()
+    landed = hmac.new(SALT.encode(), KEY.encode(), hashlib.sha256).hexdigest()
+    assert naming(project, landed)
+    record = erase(project, "shop.customers", "--key", KEY)
+    assert (record["tables"][0]["removed"], record["erasure"]["key_hash"]) == (1, "hmac-sha256")
+    assert record["erasure"]["keys"] == [landed]
+    assert erase(project, "shop.orders", "--key", KEY, "--column", "customer_id")["tables"][0]["removed"] == 2
+    assert naming(project, PLANTED) == naming(project, KEY) == []
+    assert all(path.startswith("lake/bronze/runs/") for path in naming(project, landed))
