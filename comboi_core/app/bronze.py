@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode, decode_json, encode_json
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import BackfillImpossible, CheckpointLost, ComboiError, ConfigError, SchemaDrift
+from comboi_core.domain.errors import (
+    BackfillImpossible,
+    CheckpointLost,
+    ComboiError,
+    ConfigError,
+    SchemaDrift,
+    SourceFileChanged,
+)
 from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
 from comboi_core.domain.manifest import LOADS_FOLDER, DataFile, Manifest, data_path, newest_sequence, table_folder
 from comboi_core.domain.ports import Lake, Source
@@ -202,7 +209,7 @@ def _translated(source: Source, load: LoadPlan):
     if not failed.transient:
         try:
             source.confirm(load)
-        except SchemaDrift as drift:
+        except (SchemaDrift, SourceFileChanged) as drift:
             failed = drift
         except ComboiError:
             pass

@@ -6,17 +6,16 @@ so that a kill at any instant leaves the old dataset or the new one, and the nex
 
 from __future__ import annotations
 
-import re
 import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.app import runfiles
+from comboi_core.app.code import Code, code_of
 from comboi_core.app.inputs import Inputs, create_inputs, create_view, relations
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
@@ -25,7 +24,7 @@ from comboi_core.domain.errors import CheckFailed, DedupeError, MaterializationR
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import literal, qualified
 from comboi_core.lake.published import OPTIONS, Published, read_published, refuse_overtaken, write_options
-from comboi_core.transforms.materialize import Moment, next_dataset
+from comboi_core.transforms.materialize import next_dataset
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -38,7 +37,6 @@ BUILD = "_build"
 """The column that tells which build has put a row into quarantine."""
 _TELLING = (CheckFailed, DedupeError, MaterializationRefused)
 """Errors that leave something to look at: they are recorded with what the build has found so far."""
-_READS_INTERVAL = re.compile(r"getvariable\s*\(\s*'interval_(?:start|end)'\s*\)", re.IGNORECASE)
 
 Payload = dict[str, Any]
 
@@ -48,22 +46,29 @@ class Build:
     """One build of one dataset on one connection.
 
     Attributes:
+        code: Its transformation.
         published: The dataset as it is now, or None.
         inputs: What the build reads; the views stand in `con`.
         path: Where the dataset is published in `lake`.
+        match_quality: The page on what deduplication did, if it did anything.
         details: What the run record shows beyond figures: checks, deduplication, quarantine.
     """
 
     workspace: Workspace
     con: DuckDBPyConnection
-    dataset: DatasetConfig
+    code: Code
     job: Payload
-    moment: Moment
     published: Published | None
     inputs: Inputs
     lake: Lake
     path: str
+    match_quality: str | None = None
     details: Payload = field(default_factory=lambda: {"checks": [], "duplicates": None, "quarantined": 0})
+
+    @property
+    def dataset(self) -> DatasetConfig:
+        """The dataset's configuration."""
+        return self.code.dataset
 
     @property
     def number(self) -> int:
@@ -77,7 +82,7 @@ class Build:
         A full refresh begins anew, but for a dataset that is built interval by interval: its result is never all of it.
         """
         how = self.dataset.materialization
-        anew = self.job["full_refresh"] and not how.time_granularity
+        anew = self.code.anew and not how.time_granularity
         if self.published is None or anew or not how.incremental:
             return None
         return f"read_parquet({literal(self.lake.uri(self.path))})"
@@ -137,23 +142,20 @@ def open_build(
     *,
     sample: int | None = None,
 ) -> Build:
-    """Create the views of the inputs, and the variables of the run's interval.
+    """Make the code ready, and create the views of the inputs.
 
     Args:
         sample: So many rows of each input at most.
     """
-    interval = {name: datetime.fromisoformat(job["interval"][name]) for name in ("start", "end")}
-    for name, value in interval.items():
-        con.execute(f"SET VARIABLE interval_{name} = {literal(value.isoformat())}::TIMESTAMPTZ")
-    consumed = published.inputs if published and not job["full_refresh"] else {}
+    code = code_of(workspace.project, dataset, job)
+    consumed = published.inputs if published and not code.anew else {}
     inputs = create_inputs(workspace, con, dataset, job["manifests"], consumed=consumed, sample=sample)
     stage, _ = workspace.project.dataset(dataset.name)
     work = Build(
         workspace=workspace,
         con=con,
-        dataset=dataset,
+        code=code,
         job=job,
-        moment=Moment(datetime.fromisoformat(job["started_at"]), **interval),
         published=published,
         inputs=inputs,
         lake=workspace.lake(stage),
@@ -176,7 +178,7 @@ def _publish(work: Build, details_path: str) -> None:
                 inputs=work.inputs.versions,
                 details=details_path,
             )
-            with blaming(work):
+            with work.code.blaming(work.con, work.inputs.views):
                 work.con.execute(f"COPY ({sql}) TO {literal(str(staged))} ({write_options(state)})")
         relation = f"read_parquet({literal(str(staged))})" if sql else str(work.previous)
         check(work, relation)
@@ -196,7 +198,7 @@ def transformed(work: Build) -> Iterator[str]:
 
     Where it is read more than once, it is written to a scratch file first, which keeps the memory bounded.
     """
-    _transform(work)
+    work.code.run(work.con, work.inputs.views, RESULT)
     result = RESULT
     with tempfile.TemporaryDirectory(dir=_spill(work.con)) as folder:
         if work.dataset.splink:
@@ -206,7 +208,7 @@ def transformed(work: Build) -> Iterator[str]:
         quarantines = any(check.on_fail == "quarantine" for check in work.dataset.checks)
         if several or (quarantines and result == RESULT):
             scratch = literal(str(Path(folder) / "batch.parquet"))
-            with blaming(work):
+            with work.code.blaming(work.con, work.inputs.views):
                 work.con.execute(f"COPY (FROM {result}) TO {scratch} ({OPTIONS})")
             result = f"read_parquet({scratch})"
         if quarantines:
@@ -215,34 +217,10 @@ def transformed(work: Build) -> Iterator[str]:
         yield result
 
 
-def _transform(work: Build) -> None:
-    from comboi_core.transforms.scripts import find_script, run_script
-
-    script = find_script(work.workspace.project.transformations_folder, work.dataset.script_name)
-    how = work.dataset.materialization
-    whole = not how.incremental or (work.job["full_refresh"] and not how.time_granularity)
-    if whole and _READS_INTERVAL.search(script.read_text(errors="replace")):
-        raise MaterializationRefused(
-            f"{work.dataset.name}: {script} reads the run's interval, but the result replaces the whole dataset",
-            remedy="Choose a materialization that keeps what lies outside: delete+insert with time_granularity.",
-        )
-    run_script(work.con, script, work.inputs.views, into=RESULT)
-
-
-@contextmanager
-def blaming(work: Build) -> Iterator[None]:
-    """Point what goes wrong while the lazy result is read to the user's file and line."""
-    from comboi_core.transforms.scripts import find_script, user_errors
-
-    script = find_script(work.workspace.project.transformations_folder, work.dataset.script_name)
-    with user_errors(script, work.con, work.inputs.views):
-        yield
-
-
 def _deduplicate(work: Build) -> None:
     from comboi_core.dedupe.splink_dedupe import deduplicate
 
-    with blaming(work):
+    with work.code.blaming(work.con, work.inputs.views):
         done = deduplicate(
             work.con,
             RESULT,
@@ -252,7 +230,8 @@ def _deduplicate(work: Build) -> None:
             sensitive=sensitive(work.dataset),
             title=work.dataset.name,
         )
-    work.details["duplicates"] = asdict(done.report)
+    work.details["duplicates"] = asdict(done.report) | {"report": work.beside("report", "html")}
+    work.match_quality = done.html
 
 
 def next_state(work: Build, batch: str) -> str | None:
@@ -268,8 +247,8 @@ def next_state(work: Build, batch: str) -> str | None:
             )
         if not how.time_granularity and not how.close_missing:
             return None
-    with blaming(work):
-        return next_dataset(work.con, how, work.moment, dataset=work.dataset.name, batch=batch, published=previous)
+    with work.code.blaming(work.con, work.inputs.views):
+        return next_dataset(work.con, how, work.code.moment, dataset=work.dataset.name, batch=batch, published=previous)
 
 
 def check(work: Build, relation: str) -> None:
@@ -281,12 +260,13 @@ def check(work: Build, relation: str) -> None:
     from comboi_core.quality.checks import run_checks
 
     work.con.execute(f"{create_view(work.con, work.dataset.name)} FROM {relation}")
+    work.code.finish(work.con)
     results = run_checks(
         work.con,
         work.dataset.name,
         work.dataset.checks,
         scripts_folder=work.workspace.project.transformations_folder / "quality",
-        now=work.moment.started_at,
+        now=work.code.moment.started_at,
         previous_rows=work.published.rows if work.published else None,
         relations=relations(work.workspace, work.con, work.dataset, work.job["manifests"]),
         sensitive=sensitive(work.dataset),
@@ -321,6 +301,7 @@ def _publish_beside(work: Build) -> None:
     """Put in place what belongs to the dataset, before the dataset itself: a build that is killed does it again."""
     if work.dataset.splink:  # so that no merge is invisible
         _copy(work, f"FROM {CROSSWALK}", work.beside("crosswalk"))
+        work.lake.write(work.beside("report", "html"), str(work.match_quality).encode())
     if any(check.on_fail == "quarantine" for check in work.dataset.checks):
         path, number = work.beside("quarantine"), work.number
         sql = f"SELECT *, {number} AS {BUILD} FROM {BAD}"

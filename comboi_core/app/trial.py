@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from comboi_core.app.datasets import blaming, check, next_state, open_build, sensitive, transformed
+from comboi_core.app.datasets import check, next_state, open_build, sensitive, transformed
 from comboi_core.app.rebuild import checkpoints_in_lake
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import CheckFailed, SelectionEmpty
@@ -81,7 +81,7 @@ def try_build(
         clock.lap("inputs")
         with transformed(work) as batch:
             sql = next_state(work, batch)
-            with blaming(work):
+            with work.code.blaming(con, work.inputs.views):
                 con.execute(f"COPY ({sql}) TO {literal(str(trial.file))} ({OPTIONS})")
         clock.lap("transformation")
         try:

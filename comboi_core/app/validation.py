@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
+from comboi_core.app.code import code_problems
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.project import Project
 from comboi_core.config.references import find
 from comboi_core.domain.errors import ReferenceMissing, ScriptError
+from comboi_core.domain.interval import day_before
 from comboi_core.secrets.stores import environment
 
 
@@ -25,10 +28,10 @@ def script_problems(project: Project, *, only: Collection[str] | None = None) ->
 
 
 def _transformation_problems(project: Project, dataset: DatasetConfig) -> list[str]:
-    from comboi_core.transforms.scripts import find_script, validate_script
-
+    now = datetime.now(UTC)
+    job = {"run_id": "validation", "started_at": now.isoformat(), "interval": day_before(now), "full_refresh": False}
     try:
-        return validate_script(find_script(project.transformations_folder, dataset.script_name))
+        return code_problems(project, dataset, job)
     except ScriptError as error:
         return [f"{project.places[dataset.name]}: {dataset.name}: {error.message}"]
 

@@ -194,6 +194,8 @@ def _lines(item: Record, *, ended: bool) -> Iterator[tuple[str, str, str]]:
     if duplicates.get("precision") is not None:
         quality = "against the labels precision {precision:.4f}, recall {recall:.4f}".format(**duplicates)
         yield f"· deduplication: {quality}", "", "dim"
+    if duplicates.get("report"):
+        yield f"· deduplication: match quality in {duplicates['report']}", "", "dim"
     for remark in duplicates.get("remarks") or ():
         yield f"! deduplication: {remark}", "", "yellow"
 

@@ -97,6 +97,8 @@ class DatasetConfig(Model):
 
     @model_validator(mode="after")
     def _aliases(self) -> DatasetConfig:
+        if self.splink and self.materialization.incremental:
+            raise ValueError("splink: looks at all records, so the materialization has to be replace")
         if not self.inputs and self.asset is None:
             raise ValueError("inputs: names at least one table or dataset")
         aliases = [item.alias.lower() for item in self.inputs]  # SQL does not tell `Orders` from `orders`

@@ -53,7 +53,7 @@ def app(tmp_path: Path) -> Path:
     insert(registry, "from comboi_core.sources.postgres ", "from comboi_core.sources.calendar import CalendarTable\n")
     insert(registry, '"postgres": ', promised('"calendar": CalendarTable') + ", ")
     insert(core / promised("quality/catalogue.py"), '    "not_null": RowCheck', f"    {block('python', 'RowCheck')}")
-    datasets = core / promised("config/datasets.py")
+    datasets = core / promised("config/checks.py")
     insert(datasets, '        "not_null",\n', '        "lower_case",\n')
     source = datasets.read_text(encoding="utf-8")
     datasets.write_text(source.replace(f"{promised('_COLUMN_CHECKS')} = {{", '_COLUMN_CHECKS = {"lower_case", '))
