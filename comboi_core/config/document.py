@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,25 +38,48 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
 
 
+class _Loader12(_Loader):
+    """Scalars as YAML 1.2 has them, and Go's YAML: `yes`, `no`, `on`, `off` and `12:30` are text, `1e3` is a number."""
+
+
+_SCALARS = ("bool", "int", "float")
+_Loader12.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in _SCALARS]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+for _kind, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0|[1-9][0-9_]*|0o?[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+"
+        r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+):
+    _Loader12.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
 class Document:
     """Parsed YAML that remembers the line of each key and item.
 
     Args:
         text: The file's text. Where the YAML is a part of it only, the lines in front of it are empty.
         shown: The file, as messages name it.
+        yaml12: Whether scalars are those of YAML 1.2.
 
     Raises:
         ConfigError: it is no YAML, or too much of it; the message names file and line.
     """
 
-    def __init__(self, text: str, shown: str) -> None:
+    def __init__(self, text: str, shown: str, *, yaml12: bool = False) -> None:
         self.shown = shown
         self.lines: dict[Place, int] = {}
         self._places = 0
         if len(text) > MAX_BYTES:
             raise ConfigError(f"{shown}: larger than {MAX_BYTES} characters")
         try:
-            loader = _Loader(text)
+            loader = (_Loader12 if yaml12 else _Loader)(text)
             node = loader.get_single_node()
             if node is not None:
                 self._index(node, ())
@@ -93,14 +117,14 @@ class Document:
                 self._index(item, (*path, position))
 
     @classmethod
-    def read(cls, path: Path, shown: str) -> Document:
-        """Read a file of YAML.
+    def read(cls, path: Path, shown: str, *, yaml12: bool = False) -> Document:
+        """Read a file of YAML; see the class.
 
         Raises:
             ConfigError: there is no such file, it cannot be read, or is no YAML.
         """
         try:
-            return cls(path.read_text(encoding="utf-8"), shown)
+            return cls(path.read_text(encoding="utf-8"), shown, yaml12=yaml12)
         except FileNotFoundError:
             raise ConfigError(
                 f"{shown}: no such file",

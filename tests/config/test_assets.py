@@ -451,6 +451,17 @@ def test_checks_columns_and_descriptions_come_along(folder):
     assert (found.description, found.columns[0].description) == ("All of it", "The key")
 
 
+def test_scalars_are_those_of_bruins_yaml(folder):
+    asset(
+        folder,
+        "columns: [{name: no, checks: [{name: accepted_values, value: [yes, Off, 12:30, 1e3, 0o17, 010, -1_0]}]}]",
+    )
+
+    (check,) = only(folder).checks
+
+    assert (check.columns, check.params["values"]) == (("no",), ["yes", "Off", "12:30", 1000.0, 15, 8, -10])
+
+
 # Names and inputs.
 
 

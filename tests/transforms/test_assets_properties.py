@@ -93,8 +93,9 @@ def test_a_header_is_found_whole_or_refused_by_a_line_of_the_file(lines):
         return
     assert header.body.count("\n") == text.count("\n")
     assert len(header.body.encode()) == len(text.encode())
-    kept = [line for line in header.body.split("\n") if line.strip()]
-    assert kept == [line for line in lines[-len(kept) :] if line.strip()] if header.form == "block" else kept
+    end = 0 if header.form == "legacy" else next(n for n, line in enumerate(lines, 1) if line.startswith("@bruin"))
+    assert header.body.split("\n")[end:] == lines[end:]
+    assert not any(line.strip() for line in header.body.split("\n")[:end])
 
 
 WORDS = st.sampled_from(

@@ -81,7 +81,7 @@ def read_asset_file(file: Path, shown: str, pipeline: AssetPipeline, *, name: st
     document, line, body = None, 1, ""
     try:
         if is_yaml_asset(file):
-            document = Document(text, shown)
+            document = Document(text, shown, yaml12=True)
         else:
             header = find_header(text, file.suffix)
             if header is None:
@@ -100,7 +100,7 @@ def read_asset_file(file: Path, shown: str, pipeline: AssetPipeline, *, name: st
 
 def _document(header: Header, shown: str) -> Document:
     if header.form == "block":
-        return Document(header.yaml, shown)
+        return Document(header.yaml, shown, yaml12=True)
     document = Document("", shown)
     document.value, document.lines = as_yaml(header.keys)
     return document

@@ -102,7 +102,7 @@ def read_pipeline(folder: Path, shown: str, problems: list[str], notes: list[str
     if len(found) > 1:
         problems.append(f"{shown}/{found[1].name}:1: {found[0].name} stands beside it; remove one of the two")
     try:
-        document = Document.read(found[0], f"{shown}/{found[0].name}")
+        document = Document.read(found[0], f"{shown}/{found[0].name}", yaml12=True)
     except ConfigError as error:
         problems.append(error.message)
         return None
