@@ -84,7 +84,7 @@ def relations(
     """Return a FROM item for each dataset or table that the checks refer to."""
     found = {}
     datasets = {item.name for item in workspace.project.datasets()}
-    for name in {check.references for check in dataset.checks if check.references} - {dataset.name}:
+    for name in dataset.references:
         if name in datasets:
             sql, *_ = dataset_view(workspace, con, name, reader=dataset.name)
         else:

@@ -76,6 +76,7 @@ def plan_waves(
     for layer in ("silver", "gold"):
         items = {item.name: item for item in project.datasets(layer) if item.name in wanted}
         needs = {name: {part.dataset for part in item.inputs if part.dataset} for name, item in items.items()}
+        needs = {name: found | (items[name].references & items.keys()) for name, found in needs.items()}
         for names in waves(needs):
             planned.append(
                 {"stage": layer, "lanes": _deal([_dataset_item(project, name) for name in names], parallel, {})}
@@ -134,8 +135,10 @@ def _table_lanes(source: Any, wanted: set[str], sizes: Mapping[str, int]) -> lis
 
 def _dataset_item(project: Project, name: str) -> Item:
     stage, dataset = project.dataset(name)
-    tables = sorted({table_id(item.source, item.table) for item in dataset.inputs if item.source and item.table})
-    upstream = sorted({*tables, *(item.dataset for item in dataset.inputs if item.dataset)})
+    datasets = {item.name for item in project.datasets()}
+    tables = {table_id(item.source, item.table) for item in dataset.inputs if item.source and item.table}
+    tables = sorted(tables | (dataset.references - datasets))
+    upstream = sorted({*tables, *(item.dataset for item in dataset.inputs if item.dataset), *dataset.references})
     return {"kind": "dataset", "stage": stage, "name": name, "tables": tables, "upstream": upstream}
 
 

@@ -121,10 +121,12 @@ class Workspace:
 
     def table_sizes(self) -> dict[str, int]:
         """Return the expected rows per `source.table`; of a source that cannot be asked, its loads will tell more."""
-        from comboi_core.sources.sizes import table_sizes
+        from comboi_core.sources.sizes import SIZED, table_sizes
 
         sizes: dict[str, int] = {}
         for source in self.project.pipeline_file.sources:
+            if source.type not in SIZED:
+                continue
             with self.borrowed_duckdb(source.name) as con, suppress(ComboiError):
                 connection = self._resolved(source.connection.model_dump(exclude_none=True))
                 found = table_sizes(con, source, connection)

@@ -115,6 +115,11 @@ class DatasetConfig(Model):
         return tuple(check for entry in self.quality_checks for check in entry)
 
     @property
+    def references(self) -> set[str]:
+        """The datasets and tables (`source.table`) that checks compare with, itself left out."""
+        return {check.references for check in self.checks if check.references} - {self.name}
+
+    @property
     def script_name(self) -> str:
         """The transformation's file name without ending."""
         return self.script or self.name

@@ -27,11 +27,29 @@ def wiring_problems(
     needs: dict[str, set[str]] = {}
     for dataset in (*transformations.silver, *transformations.gold):
         yield from _inputs(dataset, tables, stages)
+        yield from _references(dataset, tables, stages)
         needs[dataset.name] = {item.dataset for item in dataset.inputs if item.dataset}
+        needs[dataset.name] |= dataset.references & stages.keys()
     try:
         waves(needs)
     except CycleError as error:
         yield error.context["members"][0], None, error.message
+
+
+def _references(
+    dataset: DatasetConfig, tables: set[str], stages: Mapping[str, str]
+) -> Iterator[tuple[str, int | None, str]]:
+    """What checks compare with has to be there, and is built first."""
+    for name in sorted(dataset.references - tables):
+        if name not in stages:
+            close = did_you_mean(name, {*stages, *tables})
+            yield dataset.name, None, f"{dataset.name}: relationships: there is no dataset or table '{name}'{close}"
+        elif stages[dataset.name] == "silver" and stages[name] == "gold":
+            yield dataset.name, None, f"{dataset.name}: relationships: silver cannot refer to the gold dataset '{name}'"
+    own = next((check for check in dataset.checks if check.references == dataset.name), None)
+    if own and own.on_fail == "quarantine":
+        problem = "a row that refers to one in quarantine would have to go as well; leave on_fail: quarantine out"
+        yield dataset.name, None, f"{dataset.name}: {own.label}: refers to the dataset itself: {problem}"
 
 
 def _inputs(

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
 
 def table_sizes(con: DuckDBPyConnection, source: SourceConfig, connection: dict[str, str]) -> dict[str, int]:
-    """Return the rows that the source expects in each table, as far as it can tell cheaply: table name -> rows.
+    """Return the rows that a source of a type in SIZED expects in each table: table name -> rows.
 
     Raises:
         ComboiError: what the source says, if it cannot be asked.
     """
-    ask = _SIZES.get(source.type)
-    return ask(con, source, connection) if ask else {}
+    return _SIZES[source.type](con, source, connection)
 
 
 def _postgres(con: DuckDBPyConnection, source: SourceConfig, connection: dict[str, str]) -> dict[str, int]:
@@ -36,3 +35,5 @@ def _postgres(con: DuckDBPyConnection, source: SourceConfig, connection: dict[st
 
 
 _SIZES: dict[str, Callable[..., dict[str, int]]] = {"postgres": _postgres}
+SIZED = frozenset(_SIZES)
+"""The types of sources that can be asked."""

@@ -199,3 +199,29 @@ def test_a_value_that_looks_like_a_reference_is_not_resolved_again(value):
 )
 def test_a_value_is_encoded_in_the_user_part_of_a_uri_and_nowhere_else(template, value, expected):
     assert substitute(template, {Reference("keyvault", "p"): value}) == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("shop.order", "there is no dataset or table 'shop.order' (did you mean 'shop.orders'?)"),
+        ("daily_sales", "silver cannot refer to the gold dataset 'daily_sales'"),
+        ("orders_clean", "refers to the dataset itself"),
+    ],
+)
+def test_a_relationship_that_does_not_fit_is_named(files, reference, says):
+    check = f"relationships: {{column: order_id, to: {reference}, field: order_id, on_fail: quarantine}}"
+    files.replace("- not_null: [id]", f"- {check}").replace(GOLD_INPUT, "- {alias: b, source: shop, table: items}")
+
+    assert says in files.problem()
+
+
+def test_what_a_check_compares_with_is_built_first(files):
+    from comboi_core.app.planning import plan_waves
+
+    more = "  - name: a_child\n    inputs: [{alias: o, source: shop, table: orders}]\n    quality_checks:\n"
+    more += "      - relationships: {column: id, to: orders_clean, field: order_id}\n"
+    files.replace("gold:\n", f"{more}gold:\n")
+    waves = [wave for wave in plan_waves(files.load(), None, []) if wave["stage"] == "silver"]
+    order = [item["name"] for wave in waves for lane in wave["lanes"] for item in lane]
+    assert order.index("orders_clean") < order.index("a_child") and len(waves) > 1
