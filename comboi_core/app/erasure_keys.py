@@ -24,7 +24,7 @@ from comboi_core.telemetry.redaction import HIDDEN
 
 Payload = dict[str, Any]
 
-MOST_KEYS = 1000
+MOST_KEYS = 100
 _HASHING = LoadPlan("", "", 0, "full", True, None, None, (Column("key", "", "VARCHAR", masked="hash"),), ())
 """A load with a hashed column, which is what the workspace gives the salt for."""
 
@@ -199,10 +199,7 @@ def downstream(workspace: Workspace, table: str) -> list[DatasetConfig]:
 
 @contextmanager
 def unspoken(sought: Sought) -> Iterator[None]:
-    """Keep the keys out of errors; what DuckDB says may repeat a statement, and with it a key.
-
-    Raised outside of the handler: the original error would go along as the context, and into a traceback.
-    """
+    """Keep the keys out of errors and their tracebacks: what DuckDB says may repeat a statement, and with it a key."""
     try:
         yield
         return
@@ -213,5 +210,5 @@ def unspoken(sought: Sought) -> Iterator[None]:
     texts = {text for key in sought.keys for text in key}
     for text in sorted({*texts, *(text.replace("'", "''") for text in texts)}, key=len, reverse=True):
         failed.message = failed.message.replace(text, HIDDEN)
-    failed.__cause__ = failed.__context__ = None
-    raise failed
+    failed.args = (failed.message,)
+    raise failed from None
