@@ -120,6 +120,59 @@ def test_between_takes_all_of_an_interval_and_nothing_of_the_next(con, folder):
 
 
 @pytest.mark.parametrize(
+    ("condition", "end"),
+    [
+        ("{d} <= '{{ end_date }}'", "2026-11-22"),
+        ("{d} BETWEEN '{{ start_date }}' AND '{{ end_date }}'", "2026-11-22"),
+        ("{d} < '{{ end_date }}'", "2026-11-23"),
+        ("{d} >= '{{ start_date }}' AND {d} < CAST('{{end_date}}' AS DATE)", "2026-11-23"),
+        ("{d} < timestamp '{{- end_date -}}'", "2026-11-23"),
+        ("{d} < ('{{ end_date }}'::DATE)", "2026-11-23"),
+        ("'{{ end_date }}'::DATE > {d}", "2026-11-23"),
+        ("'{{ end_date }}' >= {d}", "2026-11-22"),
+        ("{d} <> '{{ end_date }}'", "2026-11-22"),
+        ("{d} < '{{ end_date | add_days(1) }}'", "2026-11-22"),
+        ("{d} < '{{ end_date }}' OR {d} = '{{ end_date }}'", "2026-11-22"),
+        ("{d} < '{{ end_date }}' {% if end_date > '2026' %} {% endif %}", "2026-11-22"),
+        ("{{ until('happened', end_date) }}", "2026-11-23"),
+        ("{{ upto('happened', end_date) }}", "2026-11-22"),
+    ],
+)
+def test_the_end_is_what_the_comparison_needs(folder, condition, end):
+    write(folder, "pipeline.yml", "name: p")
+    macros = [("until", "<"), ("upto", "<=")]
+    for name, sign in macros:
+        text = f"{{% macro {name}(c, end_date) %}}{{{{ c }}}} {sign} '{{{{ end_date }}}}'{{% endmacro %}}"
+        write(folder, f"macros/{name}.sql", text)
+    file = sql(folder, "SELECT * FROM bronze.orders WHERE " + condition.replace("{d}", "happened"), header=BY_TIME)
+
+    variables = interval_of(file, context(folder)).variables
+
+    assert variables["end_date"] == end
+    assert variables["end_timestamp"].startswith(end)
+
+
+def test_a_half_open_condition_reads_an_interval_exactly(con, folder):
+    con.execute("CREATE VIEW bronze.edges AS SELECT unnest(['2026-11-22 00:00:00', '2026-11-22 23:59:59.999999',"
+                " '2026-11-23 00:00:00']::TIMESTAMP[]) AS happened")  # fmt: skip
+    half_open = sql(
+        folder,
+        "SELECT * FROM bronze.edges WHERE happened >= '{{ start_datetime }}' AND happened < '{{ end_datetime }}'",
+        header=BY_TIME,
+    )
+    closed = sql(
+        folder,
+        "SELECT * FROM bronze.edges WHERE happened BETWEEN '{{ start_timestamp }}' AND '{{ end_timestamp }}'",
+        header=BY_TIME,
+        name="silver/closed.sql",
+    )
+
+    assert len(result(con, half_open, context(folder))) == 2
+    con.execute("DROP VIEW result")
+    assert len(result(con, closed, context(folder))) == 2
+
+
+@pytest.mark.parametrize(
     ("expression", "value"),
     [
         ("start_date | add_days(3)", "2026-11-25"),
@@ -437,6 +490,14 @@ def test_bruins_environment_is_there_while_it_runs_and_gone_after(con, folder, m
         "2026-11-22T00:00:00.000000Z", "2026-11-22", "silver.fx", date(2026, 11, 22), "r1", False, {"region": "eu"},
     )  # fmt: skip
     assert os.environ["BRUIN_RUN_ID"] == "before" and "BRUIN_ASSET" not in os.environ and "bruin" not in sys.modules
+
+
+def test_a_failure_leaves_nothing_of_bruin_behind(con, folder):
+    file = python(folder, "import bruin\ndef materialize():\n    yield {'a': 1}\n    raise ValueError('no')")
+
+    failure(con, file, context(folder))
+
+    assert "BRUIN_ASSET" not in os.environ and "bruin" not in sys.modules
 
 
 def test_assets_side_by_side_never_see_each_others_environment(folder):

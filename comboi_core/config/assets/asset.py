@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from comboi_core.config.assets.models import AssetHeader
 from comboi_core.config.assets.pipelines import AssetPipeline
+from comboi_core.config.assets.windows import asks_for_start, end_is_excluded
 
 SQL, SEED, PYTHON = "duckdb.sql", "duckdb.seed", "python"
-_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_START = re.compile(r"(?<![.\w'\"])start_(?:date|date_nodash|datetime|timestamp)\b")
-_MACRO = re.compile(r"\{%-?\s*macro\s+(\w+)\s*\(([^)]*)\)(.*?)\{%-?\s*endmacro", re.DOTALL)
 _START_IN_PYTHON = re.compile(
     r"\bBRUIN_START_(?:DATE|DATETIME|TIMESTAMP)\b|\bcontext\.start_(?:date|datetime|timestamp)\b"
 )
@@ -80,17 +78,12 @@ class Asset:
         """Whether the code asks where the run's interval starts, so that it reads a part of its input only."""
         if self.type == PYTHON:
             return bool(_START_IN_PYTHON.search(self.body))
-        asking = "|".join(map(re.escape, self._macros_asking()))
-        called = re.compile(rf"\b(?:{asking})\s*\(") if asking else None
-        tags = [match[0] for match in _JINJA.finditer(self.body)]
-        return any(_START.search(tag) or (called and called.search(tag)) for tag in tags)
+        return asks_for_start(self.body, self.pipeline.macros)
 
-    def _macros_asking(self) -> Iterator[str]:
-        """Yield the pipeline's macros that ask where the interval starts; not those that have it as a parameter."""
-        for file in self.pipeline.macros:
-            for name, parameters, body in _MACRO.findall(file.read_text(encoding="utf-8-sig", errors="replace")):
-                if not _START.search(parameters) and any(_START.search(tag[0]) for tag in _JINJA.finditer(body)):
-                    yield name
+    @property
+    def end_excluded(self) -> bool:
+        """Whether the code asks for what lies below the interval's end, not for what lies up to its last moment."""
+        return self.type == SQL and end_is_excluded(self.body, self.pipeline.macros)
 
     @property
     def symbolic(self) -> tuple[str, ...]:

@@ -127,8 +127,11 @@ _POINTS = ("start", "end", "execution")
 def _variables(
     asset: Asset, context: AssetContext, start: datetime, end: datetime, full_refresh: bool
 ) -> dict[str, Any]:
-    """Return what templates see. As in Bruin, the end is the interval's last moment: `BETWEEN` takes all of it."""
-    points = dict(zip(_POINTS, (start, end - _LAST, context.started_at), strict=True))
+    """Return what templates see. As in Bruin, the end is the interval's last moment, so that `BETWEEN` takes all of it;
+    for an asset that asks for what is below the end, it is the end.
+    """
+    last = end if asset.end_excluded else end - _LAST
+    points = dict(zip(_POINTS, (start, last, context.started_at), strict=True))
     found: dict[str, Any] = {}
     for which, point in points.items():
         point = point.astimezone(UTC)
