@@ -762,6 +762,21 @@ def test_seeds_that_cannot_be_read_are_refused(folder, text, says):
     assert says in problem(folder)
 
 
+def test_assets_in_r_are_pointed_out_and_other_files_of_r_left_alone(folder):
+    write(folder, "a.r", '"@bruin\nname: a\n@bruin"\n')
+    write(folder, "b.R", "x <- 1\n")
+
+    assert problem(folder) == "t/a.r:1: assets in R are not run; write it in SQL or Python"
+
+
+def test_one_dependency_and_one_by_default_are_two(folder):
+    write(folder, "pipeline.yml", "default: {depends: {uri: x://y}, type: duckdb.sql}")
+    file = asset(folder, "depends: {asset: shop.items}")
+
+    assert inputs(only(folder)) == {"shop.items": "shop.items"}
+    assert [item.uri for item in read_asset(file, folder).header.depends] == [None, "x://y"]
+
+
 def test_assets_of_the_oldest_form_are_pointed_out(folder):
     write(folder, "old/task.yml", "name: x")
 

@@ -115,9 +115,11 @@ def _from_document(
     own = validate(document, AssetHeader, problems, with_references=False)
     if own is None:
         raise AssetProblem(problems)
-    known = {"type": PYTHON, **document.value} if file.suffix == ".py" else document.value
+    known = document.value
+    if file.suffix == ".py":  # Bruin takes Python for Python before it looks at a pipeline's defaults
+        known = {**known, "type": known.get("type") or PYTHON}
     given = with_defaults(known, pipeline.default)
-    header = AssetHeader.model_validate(given)
+    header = AssetHeader.model_validate(given)  # both halves are valid, and filling in makes nothing invalid
     place = document.line(("type",)) if "type" in document.value else line
     kind = _type(file, header, f"{shown}:{place}")
     notes = _notes(document, given, shown)
@@ -151,7 +153,7 @@ def _type(file: Path, header: AssetHeader, place: str) -> str:
         raise AssetProblem([f"{place}: type: is missing; add `type: {expected}`, here or to a pipeline.yml's default:"])
     if given == expected:
         return given
-    remedy = _TYPES.get(given.removesuffix(".sensor") if given == "r" else given)
+    remedy = _TYPES.get(given)
     if remedy is None and given in (SQL, PYTHON, SEED):
         wanted = {SQL: "a .sql file", PYTHON: "a .py file", SEED: "a file NAME.asset.yml"}[given]
         remedy = f"it stands in {wanted}"

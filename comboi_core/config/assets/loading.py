@@ -18,6 +18,11 @@ from comboi_core.domain.errors import ConfigError
 CHECKS_FOLDER = "quality"
 _SUFFIXES = (".sql", ".py")
 _NOT_ASSETS = {"macros", "__pycache__"}
+_FOREIGN = {
+    ".r": "assets in R are not run; write it in SQL or Python",
+    ".yml": "assets in YAML are files NAME.asset.yml; rename this one",
+    ".yaml": "assets in YAML are files NAME.asset.yml; rename this one",
+}
 
 
 @dataclass(frozen=True)
@@ -175,9 +180,16 @@ def _candidates(folder: Path) -> list[Path]:
         hidden = any(part.startswith(".") or part in _NOT_ASSETS for part in inside)
         if hidden or inside[:1] == (CHECKS_FOLDER,) or not path.is_file():
             continue
-        if path.suffix in _SUFFIXES or is_yaml_asset(path) or path.name in ("task.yml", "task.yaml"):
+        if path.suffix in _SUFFIXES or is_yaml_asset(path) or _is_foreign(path):
             found.append(path)
     return found
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a file is an asset to Bruin, but of a kind that is not read here."""
+    if path.suffix.lower() == ".r":
+        return b"@bruin" in path.read_bytes()
+    return path.name in ("task.yml", "task.yaml")
 
 
 def _read_all(folder: Path, shown: str, problems: list[str], notes: list[str]) -> Iterator[AssetFile | str]:
@@ -185,8 +197,8 @@ def _read_all(folder: Path, shown: str, problems: list[str], notes: list[str]) -
     pipelines = _Pipelines(folder, shown, problems, notes)
     for path in _candidates(folder):
         name = f"{shown}/{path.relative_to(folder).as_posix()}"
-        if path.name in ("task.yml", "task.yaml"):
-            problems.append(f"{name}:1: assets in YAML are files NAME.asset.yml; rename this one")
+        if _is_foreign(path):
+            problems.append(f"{name}:1: {_FOREIGN[path.suffix.lower()]}")
             continue
         pipeline = pipelines.above(path)
         inferred = _inferred(path, pipeline.folder)

@@ -141,10 +141,10 @@ def with_defaults(given: dict[str, Any], default: dict[str, Any]) -> dict[str, A
         own = merged.get(key)
         if own is None or own == "" or own == [] or own == {}:
             merged[key] = item
-        elif isinstance(own, dict) and isinstance(item, dict):
-            merged[key] = {**item, **{name: value for name, value in own.items() if value is not None}}
         elif key in ("depends", "columns", "custom_checks", "tags", "domains"):
             merged[key] = _with_items(key, own, item)
+        elif isinstance(own, dict) and isinstance(item, dict):
+            merged[key] = {**item, **{name: value for name, value in own.items() if value is not None}}
     return merged
 
 
