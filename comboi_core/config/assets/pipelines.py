@@ -127,8 +127,8 @@ def read_pipeline(folder: Path, shown: str, problems: list[str], notes: list[str
     )
 
 
-_KEYED = {"columns": "name", "custom_checks": "name", "depends": "asset", "checks": "name"}
-"""Lists of mappings, and what tells one item from another."""
+_LISTS = {"depends": "asset", "columns": "name", "custom_checks": "name", "tags": "", "domains": ""}
+"""Keys that hold lists, and the key that tells one item from another, where an item is a mapping."""
 
 
 def with_defaults(given: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def with_defaults(given: dict[str, Any], default: dict[str, Any]) -> dict[str, A
         own = merged.get(key)
         if own is None or own == "" or own == [] or own == {}:
             merged[key] = item
-        elif key in ("depends", "columns", "custom_checks", "tags", "domains"):
+        elif key in _LISTS:
             merged[key] = _with_items(key, own, item)
         elif isinstance(own, dict) and isinstance(item, dict):
             merged[key] = {**item, **{name: value for name, value in own.items() if value is not None}}
@@ -155,5 +155,5 @@ def _with_items(key: str, own: Any, default: Any) -> list[Any]:
 
 
 def _identity(key: str, item: Any) -> str:
-    name = item.get(_KEYED.get(key, ""), item) if isinstance(item, dict) else item
+    name = item.get(_LISTS[key], item) if isinstance(item, dict) else item
     return str(name).lower()
