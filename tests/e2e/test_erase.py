@@ -17,6 +17,8 @@ import requests
 import yaml
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from tests.doubles.azurite import Azurite
+from tests.support.azure import AzureProject
 from tests.support.gate import Gate
 from tests.support.patched import Patched
 from tests.support.project import Project, change, refill
@@ -81,8 +83,7 @@ def removed_at_the_source(database: EmbeddedPostgres) -> None:
     )
 
 
-def people(folder: Path, uri: str) -> Project:
-    project = Project.create(folder, uri)
+def people(project: Project) -> Project:
     project.write("configs/transformations.yml", yaml.safe_dump(DATASETS, sort_keys=False))
     for name, text in SCRIPTS.items():
         project.write(f"transformations/{name}", text)
@@ -93,7 +94,7 @@ def people(folder: Path, uri: str) -> Project:
 def ran(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres) -> Project:
     """A project after two runs that saw the person; then she is taken out of the source."""
     plant(database)
-    project = people(tmp_path_factory.mktemp("erase") / "project", database.uri)
+    project = people(Project.create(tmp_path_factory.mktemp("erase") / "project", database.uri))
     project.run()
     change(database)
     database.psql("UPDATE shop.orders SET amount = 3, updated_at = '2026-02-02+00' WHERE order_id = 9001")
@@ -123,6 +124,21 @@ def naming(project: Project, text: str) -> list[str]:
         if held or text.encode() in path.read_bytes():
             found.append(str(path.relative_to(project.folder)))
     return sorted(found)
+
+
+def naming_in_lakes(project: Project, text: str) -> list[str]:
+    """Return every file of the three lakes with a text in it, Parquet files by their values."""
+    found = []
+    copy = project.folder / "copy.parquet"
+    for stage in ("bronze", "silver", "gold"):
+        lake = project.lake(stage)
+        for path in lake.list(""):
+            copy.write_bytes(data := lake.read(path))
+            rows = duckdb.execute("FROM read_parquet(?)", [str(copy)]).fetchall() if path.endswith("parquet") else []
+            if text.encode() in data or any(text in str(value) for row in rows for value in row):
+                found.append(f"{stage}/{path}")
+    copy.unlink()
+    return found
 
 
 def erase(project: Project, table: str, *arguments: str, code: int = 0) -> dict[str, Any]:
@@ -319,7 +335,7 @@ def test_a_request_that_cannot_be_met_is_refused_and_repeats_no_key(project: Pro
 
 def test_a_masked_key_is_given_in_clear(tmp_path: Path, database: EmbeddedPostgres):
     plant(database)
-    project = people(tmp_path / "project", database.uri)
+    project = people(Project.create(tmp_path / "project", database.uri))
     project.env["COMBOI_TEST_SALT"] = SALT
     settings = yaml.safe_load((project.folder / "configs/initial.yml").read_text())
     settings["masking"] = {"salt": "{{env:COMBOI_TEST_SALT}}"}
@@ -336,3 +352,20 @@ def test_a_masked_key_is_given_in_clear(tmp_path: Path, database: EmbeddedPostgr
     assert erase(project, "shop.orders", "--key", KEY, "--column", "customer_id")["tables"][0]["removed"] == 2
     assert naming(project, PLANTED) == naming(project, KEY) == []
     assert all(path.startswith("lake/bronze/runs/") for path in naming(project, landed))
+
+
+def test_in_a_lake_in_azure(tmp_path: Path, database: EmbeddedPostgres, storage: Azurite):
+    plant(database)
+    project = people(AzureProject.make(tmp_path / "project", database.uri, storage))
+    project.run()
+    change(database)
+    project.run()
+    before = project.contents()
+    assert len(naming_in_lakes(project, PLANTED)) > 5
+    assert erase(project, "shop.customers", "--key", KEY)["tables"][0]["removed"] == 1
+    record = erase(project, "shop.orders", "--key", PLANTED, "--column", "status")
+    assert record["tables"][0]["removed"] == 2, "the order without a cursor, twice"
+    assert naming_in_lakes(project, PLANTED) == []
+    after = project.contents()
+    assert after["shop.orders"] == [row for row in before["shop.orders"] if PLANTED not in row]
+    assert after["appended"] == without(before)["appended"]
