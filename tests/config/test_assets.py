@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from comboi_core.config.assets.loading import LoadedAssets, load_assets, read_asset
+from comboi_core.config.assets.loading import LoadedAssets, asset_files, load_assets, read_asset
 from comboi_core.config.assets.models import IGNORED, REFUSED
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.materialization import Materialization
@@ -781,3 +781,20 @@ def test_assets_of_the_oldest_form_are_pointed_out(folder):
     write(folder, "old/task.yml", "name: x")
 
     assert problem(folder) == "t/old/task.yml:1: assets in YAML are files NAME.asset.yml; rename this one"
+
+
+def test_the_files_that_decide_what_assets_there_are(folder):
+    for name in (
+        "pipeline.yml",
+        "in/pipeline.yaml",
+        "silver/a.sql",
+        "b.py",
+        "c.asset.yml",
+        "notes.yml",
+        "quality/check.py",
+    ):
+        write(folder, name, "")
+
+    assert {path.relative_to(folder).as_posix() for path in asset_files(folder)} == {
+        "pipeline.yml", "in/pipeline.yaml", "silver/a.sql", "b.py", "c.asset.yml",
+    }  # fmt: skip
