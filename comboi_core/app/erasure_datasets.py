@@ -111,15 +111,15 @@ def erase_dataset(workspace: Workspace, job: Payload) -> Payload:
     main = opened["found"] if built is not None and not failed else files[0].count
     outcome |= {"rows": rows, "builds": [opened["build"], build], "removed_beside": removed["beside"]}
     outcome["removed"] = None if main is None else max(main, removed["main"])
-    outcome["how"] = "built anew" if built is not None and not failed else "left as it is"
-    if failed or (built is None and any(removed.values())):
-        outcome["how"] = "rows taken out"
+    outcome["how"] = "rows taken out" if any(removed.values()) else "left as it is"
+    if built is not None and not failed:
+        outcome["how"] = "built anew"
     unclean = sorted(name for name, earlier in upstream.items() if earlier.get("not_erased"))
     if files[0].count is None and (failed or not built_anew(dataset) or unclean):
         outcome |= _not_erased(dataset, item["stage"], sought, unclean)
         outcome |= {"status": "failed", "error": built["error"]} if failed else {}
     elif failed:
-        outcome["warnings"].append(f"it could not be built, so its rows were taken out: {built['error']['message']}")
+        outcome["warnings"].append(f"it could not be built anew: {built['error']['message']}")
     for file in files[1:]:
         if file.count is None:
             outcome["warnings"].append(f"{file.path}: has no column of the key's name; look into it, or delete it")
@@ -178,7 +178,7 @@ class Erasing:
 
         selection = select_in_file(self.con, self.lake, path, sought, more)
         if selection is None:
-            return Surveyed(path, None, f"SELECT * FROM read_parquet({literal(self.lake.uri(path))})")
+            return Surveyed(path, None, f"FROM read_parquet({literal(self.lake.uri(path))}, hive_partitioning = false)")
         return Surveyed(path, selection.count(self.con), selection.kept)
 
     def _beside(self, ending: str) -> list[tuple[str, str]]:

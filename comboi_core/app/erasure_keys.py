@@ -118,8 +118,8 @@ def _key(key: Any, names: tuple[str, ...], position: int) -> tuple[str, ...]:
         shape = ",".join(f"{name}=..." for name in names) if len(names) > 1 else f"a value of {names[0]}"
         raise RequestInvalid(f"key {position}: expected {shape}")
     texts = tuple(found[name.lower()] for name in names)
-    if not all(texts) or any("\x00" in text for text in texts):
-        raise RequestInvalid(f"key {position}: a value is empty or holds a NUL character")
+    if not all(texts) or any("\x00" in text or text != text.encode(errors="replace").decode() for text in texts):
+        raise RequestInvalid(f"key {position}: a value is empty, or holds what is no character")
     return texts
 
 

@@ -63,7 +63,19 @@ def test_keys_of_several_columns_are_read_in_any_order_and_hold_anything(workspa
 
 
 @pytest.mark.parametrize(
-    "key", ["7", "a=7", "a=1,c=2", "b=1,b=2", {"a": "1"}, {"a": "1", "c": "2"}, "x,a=1,b=2", "a=,b=2"]
+    "key",
+    [
+        "7",
+        "a=7",
+        "a=1,c=2",
+        "b=1,b=2",
+        {"a": "1"},
+        {"a": "1", "c": "2"},
+        "x,a=1,b=2",
+        "a=,b=2",
+        "a=1,b=\ud800",
+        "a=1,b=\0",
+    ],
 )
 def test_a_key_that_does_not_fit_is_refused_and_not_repeated(workspace, key):
     manifest = landed(workspace, *columns("a", "b"), key=("a", "b"))

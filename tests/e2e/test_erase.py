@@ -369,3 +369,31 @@ def test_in_a_lake_in_azure(tmp_path: Path, database: EmbeddedPostgres, storage:
     after = project.contents()
     assert after["shop.orders"] == [row for row in before["shop.orders"] if PLANTED not in row]
     assert after["appended"] == without(before)["appended"]
+
+
+def test_a_dataset_whose_build_fails_loses_the_rows_all_the_same(project: Project):
+    count = len(project.contents()["joined"])
+    old = "      severity: warn\n"
+    project.edit("configs/transformations.yml", old, f"{old}  - row_count: {{min: {count}}}\n")
+    record = erase(project, "shop.customers", "--key", KEY)
+    joined, per_city = (
+        next(item for item in record["datasets"] if item["name"] == name) for name in ("joined", "per_city")
+    )
+    assert (joined["how"], joined["removed"], joined["status"]) == ("rows taken out", 2, "succeeded")
+    assert "row_count" in joined["warnings"][0] and per_city["how"] == "built anew"
+    assert [path for path in naming(project, PLANTED) if "orders" not in path] == []
+
+
+def test_many_files_are_gone_through_some_at_a_time(tmp_path: Path, database: EmbeddedPostgres):
+    plant(database)
+    project = Project.create(tmp_path / "project", database.uri)
+    project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 200")
+    project.edit("configs/initial.yml", "threads: 1", "threads: 1\n  soft_deadline: 0.001")
+    project.run("bronze")
+    assert len(list(project.folder.glob("lake/bronze/shop/orders/load=*/*.parquet"))) > 20
+    before = project.contents()["shop.orders"]
+    table = erase(project, "shop.orders", *(part for key in ("7", "3333", "9002") for part in ("--key", key)))[
+        "tables"
+    ][0]
+    assert (table["removed"], table["sequence"]) == (3, 2)
+    assert project.contents()["shop.orders"] == [row for row in before if row[0] not in (7, 3333, 9002)]
