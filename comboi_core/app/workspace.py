@@ -10,8 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comboi_core.config.assets.loading import asset_files
 from comboi_core.config.lakes import SECRETS, LakeConfig
-from comboi_core.config.loader import config_path, load
+from comboi_core.config.loader import SCRIPTS, config_path, load
 from comboi_core.config.project import Project, Stage
 from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
 from comboi_core.domain.load import LoadPlan
@@ -177,7 +178,9 @@ def open_workspace(*, config_hash: str | None = None) -> Workspace:
         ConfigChanged: The configuration is another one by now.
     """
     path = config_path()
-    stamps = (_stamp(path), *sorted(_stamp(other) for other in path.parent.glob("*.y*ml")))
+    # Assets say in their headers what they are: a change of one changes the configuration.
+    files = [*path.parent.glob("*.y*ml"), *asset_files(path.resolve().parent.parent / SCRIPTS)]
+    stamps = (_stamp(path), *sorted(_stamp(other) for other in files))
     project = _load(path.resolve(), stamps)
     if project.pipeline_file.transformations_file:  # it may lie in another folder
         stamps = (*stamps, _stamp(project.root / project.pipeline_file.transformations_file))

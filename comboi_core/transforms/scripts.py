@@ -89,7 +89,7 @@ def run_script(con: DuckDBPyConnection, script: Path, inputs: Mapping[str, str],
             return
         with setting(con, "errors_as_json", False):
             result = call_script(script, *_TRANSFORM, (con, dict(inputs)))
-        _adopt(con, script, inputs, result, into)
+        adopt(con, script, inputs, result, into)
 
 
 def validate_script(script: Path) -> list[str]:
@@ -111,7 +111,7 @@ def validate_check_script(script: Path) -> list[str]:
     return script_problems(script, *_CHECK)
 
 
-def _adopt(con: DuckDBPyConnection, script: Path, inputs: Mapping[str, str], result: Any, into: str) -> None:
+def adopt(con: DuckDBPyConnection, script: Path, inputs: Mapping[str, str], result: Any, into: str) -> None:
     """Make `into` of what a Python script returned."""
     import duckdb
 
@@ -147,7 +147,7 @@ def _create(con: DuckDBPyConnection, script: Path, inputs: Mapping[str, str], te
     """Make a view of a user's SELECT, or a table where DuckDB allows no view."""
     import duckdb
 
-    kind = "TABLE" if _looks_values_up(con, text) else "VIEW"
+    kind = "TABLE" if looks_values_up(con, text) else "VIEW"
     statement = Statement(text, f"CREATE {kind} {identifier(into)} AS")
     try:
         # Without this, a name that is no table could be found among comboi's own Python variables.
@@ -167,9 +167,9 @@ def _sql_problems(con: DuckDBPyConnection, script: Path, text: str, *, returned_
 
     with setting(con, "errors_as_json", True):
         try:
-            refused = _not_one_select(con, Statement(text).full)
+            refused = not_one_select(con, Statement(text).full)
             if refused is None:
-                kind = "TABLE" if _looks_values_up(con, text) else "VIEW"
+                kind = "TABLE" if looks_values_up(con, text) else "VIEW"
                 con.extract_statements(Statement(text, f"CREATE {kind} result AS").full)
                 return []
         except duckdb.Error as error:
@@ -181,7 +181,7 @@ def _sql_problems(con: DuckDBPyConnection, script: Path, text: str, *, returned_
     ]
 
 
-def _not_one_select(con: DuckDBPyConnection, text: str) -> tuple[int, str] | None:
+def not_one_select(con: DuckDBPyConnection, text: str) -> tuple[int, str] | None:
     """Return line and reason if `text` is not exactly one SELECT without parameters."""
     statements = con.extract_statements(text)
     kinds = [statement.type.name for statement in statements]
@@ -201,7 +201,8 @@ def _not_one_select(con: DuckDBPyConnection, text: str) -> tuple[int, str] | Non
     return None
 
 
-def _looks_values_up(con: DuckDBPyConnection, text: str) -> bool:
+def looks_values_up(con: DuckDBPyConnection, text: str) -> bool:
+    """Whether DuckDB takes a statement apart (a PIVOT over values that it looks up), so that it can be no view."""
     return any(not statement.query for statement in con.extract_statements(text))
 
 

@@ -25,7 +25,7 @@ from comboi_core.domain.userscript import call_script, definition_line, script_p
 from comboi_core.transforms.assets.rows import RowsError, load_rows, null_columns
 from comboi_core.transforms.assets.types import declared_types
 from comboi_core.transforms.blame import setting
-from comboi_core.transforms.scripts import _adopt, run_script
+from comboi_core.transforms.scripts import adopt, run_script
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -84,7 +84,7 @@ def _keep(con: DuckDBPyConnection, asset: Asset, inputs: Mapping[str, str], resu
             raise _error(asset, f"gave rows that make no table: {error}") from None
         _typed(con, asset, into)
     elif not isinstance(result, str) and _has_columns(result):
-        _adopt(con, asset.file, inputs, result, into)
+        adopt(con, asset.file, inputs, result, into)
     elif not isinstance(result, str) and hasattr(result, "columns"):
         _no_rows(con, asset, into)
     else:

@@ -12,7 +12,7 @@ from comboi_core.domain.sql import identifier
 from comboi_core.transforms.assets.context import Moment
 from comboi_core.transforms.assets.templates import Template
 from comboi_core.transforms.blame import Statement, database_error, line_at, setting, statement_start, user_errors
-from comboi_core.transforms.scripts import _looks_values_up, _not_one_select
+from comboi_core.transforms.scripts import looks_values_up, not_one_select
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -52,9 +52,9 @@ class Query:
         statement = self.statement()
         with setting(con, "errors_as_json", True):
             try:
-                refused = _not_one_select(con, statement.full)
+                refused = not_one_select(con, statement.full)
                 if refused is None:
-                    kind = "TABLE" if _looks_values_up(con, self.text) else "VIEW"
+                    kind = "TABLE" if looks_values_up(con, self.text) else "VIEW"
                     con.extract_statements(self.statement(f"CREATE {kind} result AS").full)
                     return
             except duckdb.Error as error:
@@ -76,7 +76,7 @@ class Query:
         import duckdb
 
         self.refuse_unless_select(con)
-        kind = "TABLE" if _looks_values_up(con, self.text) else "VIEW"
+        kind = "TABLE" if looks_values_up(con, self.text) else "VIEW"
         statement = self.statement(f"CREATE {kind} {identifier(into)} AS")
         try:
             with setting(con, "python_enable_replacements", False):
