@@ -239,7 +239,7 @@ def next_state(work: Build, batch: str) -> str | None:
     how, previous = work.how, work.previous
     if previous and how.strategy == "append" and work.inputs.versions and work.inputs.versions == work.published.inputs:
         return None  # these very inputs were appended before
-    if previous and not _count(work, batch):
+    if previous and not work.details["quarantined"] and not _count(work, batch):
         if how.close_missing and not work.dataset.allow_empty:
             raise CheckFailed(
                 f"{work.dataset.name}: the result has no rows, which would end every version; nothing was published",

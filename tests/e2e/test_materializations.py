@@ -208,4 +208,8 @@ def test_quarantined_rows_of_every_build_are_kept_once(datasets: Project, databa
         (4, "odder", 2),
     ]
     assert all(row[2] == reason for row in aside)
+    database.psql("UPDATE shop.orders SET status = 'oddest', updated_at = '2026-02-04+00' WHERE order_id = 5")
+    third = datasets.run("--select", "orders", "--select", "merged")
+    assert (third["datasets"][0]["rows"], third["datasets"][0]["quarantined"]) == (4999, 1), "none of the news is good"
+    assert duckdb.sql(f"SELECT count(*) FROM '{file}' WHERE _build = 3").fetchone() == (1,)
     assert (1, None) in {(row[0], row[3]) for row in datasets.contents()["merged"]}, "NULL passes"
