@@ -93,38 +93,48 @@ def erase_dataset(workspace: Workspace, job: Payload) -> Payload:
         `not_erased`, `reason` and `remedy`.
     """
     bronze, sought = workspace.lake("bronze"), read_keys(workspace, job["keys"])
-    opened, built = job["opened"], job["built"]
-    item, failed = opened["item"], built is not None and "error" in built
-    outcome: Payload = {"stage": item["stage"], "name": item["name"], "status": "succeeded", "warnings": []}
+    opened, fresh = job["opened"], job["built"] is not None and "error" not in job["built"]
+    item = opened["item"]
+    outcome: Payload = {"stage": item["stage"], "name": item["name"], "status": "succeeded"}
     if not opened["published"]:
         return _keep(bronze, job, outcome | {"status": "skipped", "reason": "it has not been published yet"})
     _, dataset = workspace.project.dataset(item["name"])
     upstream = _upstream(bronze, job, dataset)
     with unspoken(sought), workspace.duckdb() as con:
         work = Erasing(con, workspace.lake(item["stage"]), workspace.project.dataset_path(dataset.name), dataset)
-        files = work.survey(sought, fresh=built is not None and not failed)
+        files = work.survey(sought, fresh=fresh)
         removed = _note(bronze, job, files)
-        versions = job["versions"] | {name: earlier["builds"] for name, earlier in upstream.items()}
-        unexplained = built is not None and not failed and not dataset.splink
-        work.rewrite(files, versions, job["fence"], touched=any(removed.values()) or unexplained)
+        versions = job["versions"] | {name: found["builds"] for name, found in upstream.items() if "builds" in found}
+        outdated = fresh and not dataset.splink  # a report of a time when there was something to report
+        work.rewrite(files, versions, job["fence"], touched=any(removed.values()) or outdated)
         build, rows = work.published()
-    main = opened["found"] if built is not None and not failed else files[0].count
     outcome |= {"rows": rows, "builds": [opened["build"], build], "removed_beside": removed["beside"]}
+    main = opened["found"] if fresh else files[0].count
     outcome["removed"] = None if main is None else max(main, removed["main"])
-    outcome["how"] = "rows taken out" if any(removed.values()) else "left as it is"
-    if built is not None and not failed:
-        outcome["how"] = "built anew"
-    unclean = sorted(name for name, earlier in upstream.items() if earlier.get("not_erased"))
+    outcome["how"] = "built anew" if fresh else "rows taken out" if any(removed.values()) else "left as it is"
+    unclean = sorted(name for name, found in upstream.items() if found.get("not_erased"))
+    return _keep(bronze, job, outcome | _left(dataset, job, sought, files, unclean))
+
+
+def _left(dataset: DatasetConfig, job: Payload, sought: Sought, files: list[Surveyed], unclean: list[str]) -> Payload:
+    """Return what the record says beyond what was done: where the key could not be looked for, and what failed.
+
+    Args:
+        unclean: Datasets that this one is made of, of which the same is said.
+    """
+    built = job["built"]
+    failed = built is not None and "error" in built
+    said: Payload = {"warnings": []}
     if files[0].count is None and (failed or not built_anew(dataset) or unclean):
-        outcome |= _not_erased(dataset, item["stage"], sought, unclean)
-        outcome |= {"status": "failed", "error": built["error"]} if failed else {}
+        said |= _not_erased(dataset, job["opened"]["item"]["stage"], sought, unclean)
+        said |= {"status": "failed", "error": built["error"]} if failed else {}
     elif failed:
-        outcome["warnings"].append(f"it could not be built anew: {built['error']['message']}")
+        said["warnings"].append(f"it could not be built anew: {built['error']['message']}")
     for file in files[1:]:
         if file.count is None:
-            outcome["warnings"].append(f"{file.path}: has no column of the key's name; look into it, or delete it")
-            outcome["not_erased"] = True
-    return _keep(bronze, job, outcome)
+            said["warnings"].append(f"{file.path}: has no column of the key's name; look into it, or delete it")
+            said["not_erased"] = True
+    return said
 
 
 @dataclass(frozen=True)
@@ -184,7 +194,7 @@ class Erasing:
     def _beside(self, ending: str) -> list[tuple[str, str]]:
         """Return kind and path of the files beside the dataset's own."""
         base = self.path.removesuffix(".parquet")
-        named = re.compile(rf"{re.escape(base)}\.([A-Za-z_]+)\.{ending}")
+        named = re.compile(rf"{re.escape(base)}\.([^./]+)\.{ending}")
         found = [(named.fullmatch(path), path) for path in self.lake.list(self.path.rpartition("/")[0])]
         return [(match[1], path) for match, path in found if match]
 

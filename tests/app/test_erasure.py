@@ -189,6 +189,13 @@ def test_where_the_build_fails_and_no_column_tells_the_erasure_fails(workspace):
     assert outcomes[1]["not_erased"] and "made of a" in outcomes[1]["reason"], "it may have it from there"
 
 
+def test_an_input_that_was_never_published_is_no_obstacle(workspace):
+    path = publish(workspace, "c", "FROM (VALUES (7), (8)) AS t(id)", inputs={"a": 2})
+    outcomes = erasing(workspace, {"status": "failed", "error": ERROR})
+    assert [item["status"] for item in outcomes] == ["skipped", "succeeded", "skipped"]
+    assert rows(workspace, path) == [(8,)]
+
+
 def test_what_is_up_to_date_and_without_the_key_is_left_as_it_is(workspace):
     path = publish(workspace, "a", "SELECT 8 AS id", build=5, inputs={"shop.orders": 4})
     before = Path(path).read_bytes()
