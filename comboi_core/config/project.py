@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from comboi_core.config.base import Memory, Model, Name, Retry, Seconds, Text
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.lakes import LakeConfig
+from comboi_core.config.monitoring import MonitoringConfig, NotificationConfig
 from comboi_core.config.sources import SourceConfig, TableConfig
 
 Stage = Literal["bronze", "silver", "gold"]
@@ -96,12 +97,6 @@ class MaskingConfig(Model):
     salt: Text
 
 
-class MonitoringConfig(Model):
-    """Where logs go."""
-
-    log_path: str | None = None
-
-
 class PipelineFile(Model):
     """`configs/initial.yml`."""
 
@@ -114,6 +109,7 @@ class PipelineFile(Model):
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     stages: Stages
     monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
+    notifications: tuple[NotificationConfig, ...] = ()
     transformations_file: str | None = None
     queue: Any = None
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from comboi_core.config.references import Reference, find, substitute
-from comboi_core.domain.errors import ReferenceMissing, VaultUnavailable
+from comboi_core.domain.errors import ComboiError, ReferenceMissing
+from comboi_core.secrets.vault import vault_at
 
-BUSY = (408, 429, 500, 502, 503, 504)
+AT_ONCE = 8
+"""Secrets that are fetched side by side."""
 
 Store = Callable[[str], str]
 """Gives the value of a name; raises ReferenceMissing."""
@@ -35,61 +37,57 @@ def no_vault(name: str) -> str:
 
 
 def key_vault(vault_url: str) -> Store:
-    """Return a store over a Key Vault; the identity is azure-identity's DefaultAzureCredential.
+    """Return a store over a Key Vault, whose values the process keeps for a while (see `vault.LIFETIME`).
 
     Raises (from the store):
         ReferenceMissing: the vault has no such secret, or refuses the identity.
         VaultUnavailable: the vault does not answer, or not now.
     """
-
-    def value(name: str) -> str:
-        from azure.core.exceptions import (
-            AzureError,
-            ClientAuthenticationError,
-            HttpResponseError,
-            ResourceNotFoundError,
-        )
-        from azure.identity import DefaultAzureCredential
-        from azure.keyvault.secrets import SecretClient
-
-        where = f"{{{{keyvault:{name}}}}} in {vault_url}"
-        try:
-            with DefaultAzureCredential() as credential, SecretClient(vault_url, credential) as client:
-                return client.get_secret(name).value or ""
-        except ResourceNotFoundError:
-            raise ReferenceMissing(f"{where}: there is no such secret") from None
-        except ClientAuthenticationError:
-            raise ReferenceMissing(
-                f"{where}: no identity to sign in with",
-                remedy="Sign in with `az login`, or give the function app a managed identity.",
-            ) from None
-        except HttpResponseError as refused:
-            if refused.status_code in BUSY:
-                raise VaultUnavailable(f"{where}: the vault answers {refused.status_code}") from None
-            raise ReferenceMissing(
-                f"{where}: the vault answers {refused.status_code}",
-                remedy="Give the identity the role `Key Vault Secrets User` on the vault.",
-            ) from None
-        except AzureError as unreachable:
-            raise VaultUnavailable(f"{where}: the vault cannot be reached: {type(unreachable).__name__}") from None
-
-    return value
+    return vault_at(vault_url).value
 
 
 def resolve(value: Any, stores: dict[str, Store]) -> tuple[Any, list[str]]:
-    """Put values in the place of every reference in a nested structure.
+    """Put values in the place of every reference in a nested structure; several are fetched side by side.
 
     Returns:
         The structure with values, and the values themselves, which from then on are secrets.
 
     Raises:
-        ReferenceMissing: a value cannot be had.
+        ReferenceMissing: values cannot be had; the message names all of them.
+        VaultUnavailable: the vault does not answer.
     """
-    values: dict[Reference, str] = {}
-    for reference in find(value):
-        if reference not in values:
-            values[reference] = stores[reference.store](reference.name)
+    references = list(dict.fromkeys(find(value)))
+    values = dict(zip(references, _fetch(references, stores), strict=True))
     return _fill(value, values), list(values.values())
+
+
+def _fetch(references: list[Reference], stores: dict[str, Store]) -> list[str]:
+    def one(reference: Reference) -> str | ComboiError:
+        try:
+            return stores[reference.store](reference.name)
+        except ComboiError as error:
+            return error
+
+    if sum(reference.store == "keyvault" for reference in references) < 2:
+        found = [one(reference) for reference in references]
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(min(AT_ONCE, len(references)), thread_name_prefix="comboi-secrets") as pool:
+            found = list(pool.map(one, references))
+    errors = [item for item in found if isinstance(item, ComboiError)]
+    if errors:
+        raise _joined(errors)
+    return [item for item in found if isinstance(item, str)]
+
+
+def _joined(errors: list[ComboiError]) -> ComboiError:
+    """One error for all: trying again helps only if it may help each of them."""
+    lasting = [error for error in errors if not error.transient] or errors
+    if len(lasting) == 1:
+        return lasting[0]
+    remedies = dict.fromkeys(error.remedy for error in lasting)
+    return type(lasting[0])("; ".join(error.message for error in lasting), remedy=" ".join(remedies))
 
 
 def _fill(value: Any, values: dict[Reference, str]) -> Any:
