@@ -19,6 +19,7 @@ class BaseTable(Model):
     Attributes:
         columns: What to land; the key and the cursor always come along.
         mask: What lands of personal values, by column; keys may be hashed, nothing else.
+        freshness: The table is stale when its last good load began longer ago than this; None: it never is.
     """
 
     name: Name
@@ -29,6 +30,7 @@ class BaseTable(Model):
     schema_policy: Literal["evolve", "freeze", "discard_columns"] = "evolve"
     parallel_chunks: int = Field(default=2, ge=1, le=16)
     mask: dict[str, Mask] = Field(default_factory=dict)
+    freshness: Seconds | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _masks(self) -> BaseTable:
