@@ -1,0 +1,171 @@
+"""The overview behind the monitor page: every table and dataset against the latest runs.
+
+It is made from the entities and the run records; no instance of the task hub is looked at, so its cost does not grow
+with the history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections import OrderedDict
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from comboi_core.app import runfiles
+from comboi_core.app.workspace import Workspace
+from comboi_core.config.tables import BaseTable
+from comboi_core.domain.errors import ComboiError, LakeNotFound
+from comboi_core.domain.names import table_id
+from comboi_core.domain.ports import Lake
+from comboi_core.state import checkpoint
+from comboi_core.web.hub import Hub
+from comboi_core.web.monitoring import entity_key
+from comboi_core.web.page.schedule import timer
+
+HISTORY = 30
+"""Runs that the overview reaches back."""
+
+Body = dict[str, Any]
+
+
+class Outcome(NamedTuple):
+    """What one run did to one item. `checks` counts those that passed, warned and failed, where there are any."""
+
+    status: str
+    rows: int | None
+    checks: dict[str, int] | None
+
+
+class PastRun(NamedTuple):
+    """A run's record, condensed. `renews` is False for a backfill, which leaves a table as old as it was."""
+
+    renews: bool
+    outcomes: dict[tuple[str, str], Outcome]
+
+
+_kept: OrderedDict[tuple[str, str], PastRun] = OrderedDict()
+_KEPT_RUNS = 2 * HISTORY
+_lock = threading.Lock()
+
+
+async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = None) -> Body:
+    """Return what the monitor page shows before a run is opened.
+
+    Returns:
+        `pipeline`, `now` (the server's clock), `timer` (`schedule`, `next`), `holder` of the lease or None, `runs`
+        (summaries, newest first, HISTORY at most), `problems` (errors that kept parts of the answer away) and `items`:
+        `layer`, `name`, `history` and `rows` (one entry per run of `runs`; None where the item was no part of it),
+        `as_of` (start of the last run in which it succeeded), `checks` (of the latest run that has any); of tables also
+        `freshness` (target in seconds, or None), `stale`, `sequence`, `watermark`, `reload` and `backfill` (whether a
+        range of it can be read again).
+    """
+    now = now or datetime.now(UTC)
+    project = workspace.project
+    tables = [(source.name, table) for source in project.pipeline_file.sources for table in source.tables]
+    keys = [entity_key(workspace, source, table.name) for source, table in tables]
+    state, *states = await asyncio.gather(
+        hub.read("pipeline", project.pipeline), *(hub.read("table", key) for key in keys)
+    )
+    runs = (state["runs"] if state else [])[:HISTORY]
+    past, problems = await asyncio.to_thread(_past_runs, workspace, runs)
+    items = [
+        _table(source, table, known or dict(checkpoint.initial()), runs, past, now)
+        for (source, table), known in zip(tables, states, strict=True)
+    ]
+    for layer in ("silver", "gold"):
+        items += [_item(layer, dataset.name, runs, past) for dataset in project.datasets(layer)]
+    return {
+        "pipeline": project.pipeline,
+        "now": now.isoformat(),
+        "timer": timer(now=now),
+        "holder": state["holder"] if state else None,
+        "runs": runs,
+        "problems": problems,
+        "items": items,
+    }
+
+
+def _item(layer: str, name: str, runs: list[Body], past: list[PastRun | None]) -> Body:
+    outcomes = [run and run.outcomes.get((layer, name)) for run in past]
+    renewed = (
+        summary["started_at"]
+        for summary, run, outcome in zip(runs, past, outcomes, strict=True)
+        if run and run.renews and outcome and outcome.status == "succeeded"
+    )
+    return {
+        "layer": layer,
+        "name": name,
+        "history": [outcome and outcome.status for outcome in outcomes],
+        "rows": [outcome and outcome.rows for outcome in outcomes],
+        "as_of": next(renewed, None),
+        "checks": next((outcome.checks for outcome in outcomes if outcome and outcome.checks), None),
+    }
+
+
+def _table(
+    source: str, table: BaseTable, known: Body, runs: list[Body], past: list[PastRun | None], now: datetime
+) -> Body:
+    item = _item("bronze", table_id(source, table.name), runs, past)
+    if item["as_of"] is None and known["commits"]:  # its last load is older than the runs that are looked at
+        item["as_of"] = known["commits"][0].get("committed_at")
+    return item | {
+        **{key: known[key] for key in ("sequence", "watermark", "reload")},
+        "freshness": table.freshness,
+        "stale": _stale(table.freshness, item["as_of"], now),
+        # See app.bronze: only a merge over a range of the cursor's values can read rows twice.
+        "backfill": bool(getattr(table, "incremental_column", None) and table.primary_key and table.mode != "full"),
+    }
+
+
+def _stale(freshness: float | None, as_of: str | None, now: datetime) -> bool:
+    if freshness is None:
+        return False
+    return as_of is None or (now - datetime.fromisoformat(as_of)).total_seconds() > freshness
+
+
+def _past_runs(workspace: Workspace, runs: list[Body]) -> tuple[list[PastRun | None], list[Body]]:
+    """Return the finished runs' records, condensed, beside `runs`; after an error of the lake no other is asked for."""
+    found: list[PastRun | None] = [None] * len(runs)
+    try:
+        lake = workspace.lake("bronze")
+        for place, run in enumerate(runs):
+            if run["status"] != "running":
+                found[place] = _past_run(lake, run["run_id"])
+    except ComboiError as error:
+        return found, [dict(error.record())]
+    return found, []
+
+
+def _past_run(lake: Lake, run_id: str) -> PastRun | None:
+    """Return a finished run's record, condensed, from memory if it was read before; None if it has none."""
+    key = lake.describe(), run_id
+    with _lock:
+        known = _kept.get(key)
+    if known is None:
+        try:
+            known = _condensed(runfiles.read_json(lake, runfiles.record_path(run_id)))
+        except LakeNotFound:
+            return None
+        with _lock:
+            _kept[key] = known
+            while len(_kept) > _KEPT_RUNS:
+                _kept.popitem(last=False)
+    return known
+
+
+def _condensed(record: Body) -> PastRun:
+    outcomes = {("bronze", table_id(item["source"], item["table"])): _outcome(item) for item in record["tables"]}
+    outcomes |= {(sys.intern(item["stage"]), item["name"]): _outcome(item) for item in record["datasets"]}
+    return PastRun(not record.get("backfill"), outcomes)
+
+
+def _outcome(item: Body) -> Outcome:
+    checks = item.get("checks") or []
+    counts = {
+        "passed": sum(check["passed"] for check in checks),
+        "warned": sum(not check["passed"] and check["severity"] == "warn" for check in checks),
+        "failed": sum(not check["passed"] and check["severity"] != "warn" for check in checks),
+    }
+    return Outcome(sys.intern(item["status"]), item.get("rows"), counts if checks else None)
