@@ -50,3 +50,14 @@ $(AZURITE)/.ready: tests/azurite/package.json tests/azurite/package-lock.json | 
 
 clean:
 	rm -rf $(VENV) .comboi build *.egg-info
+
+# The tests of infra/ are part of `make test` as well. Formatting is checked where there is a terraform binary.
+.PHONY: infra-check package
+infra-check: $(STAMP)
+	if command -v terraform >/dev/null; then terraform fmt -check -diff -recursive infra; fi
+	$(BIN)/python -m pytest tests/infra
+
+# The zip for Azure Functions; PROJECT is the folder with configs/ and transformations/.
+PROJECT ?= .
+package: $(STAMP)
+	$(BIN)/python -m comboi_core.cli.package --project $(PROJECT) --output dist/comboi.zip

@@ -1,0 +1,119 @@
+# Who is told, and of what. The queries read what comboi sends to Application Insights when a run ends (docs/monitoring.md):
+# a request per run, a dependency per attempt that failed, a metric per table; and the app's own log lines.
+
+locals {
+  alerts_on = length(var.alert_emails) > 0
+
+  # A query gives one row with the column `found`. A rule fires when it is above `above`, or where that is null, at zero.
+  alerts = {
+    run-failed = {
+      severity    = 1
+      description = "A run failed, in whole or in part. Its record names what failed and the remedy: comboi status."
+      window      = "PT15M"
+      frequency   = "PT5M"
+      above       = 0
+      query       = <<-KQL
+        requests
+        | where name startswith "run " and isnotempty(customDimensions.pipeline)
+        | where resultCode in ("failed", "partial")
+        | summarize found = count()
+      KQL
+    }
+    run-missing = {
+      severity    = 1
+      description = "No run has ended for ${var.expected_run_hours} hours: does the timer fire, does the app start?"
+      window      = "P2D"
+      frequency   = "PT30M"
+      above       = null
+      query       = <<-KQL
+        requests
+        | where timestamp > ago(${var.expected_run_hours}h)
+        | where name startswith "run " and isnotempty(customDimensions.pipeline)
+        | summarize found = count()
+      KQL
+    }
+    run-not-started = {
+      severity    = 1
+      description = "The timer fired and no run could start: the configuration, or the lake, cannot be used."
+      window      = "PT30M"
+      frequency   = "PT15M"
+      above       = 0
+      query       = <<-KQL
+        traces
+        | where message startswith "scheduled run not started"
+        | summarize found = count()
+      KQL
+    }
+    table-stale = {
+      severity    = 2
+      description = "A table's last good load is more than ${var.stale_hours} hours old, although runs end."
+      window      = "P1D"
+      frequency   = "PT30M"
+      above       = 0
+      query       = <<-KQL
+        customMetrics
+        | where name == "comboi.freshness_seconds"
+        | summarize arg_max(timestamp, value) by item = tostring(customDimensions.item)
+        | where value > ${var.stale_hours} * 3600
+        | summarize found = count()
+      KQL
+    }
+    retries = {
+      severity    = 3
+      description = "More than ${var.retries_per_hour} attempts failed within an hour and were made again: is a source or the lake overloaded?"
+      window      = "PT1H"
+      frequency   = "PT15M"
+      above       = var.retries_per_hour
+      query       = <<-KQL
+        dependencies
+        | where type == "comboi attempt"
+        | summarize found = count()
+      KQL
+    }
+  }
+}
+
+resource "azurerm_monitor_action_group" "this" {
+  count               = local.alerts_on ? 1 : 0
+  name                = "ag-${local.base}"
+  resource_group_name = azurerm_resource_group.this.name
+  short_name          = substr(var.name, 0, 12)
+  tags                = local.tags
+
+  dynamic "email_receiver" {
+    for_each = var.alert_emails
+    content {
+      name                    = email_receiver.key
+      email_address           = email_receiver.value
+      use_common_alert_schema = true
+    }
+  }
+}
+
+resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
+  for_each             = local.alerts_on ? local.alerts : {}
+  name                 = "alert-${each.key}-${local.base}"
+  resource_group_name  = azurerm_resource_group.this.name
+  location             = azurerm_resource_group.this.location
+  description          = each.value.description
+  scopes               = [azurerm_application_insights.this.id]
+  severity             = each.value.severity
+  window_duration      = each.value.window
+  evaluation_frequency = each.value.frequency
+  # The tables come into being with the first run.
+  skip_query_validation   = true
+  auto_mitigation_enabled = true
+  tags                    = local.tags
+
+  criteria {
+    query                   = each.value.query
+    metric_measure_column   = "found"
+    time_aggregation_method = "Total"
+    operator                = each.value.above == null ? "LessThan" : "GreaterThan"
+    threshold               = each.value.above == null ? 1 : each.value.above
+  }
+
+  action {
+    action_groups = azurerm_monitor_action_group.this[*].id
+  }
+}

@@ -1,0 +1,44 @@
+output "resource_group" {
+  description = "The resource group of the environment."
+  value       = azurerm_resource_group.this.name
+}
+
+output "function_app" {
+  description = "Name of the function app, for deployments."
+  value       = one(concat(azurerm_function_app_flex_consumption.this[*].name, azurerm_linux_function_app.this[*].name))
+}
+
+output "api_url" {
+  description = "Address of the HTTP API; comboi commands take it as --url."
+  value       = "https://${one(concat(azurerm_function_app_flex_consumption.this[*].default_hostname, azurerm_linux_function_app.this[*].default_hostname))}/api"
+}
+
+output "lake_account" {
+  description = "Storage account of the lake; in the configuration it is {{env:DATA_LAKE_ACCOUNT_NAME}}."
+  value       = azurerm_storage_account.lake.name
+}
+
+output "vault_url" {
+  description = "Key Vault's address, for key_vault: {vault_url: ...} in the configuration."
+  value       = azurerm_key_vault.this.vault_uri
+}
+
+output "vault_name" {
+  description = "Key Vault's name, for az keyvault secret set."
+  value       = azurerm_key_vault.this.name
+}
+
+output "identity_name" {
+  description = "Name of the app's identity: the user to make in Azure SQL and PostgreSQL."
+  value       = azurerm_user_assigned_identity.app.name
+}
+
+output "identity_client_id" {
+  description = "Client id of the app's identity."
+  value       = azurerm_user_assigned_identity.app.client_id
+}
+
+output "application_insights" {
+  description = "Application Insights of the environment."
+  value       = azurerm_application_insights.this.name
+}

@@ -1,0 +1,60 @@
+# App settings: exactly those that the Functions runtime, a library or comboi reads. None is a key or a password.
+
+locals {
+  # Identity-based storage. The provider puts AzureWebJobsStorage="DefaultEndpointsProtocol=...;AccountKey=" into Flex
+  # apps all the same (https://github.com/hashicorp/terraform-provider-azurerm/issues/29693), which the runtime would
+  # believe before the rest: hence the empty value, and every service by its address.
+  storage_settings = merge(local.flex ? { AzureWebJobsStorage = "" } : {}, {
+    AzureWebJobsStorage__accountName     = azurerm_storage_account.runtime.name
+    AzureWebJobsStorage__credential      = "managedidentity"
+    AzureWebJobsStorage__clientId        = azurerm_user_assigned_identity.app.client_id
+    AzureWebJobsStorage__blobServiceUri  = azurerm_storage_account.runtime.primary_blob_endpoint
+    AzureWebJobsStorage__queueServiceUri = azurerm_storage_account.runtime.primary_queue_endpoint
+    AzureWebJobsStorage__tableServiceUri = azurerm_storage_account.runtime.primary_table_endpoint
+  })
+
+  # Activities that fit an instance's memory; docs/size-guide.md says how the numbers come about.
+  memory_mb  = local.flex ? var.instance_memory_mb : local.premium ? { EP1 = 3584, EP2 = 7168, EP3 = 14336 }[var.premium_sku] : 1536
+  fitted     = local.memory_mb < 2048 ? 1 : local.memory_mb < 3584 ? 2 : floor(local.memory_mb / 1024 * 0.75)
+  activities = var.activities_per_instance == null ? local.fitted : var.activities_per_instance
+
+  # Settings of this form override host.json. Linux Consumption refuses to start with a time limit above ten minutes.
+  host_settings = merge(
+    {
+      AzureFunctionsJobHost__extensions__durableTask__hubName                        = var.task_hub
+      AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions = tostring(local.activities)
+    },
+    local.consumption ? { AzureFunctionsJobHost__functionTimeout = "00:10:00" } : {},
+  )
+
+  # Outside of Flex Consumption a remote build is asked for by settings; there, by an option of the deployment.
+  build_settings = local.flex ? {} : {
+    SCM_DO_BUILD_DURING_DEPLOYMENT = "true"
+    ENABLE_ORYX_BUILD              = "true"
+  }
+
+  worker_settings = {
+    # Activities, orchestrators and entities share the worker's threads; the default (processors + 4) can leave the
+    # orchestrators waiting behind the activities.
+    PYTHON_THREADPOOL_THREAD_COUNT             = tostring(local.activities + 14)
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING  = "ClientId=${azurerm_user_assigned_identity.app.client_id};Authorization=AAD"
+    APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL = "true"
+    # azure-identity signs in as this user-assigned identity: towards lake, vault and databases.
+    AZURE_CLIENT_ID = azurerm_user_assigned_identity.app.client_id
+  }
+
+  comboi_settings = {
+    COMBOI_CONFIG          = "/home/site/wwwroot/${var.config_file}"
+    COMBOI_TIMER_SCHEDULE  = var.schedule
+    DATA_LAKE_ACCOUNT_NAME = azurerm_storage_account.lake.name
+  }
+
+  app_settings = merge(
+    var.app_settings,
+    local.storage_settings,
+    local.host_settings,
+    local.build_settings,
+    local.worker_settings,
+    local.comboi_settings,
+  )
+}

@@ -1,0 +1,133 @@
+"""App settings: whatever the code reads is set, and whatever is set is read by somebody."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.infra.terraform import ROOT, infra
+
+RUNS_IN_AZURE = ("function_app.py", "activities", "entities", "orchestrators", "comboi_core")
+NOT_IN_AZURE = ("comboi_core/cli", "comboi_core/transforms/assets")
+"""The command line; and assets, whose variables comboi sets itself around each script."""
+
+LOCAL_ONLY = {"COMBOI_LAKE_ROOT": "where local lakes lie; in Azure the lake is an account"}
+"""Read by the code, but of use on a laptop only."""
+
+OTHERS = {
+    "AzureWebJobsStorage": "Functions runtime",
+    "AzureWebJobsStorage__accountName": "Functions runtime",
+    "AzureWebJobsStorage__credential": "Functions runtime",
+    "AzureWebJobsStorage__clientId": "Functions runtime",
+    "AzureWebJobsStorage__blobServiceUri": "Functions runtime",
+    "AzureWebJobsStorage__queueServiceUri": "Durable Functions",
+    "AzureWebJobsStorage__tableServiceUri": "Durable Functions",
+    "AzureFunctionsJobHost__extensions__durableTask__hubName": "host.json",
+    "AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions": "host.json",
+    "AzureFunctionsJobHost__functionTimeout": "host.json",
+    "SCM_DO_BUILD_DURING_DEPLOYMENT": "remote build",
+    "ENABLE_ORYX_BUILD": "remote build",
+    "PYTHON_THREADPOOL_THREAD_COUNT": "Functions worker",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Functions runtime",
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "opencensus",
+    "AZURE_CLIENT_ID": "azure-identity",
+    "DATA_LAKE_ACCOUNT_NAME": "{{env:DATA_LAKE_ACCOUNT_NAME}} in a configuration: docs/deploy.md",
+}
+"""Settings that somebody else reads."""
+
+BY_THE_PROVIDER = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
+"""Set by `site_config.application_insights_connection_string`."""
+
+
+def _files() -> Iterator[Path]:
+    for place in RUNS_IN_AZURE:
+        found = ROOT / place
+        for file in [found] if found.is_file() else sorted(found.rglob("*.py")):
+            if not any(file.is_relative_to(ROOT / folder) for folder in NOT_IN_AZURE):
+                yield file
+
+
+def _read_by_the_code() -> set[str]:
+    names: set[str] = set()
+    for file in _files():
+        text = file.read_text()
+        names |= set(re.findall(r"%([A-Z][A-Z0-9_]+)%", text))
+        for node in ast.walk(ast.parse(text)):
+            names |= set(_environment_read(node))
+    return names
+
+
+def _environment_read(node: ast.AST) -> Iterator[str]:
+    """Yield the name in `os.environ["X"]`, `os.environ.get("X")`, `os.getenv("X")`."""
+    subject = first = None
+    if isinstance(node, ast.Subscript):
+        subject, first = ast.unparse(node.value), node.slice
+    elif isinstance(node, ast.Call) and node.args:
+        subject, first = ast.unparse(node.func), node.args[0]
+    readers = ("os.environ", "os.environ.get", "os.environ.setdefault", "os.getenv")
+    if subject in readers and isinstance(first, ast.Constant):
+        yield first.value
+
+
+def _set() -> set[str]:
+    tables = ("storage_settings", "host_settings", "build_settings", "worker_settings", "comboi_settings")
+    text = infra().texts["settings.tf"]
+    for table in tables:
+        assert f"local.{table}," in text
+    assigned = set(re.findall(r"(?:^|\{)\s*([A-Za-z][A-Za-z0-9_]*)\s*=\s*[^=]", text, re.MULTILINE))
+    return {name for name in assigned if name not in infra().locals and not name.startswith("EP")}
+
+
+def test_the_code_reads_settings_at_all():
+    assert {"COMBOI_CONFIG", "COMBOI_TIMER_SCHEDULE"} <= _read_by_the_code()
+
+
+def test_each_setting_that_the_code_reads_is_set():
+    assert _read_by_the_code() - set(LOCAL_ONLY) <= _set() | BY_THE_PROVIDER
+
+
+def test_each_setting_that_is_set_is_read():
+    assert _set() == {name for name in _read_by_the_code() if name in _set()} | set(OTHERS)
+
+
+def test_settings_that_override_host_json_name_keys_that_it_has():
+    document = json.loads((ROOT / "host.json").read_text())
+    for name in _set():
+        prefix, _, path = name.partition("__")
+        if prefix == "AzureFunctionsJobHost":
+            value = document
+            for key in path.split("__"):
+                value = value[key]
+
+
+def test_host_json_has_no_setting_that_is_not_set():
+    assert set(re.findall(r"%([A-Za-z0-9_]+)%", (ROOT / "host.json").read_text())) <= _set()
+
+
+@pytest.mark.parametrize("plan", ["flex", "consumption", "premium"])
+def test_storage_is_reached_by_identity_on_every_plan(plan, evaluated):
+    settings = evaluated("local.app_settings", environment="dev", location="westeurope", plan=plan)
+    assert settings["AzureWebJobsStorage__credential"] == "managedidentity"
+    assert settings["AzureWebJobsStorage__clientId"] == "azurerm_user_assigned_identity.app.client_id"
+    assert not any("AccountKey" in value for value in settings.values())
+    # Flex: the provider's own value is overruled by an empty one.
+    assert settings.get("AzureWebJobsStorage") == ("" if plan == "flex" else None)
+
+
+def test_linux_consumption_gets_a_time_limit_that_it_can_start_with(evaluated):
+    settings = evaluated("local.app_settings", environment="dev", location="westeurope", plan="consumption")
+    assert settings["AzureFunctionsJobHost__functionTimeout"] == "00:10:00"
+    others = evaluated("local.app_settings", environment="dev", location="westeurope", plan="flex")
+    assert "AzureFunctionsJobHost__functionTimeout" not in others
+
+
+def test_settings_of_ones_own_do_not_overrule_the_modules(evaluated):
+    own = {"SHOP_HOST": "db.example.com"}
+    settings = evaluated("local.app_settings", environment="dev", location="westeurope", app_settings=own)
+    assert settings["SHOP_HOST"] == "db.example.com"
+    assert settings["COMBOI_CONFIG"] == "/home/site/wwwroot/configs/initial.yml"

@@ -1,0 +1,110 @@
+"""The validations of variables, evaluated by terraform itself: the examples pass, hostile values do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.terraform import INFRA, Refused, infra
+
+PLAIN = {"environment": "dev", "location": "westeurope"}
+REFUSED = [
+    ("subscription_id", "not-a-guid"),
+    ("name", "Comboi"),
+    ("name", "a-b"),
+    ("name", "toolongforstorage"),
+    ("environment", "production"),
+    ("environment", ""),
+    ("location", "West Europe"),
+    ("plan", "dedicated"),
+    ("premium_sku", "P1v3"),
+    ("python_version", "3.11"),
+    ("instance_memory_mb", 1024),
+    ("activities_per_instance", 0),
+    ("activities_per_instance", 17),
+    ("maximum_instances", 39),
+    ("maximum_instances", 1001),
+    ("always_ready_durable", -1),
+    ("schedule", "0 2 * * *"),
+    ("schedule", "0 0 2 * * *; drop"),
+    ("schedule", "00:05:00"),
+    ("config_file", "../secrets.yml"),
+    ("config_file", "/etc/passwd"),
+    ("config_file", "configs/initial.json"),
+    ("task_hub", "a"),
+    ("task_hub", "comboi-2"),
+    ("app_settings", {"AZUREWEBJOBSSTORAGE": "x"}),
+    ("app_settings", {"COMBOI_CONFIG": "x"}),
+    ("app_settings", {"lower": "x"}),
+    ("lake_replication", "XRS"),
+    ("soft_delete_days", 0),
+    ("run_files_cool_after_days", 0),
+    ("reader_object_ids", ["someone@example.com"]),
+    ("operator_object_ids", ["someone"]),
+    ("address_space", "10.0.0.0/25"),
+    ("address_space", "ten"),
+    ("allowed_ips", ["0.0.0.0/0"]),
+    ("allowed_ips", ["10.0.0.1/32"]),
+    ("api_allowed_ips", ["203.0.113.7"]),
+    ("alert_emails", {"team": "nobody"}),
+    ("expected_run_hours", 48),
+    ("expected_run_hours", 1.5),
+    ("stale_hours", 0),
+    ("retries_per_hour", 0),
+    ("log_retention_days", 7),
+    ("log_daily_quota_gb", 0),
+    ("monthly_budget", 0),
+]
+EXAMPLES = sorted((INFRA / "environments").glob("*.tfvars"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_example_environments_are_valid(example, evaluated):
+    assert evaluated("var.environment", var_file=example) == example.stem
+
+
+def test_there_are_two_examples():
+    assert [path.stem for path in EXAMPLES] == ["dev", "prod"]
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED, ids=lambda value: str(value)[:24])
+def test_a_bad_value_is_refused_by_name(name, value, evaluated):
+    with pytest.raises(Refused, match=rf"var\.{name}|Invalid value for variable") as refused:
+        evaluated("true", **PLAIN | {name: value})
+    assert infra().variables[name]["validation"][-1]["error_message"][:20] in " ".join(str(refused.value).split())
+
+
+def test_every_validated_variable_has_a_bad_value_here():
+    validated = {name for name, variable in infra().variables.items() if variable.get("validation")}
+    assert validated - {name for name, _ in REFUSED} <= {"tags", "private_networking"}
+
+
+def test_linux_consumption_cannot_join_a_network(evaluated):
+    with pytest.raises(Refused, match="cannot join a virtual network"):
+        evaluated("true", **PLAIN, plan="consumption", private_networking=True)
+
+
+@pytest.mark.parametrize("plan", ["flex", "consumption", "premium"])
+def test_names_keep_to_the_limits_of_azure(plan, evaluated):
+    longest = {"environment": "longen", "location": "westeurope", "name": "abcdefghij", "plan": plan}
+    packed, base = evaluated("[local.packed, local.base]", **longest)
+    assert len(f"{packed}rt") <= 24 and packed.isalnum()  # storage account, and kv + packed
+    assert len(f"func-{base}") <= 60
+    assert len(f"id-{base}") <= 128
+
+
+@pytest.mark.parametrize(
+    ("values", "activities"),
+    [
+        ({"instance_memory_mb": 512}, "1"),
+        ({"instance_memory_mb": 2048}, "2"),
+        ({"instance_memory_mb": 4096}, "3"),
+        ({"plan": "consumption"}, "1"),
+        ({"plan": "premium"}, "2"),
+        ({"plan": "premium", "premium_sku": "EP2"}, "5"),
+        ({"plan": "premium", "premium_sku": "EP3"}, "10"),
+        ({"activities_per_instance": 4}, "4"),
+    ],
+)
+def test_activities_fit_the_memory_of_an_instance(values, activities, evaluated):
+    key = "AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions"
+    assert evaluated(f"local.app_settings.{key}", **PLAIN | values) == activities
