@@ -1,1 +1,1 @@
-"""Logs, and what keeps secrets out of them."""
+"""Logs, Application Insights, and what keeps secrets out of them."""

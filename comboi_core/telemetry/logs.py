@@ -1,19 +1,33 @@
-"""Structured logs: one JSON object per line, secrets redacted."""
+"""Structured logs: one JSON object per line, secrets redacted; and the same records for Application Insights."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
+from comboi_core.telemetry.insights import Insights
 from comboi_core.telemetry.redaction import redactor
+from comboi_core.telemetry.signals import Signal, severity
 
 LOGGER = "comboi"
 MAX_BYTES = 10_000_000
 FILES_KEPT = 3
-CONTEXT_FIELDS = ("run_id", "activity", "item", "code")
+CONTEXT_FIELDS = ("run_id", "pipeline", "activity", "table", "dataset", "item", "attempt", "code", "rows", "seconds")
+"""What a record may carry beyond its message; `extra=` of a logging call gives it."""
+
+
+def work_context(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the context fields of an activity's payload: run, pipeline, table or dataset, attempt; as far as given."""
+    item = payload.get("item")
+    item = item if isinstance(item, dict) else {}
+    found = {key: payload.get(key) for key in ("run_id", "pipeline", "attempt")}
+    found["table" if item.get("kind") == "table" else "dataset"] = item.get("name")
+    return {key: value for key, value in found.items() if value is not None}
 
 
 class JsonFormatter(logging.Formatter):
@@ -26,11 +40,52 @@ class JsonFormatter(logging.Formatter):
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
-            **{key: getattr(record, key) for key in CONTEXT_FIELDS if hasattr(record, key)},
+            **context(record),
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return json.dumps(redactor.value(entry), ensure_ascii=False)
+
+
+def context(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the context fields that a record carries."""
+    return {key: getattr(record, key) for key in CONTEXT_FIELDS if hasattr(record, key)}
+
+
+class InsightsHandler(logging.Handler):
+    """Passes records on to Application Insights, those about telemetry itself excepted."""
+
+    def __init__(self, insights: Insights) -> None:
+        super().__init__(logging.INFO)
+        self.insights = insights
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        if record.name.startswith(f"{LOGGER}.telemetry"):
+            return
+        try:
+            text = record.getMessage()
+            if record.exc_info:
+                text += "\n" + logging.Formatter().formatException(record.exc_info)
+            fields = context(record)
+            at = datetime.fromtimestamp(record.created, UTC).isoformat()
+            run_id = fields.pop("run_id", None)
+            level = severity(record.levelno)
+            self.insights.send([Signal("message", at, text, operation=run_id, properties=fields, code=level)])
+        except Exception:
+            self.handleError(record)
+
+
+def log_to_insights(insights: Insights) -> None:
+    """Send logs to a resource of Application Insights from now on, and to no other one."""
+    logger = logging.getLogger(LOGGER)
+    ours = [handler for handler in logger.handlers if isinstance(handler, InsightsHandler)]
+    if any(handler.insights is insights for handler in ours):
+        return
+    for handler in ours:
+        logger.removeHandler(handler)
+    logger.addHandler(InsightsHandler(insights))
+    logger.setLevel(logging.INFO)
 
 
 def log_to_file(path: Path) -> None:

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-
-import pytest
 
 from comboi_core.telemetry.logs import LOGGER, JsonFormatter, log_to_file
 from comboi_core.telemetry.redaction import redactor
-
-
-@pytest.fixture
-def logger() -> Iterator[logging.Logger]:
-    """The engine's logger, put back as it was."""
-    logger = logging.getLogger(LOGGER)
-    before, level = list(logger.handlers), logger.level
-    yield logger
-    for handler in set(logger.handlers) - set(before):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.setLevel(level)
 
 
 def lines(path) -> list[dict]:
