@@ -1,0 +1,169 @@
+"""The zip that Azure Functions wants: the app's code and a project's configuration and scripts, and nothing else.
+
+Dependencies are not in it: the deployment builds them from requirements.txt (docs/deploy.md), where DuckDB's extensions
+are wheels like any other, so that a cold start fetches nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from comboi_core.cli.options import AsJson, console, print_json, reporting
+from comboi_core.domain.errors import ConfigError, RequestInvalid
+
+if TYPE_CHECKING:
+    from comboi_core.config.project import Project
+
+APP = Path(__file__).resolve().parents[2]
+FILES = ("function_app.py", "host.json", "requirements.txt")
+PACKAGES = ("activities", "comboi_core", "entities", "orchestrators")
+NOT_IN_AZURE = ("comboi_core/cli",)
+PROJECT_FOLDERS = ("configs", "transformations")
+STAGES = ("bronze", "silver", "gold")
+MAX_BYTES = 10_000_000
+"""Of the zip. Code and configuration are a fraction of it; more than that is data in the wrong place."""
+
+_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def package(
+    project: Annotated[Path, typer.Option(help="The folder with configs/ and transformations/.")] = Path("."),
+    output: Annotated[Path, typer.Option(help="The zip; replaced if it is there.")] = Path("dist/comboi.zip"),
+    config: Annotated[
+        Path, typer.Option(help="The pipeline file within the project, as COMBOI_CONFIG names it in Azure.")
+    ] = Path("configs/initial.yml"),
+    as_json: AsJson = False,
+) -> None:
+    """Build the deployment package for Azure Functions from a valid project."""
+    with reporting():
+        built = build(project.resolve(), output, config)
+    if as_json:
+        print_json(built)
+        return
+    for note in built["notes"]:
+        console.print(f"! {note}", style="yellow", markup=False)
+    for store, names in built["needs"].items():
+        if names:
+            console.print(f"{NEEDS[store]}: {', '.join(names)}", markup=False)
+    size = f"{built['files']} files, {built['bytes'] / 1000:,.0f} kB ({built['unpacked'] / 1000:,.0f} kB unpacked)"
+    console.print(f"✓ {output}: {size}, sha256 {built['sha256'][:12]}", style="green", markup=False)
+
+
+NEEDS = {"env": "app settings that the configuration reads", "keyvault": "secrets that it reads from the vault"}
+
+
+def build(project: Path, output: Path, config: Path = Path("configs/initial.yml")) -> dict[str, Any]:
+    """Write the zip; the same files give the same bytes.
+
+    Returns:
+        `files`, `bytes`, `unpacked` (bytes), `sha256`, `notes`, and `needs`: names of references by their store.
+
+    Raises:
+        ConfigError: the project cannot be used, or keeps in its folders what does not belong into a package.
+        RequestInvalid: `config` lies outside of what is packed.
+    """
+    from comboi_core.config.loader import load
+    from comboi_core.config.references import find
+
+    if config.is_absolute() or ".." in config.parts or config.parts[:1] != ("configs",):
+        raise RequestInvalid(f"{config} is not in the project's folder configs/, of which the package is made")
+    loaded = load(project / config)
+    if loaded.root != project:
+        raise RequestInvalid(f"{config} would lie deeper than configs/: COMBOI_CONFIG's folder is the project's own")
+    members = {**dict(_code()), **dict(_project(project))}
+    named = loaded.pipeline_file.transformations_file
+    if named is not None and named not in members:
+        raise ConfigError(
+            f"{config}: transformations_file: {named} lies outside of the folders that are packed",
+            remedy=f"Move it into one of {', '.join(f'{folder}/' for folder in PROJECT_FOLDERS)}.",
+        )
+    packed = _zip(members, output)
+    references = set(find(loaded.pipeline_file.model_dump()))
+    return {
+        "files": len(members),
+        "bytes": len(packed),
+        "unpacked": sum(file.stat().st_size for file in members.values()),
+        "sha256": hashlib.sha256(packed).hexdigest(),
+        "notes": list(_notes(loaded)),
+        "needs": {store: sorted({item.name for item in references if item.store == store}) for store in NEEDS},
+    }
+
+
+def _zip(members: dict[str, Path], output: Path) -> bytes:
+    """Write the zip beside its place and put it there when it is whole and small enough."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_name(f"{output.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for name in sorted(members):
+                entry = zipfile.ZipInfo(name, _TIME)
+                entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+                archive.writestr(entry, members[name].read_bytes())
+        packed = part.read_bytes()
+        if len(packed) > MAX_BYTES:
+            largest = sorted(members, key=lambda name: -members[name].stat().st_size)[:3]
+            raise ConfigError(
+                f"the package has {len(packed)} bytes, more than {MAX_BYTES}; the largest: {', '.join(largest)}",
+                remedy="Keep data in the lake or at a source; configs/ and transformations/ hold text only.",
+            )
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+    return packed
+
+
+def _code() -> Iterator[tuple[str, Path]]:
+    for name in FILES:
+        yield name, APP / name
+    for folder in PACKAGES:
+        for file in _visible(APP / folder):
+            name = file.relative_to(APP).as_posix()
+            if not name.startswith(tuple(f"{excluded}/" for excluded in NOT_IN_AZURE)):
+                yield name, file
+
+
+def _project(project: Path) -> Iterator[tuple[str, Path]]:
+    for folder in PROJECT_FOLDERS:
+        for file in _visible(project / folder):
+            if not file.resolve().is_relative_to(project):
+                raise ConfigError(
+                    f"{file.relative_to(project)} is a link out of the project",
+                    remedy="Put the file itself there: a package holds no links.",
+                )
+            yield file.relative_to(project).as_posix(), file
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder but for hidden ones and what Python compiled."""
+    for file in sorted(folder.rglob("*")):
+        parts = file.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
+        if file.is_file() and not hidden and file.suffix != ".pyc":
+            yield file
+
+
+def _notes(project: Project) -> Iterator[str]:
+    """Yield what works on a laptop only: in Azure the app's folder is read-only, and instances come and go."""
+    yield from project.notes
+    stages = project.pipeline_file.stages
+    local = [stage for stage in STAGES if getattr(stages, stage).data_lake.path is not None]
+    if local:
+        yield (
+            f"stages {', '.join(local)}: data_lake has path: and no folder outlives an instance; "
+            'write {account_name: "{{env:DATA_LAKE_ACCOUNT_NAME}}", file_system: ...}'
+        )
+    if project.pipeline_file.monitoring.log_path:
+        yield "monitoring.log_path: the app's folder is read-only in Azure; logs go to Application Insights there"
+    for source in project.pipeline_file.sources:
+        if getattr(source.connection, "path", None):
+            yield f"source {source.name}: path: is on the instance's own disk, and the package holds no data"
+
+
+if __name__ == "__main__":
+    typer.run(package)

@@ -1,0 +1,65 @@
+"""The package in a clean environment with the pinned requirements: minutes and half a gigabyte, hence `-m slow`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.package.test_package import index
+
+MAX_INSTALLED = 800_000_000
+"""Bytes of the installed requirements: docs/size-guide.md sets them against the plans' limits."""
+
+EXTENSIONS = """
+from comboi_core.lake.adls_duckdb import load_extension as azure
+from comboi_core.domain.sql import literal
+from comboi_core.sources.extensions import extension_path
+from comboi_core.transforms.engine import open_duckdb
+with open_duckdb(memory_limit="256MB", threads=1, temp_directory=None) as con:
+    assert azure(con)
+    for name in ("postgres_scanner", "sqlite_scanner"):
+        con.execute(f"LOAD {literal(str(extension_path(name)))}")
+    found = con.execute("SELECT extension_name FROM duckdb_extensions() WHERE loaded").fetchall()
+print(sorted(name for (name,) in found))
+"""
+
+
+@pytest.fixture(scope="module")
+def python(unzipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that has the package's requirements, and nothing else."""
+    folder = tmp_path_factory.mktemp("clean") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    found = folder / "bin" / "python"
+    install = [str(found), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
+    subprocess.run([*install, "-r", str(unzipped / "requirements.txt")], check=True)
+    return found
+
+
+@pytest.mark.slow
+def test_the_package_indexes_with_the_pinned_requirements_alone(unzipped, python):
+    indexed = index(unzipped, "--modules", python=str(python))
+    assert indexed["functions"] == index(unzipped)["functions"]
+    assert indexed["foreign"] == []
+
+
+@pytest.mark.slow
+def test_duckdb_loads_its_extensions_from_the_wheels(unzipped, python):
+    done = subprocess.run([str(python), "-c", EXTENSIONS], cwd=unzipped, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    for extension in ("azure", "postgres_scanner", "sqlite_scanner"):
+        assert extension in done.stdout
+
+
+@pytest.mark.slow
+def test_no_requirement_is_missing_or_at_odds(python):
+    done = subprocess.run([str(python), "-m", "pip", "check"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_the_installed_requirements_fit_the_plans(python):
+    packages = next((python.parents[1] / "lib").glob("python*")) / "site-packages"
+    assert sum(file.stat().st_size for file in packages.rglob("*") if file.is_file()) < MAX_INSTALLED
