@@ -149,6 +149,7 @@ def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
     item, lake = job["item"], workspace.lake("bronze")
     load = decode_json(LoadPlan, lake.read(job["plan"]))
     cursor = load.window.cursor if load.window else None
+    salt = workspace.salt() if any(column.masked == "hash" for column in load.columns) else None
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
     files, rest = [], list(job["chunks"])
     with (
@@ -156,7 +157,7 @@ def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
         workspace.source(con, item["source"], item["table"]) as source,
         _translated(source, load),
     ):
-        with keyed(con, workspace.mask_salt(load)), _one_snapshot(con):
+        with keyed(con, salt), _one_snapshot(con):
             while rest and len(files) < FILES_PER_CALL and (not files or time.monotonic() < deadline):
                 chunk = load.chunks[rest[0]]
                 path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))

@@ -119,18 +119,27 @@ def build(workspace: Workspace, job: Payload) -> Payload:
     with workspace.duckdb() as con:
         published = read_published(con, lake, path)
         if published and published.run_id == job["run_id"]:
-            details = runfiles.read_json(workspace.lake("bronze"), published.details)
-            return {"rows": details["rows"], "bytes": details["bytes"], "path": path, "details": published.details}
+            return _answer(workspace, path, published.details)
         work = open_build(workspace, con, dataset, job, published)
         details_path = runfiles.details_path(job["run_id"], dataset.name, secrets.token_hex(4))
         try:
             _publish(work, details_path)
-            answer = {key: work.details[key] for key in ("rows", "bytes")} | {"path": path}
-        except _TELLING as failed:
+        except Exception as failed:
+            # An execution beside this one may have replaced the dataset while this one read it: that explains it all.
+            published = read_published(con, lake, path)
+            if published and published.run_id == job["run_id"]:
+                return _answer(workspace, path, published.details)
+            if not isinstance(failed, _TELLING):
+                raise
             runfiles.write_json(workspace.lake("bronze"), details_path, work.details)
-            answer = {"error": failed.record()}
+            return {"error": failed.record(), "details": details_path}
     lake.tidy()
-    return answer | {"details": details_path}
+    return _answer(workspace, path, details_path)
+
+
+def _answer(workspace: Workspace, path: str, details_path: str) -> Payload:
+    details = runfiles.read_json(workspace.lake("bronze"), details_path)
+    return {"rows": details["rows"], "bytes": details["bytes"], "path": path, "details": details_path}
 
 
 def open_build(
@@ -187,7 +196,7 @@ def _publish(work: Build, details_path: str) -> None:
         work.details["bytes"] = staged.stat().st_size if sql else 0
         work.details["unchanged"] = sql is None
         if sql:
-            refuse_overtaken(work.con, work.lake, work.path, work.job["fence"])
+            refuse_overtaken(work.con, work.lake, work.path, fence=work.job["fence"], published=work.published)
             _publish_beside(work)
         runfiles.write_json(work.workspace.lake("bronze"), details_path, work.details)
 

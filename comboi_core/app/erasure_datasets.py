@@ -221,7 +221,7 @@ class Erasing:
         }
         appends = self.dataset.materialization.strategy == "append" and inputs != dict(state.inputs)
         if files[0].count or appends:
-            refuse_overtaken(self.con, self.lake, self.path, fence)
+            refuse_overtaken(self.con, self.lake, self.path, fence=fence, published=state)
             after = replace(state, build=state.build + 1, fence=fence, inputs=inputs)
             rewrite_dataset(self.con, self.lake, self.path, files[0].kept, after)
 

@@ -16,7 +16,7 @@ from comboi_core.app.codec import decode_json, encode_json
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.domain.errors import CheckpointLost, ComboiError, InternalError, LakeNotFound, RequestInvalid
-from comboi_core.domain.load import Column, LoadPlan
+from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, newest_sequence, table_folder
 from comboi_core.domain.names import did_you_mean, table_id
 from comboi_core.lake.erasure import Sought, hashed
@@ -25,8 +25,6 @@ from comboi_core.telemetry.redaction import HIDDEN
 Payload = dict[str, Any]
 
 MOST_KEYS = 100
-_HASHING = LoadPlan("", "", 0, "full", True, None, None, (Column("key", "", "VARCHAR", masked="hash"),), ())
-"""A load with a hashed column, which is what the workspace gives the salt for."""
 
 
 def secret_folder(run_id: str) -> str:
@@ -130,7 +128,7 @@ def keep_keys(workspace: Workspace, run_id: str, sought: Sought, asked: Payload)
         asked: `by` and `at`.
     """
     lake, path = workspace.lake("bronze"), f"{secret_folder(run_id)}/keys.json"
-    salt = mask_salt(workspace)
+    salt = workspace.salt()
     said = {"columns": list(sought.columns), "also_named": list(sought.aliases), "requested": asked}
     said["key_hash"] = "hmac-sha256" if salt else "sha256"
     said["keys"] = [hashed(salt, spoken(sought.columns, key)) for key in sought.keys]
@@ -157,7 +155,7 @@ def read_keys(workspace: Workspace, path: str) -> Sought:
     except LakeNotFound:
         gone = True
     else:
-        return replace(sought, salt=mask_salt(workspace))
+        return replace(sought, salt=workspace.salt())
     if gone:
         raise RequestInvalid("the keys of this erasure are gone", remedy="Ask for the erasure again.")
 
@@ -171,11 +169,6 @@ def forget_erasure(workspace: Workspace, job: Payload) -> Payload:
     lake = workspace.lake("bronze")
     lake.delete(lake.list(f"{runfiles.WORK}/{job['run_id']}"))
     return {}
-
-
-def mask_salt(workspace: Workspace) -> str | None:
-    """Return the key of the pipeline's mask `hash`, or None where none is configured."""
-    return workspace.mask_salt(_HASHING) if workspace.project.pipeline_file.masking else None
 
 
 def downstream(workspace: Workspace, table: str) -> list[DatasetConfig]:

@@ -15,7 +15,6 @@ from comboi_core.config.lakes import SECRETS, LakeConfig
 from comboi_core.config.loader import SCRIPTS, config_path, load
 from comboi_core.config.project import Project, Stage
 from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
-from comboi_core.domain.load import LoadPlan
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, Source
 from comboi_core.secrets.stores import Store, environment, key_vault, no_vault, resolve
@@ -111,10 +110,10 @@ class Workspace:
         resolved = self._resolved_lake(config, place)
         return {"container": open_container(resolved)} if resolved.path is None else {"path": resolved.path}
 
-    def mask_salt(self, load: LoadPlan) -> str | None:
-        """Return the key with which a load's values are hashed; None where none are."""
+    def salt(self) -> str | None:
+        """Return the key of masked values; None where the configuration has none."""
         masking = self.project.pipeline_file.masking
-        if masking is None or all(column.masked != "hash" for column in load.columns):
+        if masking is None:
             return None
         salt = str(self._resolved(masking.salt))
         redactor.add(salt)

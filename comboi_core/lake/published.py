@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from comboi_core.domain.errors import LeaseLost
+from comboi_core.domain.errors import LakeUnavailable, LeaseLost
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import literal
 
@@ -68,8 +68,21 @@ def write_options(state: Published) -> str:
     return f"{OPTIONS}, KV_METADATA {{{_KEY}: {literal(json.dumps(said, sort_keys=True))}}}"
 
 
-def refuse_overtaken(con: DuckDBPyConnection, lake: Lake, path: str, fence: int) -> None:
-    """Raise LeaseLost where a newer run has published meanwhile: this one lost its lease, and its result is older."""
+def refuse_overtaken(
+    con: DuckDBPyConnection, lake: Lake, path: str, *, fence: int, published: Published | None
+) -> None:
+    """Raise where another dataset than the one that went into the build stands in its place by now.
+
+    Args:
+        fence: That of the build's run.
+        published: What the build began with.
+
+    Raises:
+        LeaseLost: a newer run has published: this one lost its lease, and its result is older.
+        LakeUnavailable: another execution has published; what was read may be half its dataset. Transient.
+    """
     now = read_published(con, lake, path)
     if now and now.fence > fence:
         raise LeaseLost(f"a newer run ({now.run_id}) has published {path} already")
+    if (now and now.build) != (published and published.build):
+        raise LakeUnavailable(f"{path} was published by {now.run_id if now else 'nobody'} while it was built")

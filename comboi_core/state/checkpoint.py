@@ -69,7 +69,8 @@ def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Resu
 
     Args:
         request: `sequence`, `fence`, `run_id`, `watermark`, `manifest`, `rows`, `bytes`, `mode`, `committed_at`, and
-            `reloaded` if the load read the whole table as `reload` asked.
+            `reloaded` if the load read the whole table as `reload` asked; for an erasure `by` and `removed`, which
+            the audit keeps.
 
     Returns:
         The result is `{"checkpoint": {...}}`, also for a commit that was made before; else `{"error": ...}`.
@@ -81,6 +82,10 @@ def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Resu
     if request["sequence"] != state["sequence"] + 1:
         message = f"load {request['sequence']} cannot follow load {state['sequence']}"
         return state, {"error": CommitConflict(message).record()}
+    audit = state["audit"]
+    if request["mode"] == "erasure":
+        entry = {"what": "erasure", "at": request["committed_at"], "by": request["by"], "removed": request["removed"]}
+        audit = [entry, *audit][:COMMITS_KEPT]
     after: TableState = {
         "sequence": request["sequence"],
         "watermark": request["watermark"],
@@ -88,7 +93,7 @@ def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Resu
         "fence": request["fence"],
         "reload": state["reload"] and not request.get("reloaded", False),
         "commits": [request, *state["commits"]][:COMMITS_KEPT],
-        "audit": state["audit"],
+        "audit": audit,
     }
     return after, {"checkpoint": _checkpoint(after)}
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 import yaml
 
-from comboi_core.app.datasets import build
+from comboi_core.app import datasets as app_datasets
 from comboi_core.app.workspace import Workspace
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.config.loader import load
@@ -166,7 +166,7 @@ def built(project: Project, name: str, **job: Any) -> dict[str, Any]:
         "manifests": manifests,
     }
     with mock.patch.dict(os.environ, project.environment(), clear=True):
-        return build(Workspace(load(project.folder / "configs/initial.yml")), given | job)
+        return app_datasets.build(Workspace(load(project.folder / "configs/initial.yml")), given | job)
 
 
 def test_a_run_that_lost_its_lease_publishes_nothing_over_its_successor_s(datasets: Project):
@@ -213,3 +213,25 @@ def test_quarantined_rows_of_every_build_are_kept_once(datasets: Project, databa
     assert (third["datasets"][0]["rows"], third["datasets"][0]["quarantined"]) == (4999, 1), "none of the news is good"
     assert duckdb.sql(f"SELECT count(*) FROM '{file}' WHERE _build = 3").fetchone() == (1,)
     assert (1, None) in {(row[0], row[3]) for row in datasets.contents()["merged"]}, "NULL passes"
+
+
+def test_an_execution_that_reads_the_dataset_while_another_one_replaces_it_appends_nothing_twice(
+    datasets: Project, database: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+):
+    """The second execution begins before the first one has published, and reads the dataset afterwards."""
+    datasets.run()
+    change(database)
+    record = datasets.run("bronze")
+    run = {"run_id": "shop-20261124T000000Z-abcdef", "fence": record["fence"] + 1, "full_refresh": False}
+    answers = []
+    real = app_datasets.transformed
+
+    def after_the_other(work: Any) -> Any:
+        monkeypatch.setattr(app_datasets, "transformed", real)
+        answers.append(built(datasets, "appended", **run))
+        return real(work)
+
+    monkeypatch.setattr(app_datasets, "transformed", after_the_other)
+    answers.append(built(datasets, "appended", **run))
+    assert answers[0] == answers[1] and answers[0]["rows"] == 5900
+    assert len(datasets.contents()["appended"]) == 5900

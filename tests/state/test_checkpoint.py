@@ -182,3 +182,11 @@ def test_a_restored_checkpoint_never_moves_backwards():
 
     after, result = apply(state, "restore", found | {"sequence": 8, "manifest": "m8.json"})
     assert after == state and result["checkpoint"]["manifest"] == "m9.json"
+
+
+def test_an_erasure_is_noted_in_the_audit_without_its_key():
+    state = committed(1)
+    erasure = commit_of(2, 1) | {"mode": "erasure", "by": "ann", "removed": 3}
+    state, _ = apply(state, "commit", erasure)
+    assert state["audit"] == [{"what": "erasure", "at": erasure["committed_at"], "by": "ann", "removed": 3}]
+    assert state["sequence"] == 2
