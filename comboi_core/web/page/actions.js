@@ -20,7 +20,7 @@ function drawActions(state) {
   for (const action of ACTIONS) {
     const busy = action.idle && state.overview?.holder;
     const button = byId(action.id);
-    button.disabled = !state.overview || busy || !(action.needs?.(state) ?? true);
+    button.disabled = !state.overview || Boolean(busy) || (action.needs ? !action.needs(state) : false);
     button.title = busy ? "A run is on." : "";
   }
 }
@@ -49,7 +49,7 @@ function ask({ title, body, verb, kind = "main", ready = () => true, send }) {
       }
     },
   }, el("h2", { id: "dialog-title" }, title), body, told,
-  el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => dialog.close() }, "Leave it"), verb ? confirm : null));
+  el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => dialog.close() }, verb ? "Leave it" : "Close"), verb ? confirm : null));
   dialog.replaceChildren(form);
   check();
   if (!dialog.open) dialog.showModal();

@@ -12,7 +12,7 @@ function el(tag, attributes = {}, ...children) {
     else if (name === "place") Object.assign(node.style, value); // the page's policy allows no style attributes
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -25,7 +25,7 @@ function show(container, key, make) {
   const active = container.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   const open = new Set([...container.querySelectorAll("details[open]")].map((one) => one.dataset.focus));
   const scrolled = [...container.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
-  container.replaceChildren(...[make()].flat(3).filter(Boolean));
+  container.replaceChildren(...[make()].flat(Infinity).filter(Boolean));
   for (const one of container.querySelectorAll("details")) one.open = open.has(one.dataset.focus);
   [...container.querySelectorAll(".scroll")].forEach((one, place) => {
     if (scrolled[place]) [one.scrollLeft, one.scrollTop] = scrolled[place];
@@ -35,7 +35,7 @@ function show(container, key, make) {
 
 const STATES = {
   succeeded: { sign: "✓" }, failed: { sign: "✕" }, partial: { sign: "◐" }, running: { sign: "▸" },
-  pending: { sign: "·", word: "queued" }, queued: { sign: "·", kind: "pending" }, done: { sign: "✓", kind: "succeeded" },
+  pending: { sign: "·" }, queued: { sign: "…", kind: "pending" },
   skipped: { sign: "–" }, cancelled: { sign: "■" }, unfinished: { sign: "?" },
 };
 const stateOf = (status) => ({ sign: "?", word: status, kind: STATES[status] ? status : "unfinished", ...STATES[status] });

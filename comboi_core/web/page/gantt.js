@@ -1,12 +1,15 @@
 // The timeline of a run. Records that hold no start times show how long each item took, from a common left edge.
 
+const GANTT_ROWS = 40;
+const ORDER = { failed: 0, running: 1, cancelled: 2, queued: 3, pending: 3, skipped: 4, succeeded: 5 };
+
 function timeline(run, state) {
-  const items = itemsOf(run).sort((a, b) => (ORDER[a.status] ?? 9) - (ORDER[b.status] ?? 9) || (startOf(a) ?? "").localeCompare(startOf(b) ?? "") || (b.seconds ?? 0) - (a.seconds ?? 0));
+  const items = itemsOf(run).sort((a, b) => (ORDER[a.status] ?? 9) - (ORDER[b.status] ?? 9) || (a.started_at ?? "").localeCompare(b.started_at ?? "") || (b.seconds ?? 0) - (a.seconds ?? 0));
   if (!items.length) return null;
   const begun = Date.parse(run.started_at);
-  const timed = items.some(startOf) && Number.isFinite(begun);
+  const timed = items.some((item) => item.started_at) && Number.isFinite(begun);
   const now = run.status === "running" && Number.isFinite(begun) ? since(run.started_at) : 0;
-  const spans = items.map((item) => spanOf(item, timed ? begun : null, now));
+  const spans = items.map((item) => spanOf(item, timed ? begun : null, now, waveStart(items, item, begun)));
   const total = Math.max(...spans.map((span) => span.end), timed ? (run.seconds ?? now) : 0, 0.1);
   const shown = state.allBars ? items : items.slice(0, GANTT_ROWS);
   const legend = [["queued", "queued"], ["running", "running"], ["succeeded", "succeeded"], ["failed", "failed"], ["retried", "an attempt that failed"]];
@@ -26,16 +29,20 @@ function timeline(run, state) {
   ];
 }
 
-const startOf = (item) => item.started_at ?? item.progress?.started_at;
+// Second at which an item that is not done yet was queued: a layer begins when those before it have ended.
+function waveStart(items, item, begun) {
+  const before = items.filter((one) => LAYERS.indexOf(one.layer) < LAYERS.indexOf(item.layer) && one.finished_at);
+  return Math.max(0, ...before.map((one) => (Date.parse(one.finished_at) - begun) / 1000));
+}
 
 // Bars as [kind, start, end, words] in seconds from the run's start.
-function spanOf(item, begun, now) {
-  const kind = { succeeded: "succeeded", failed: "failed", running: "running", pending: "queued" }[stateOf(item.status).kind] ?? "other";
+function spanOf(item, begun, now, wave) {
+  const kind = ["succeeded", "failed", "running"].includes(item.status) ? item.status : "other";
   const at = (iso) => (Date.parse(iso) - begun) / 1000;
   if (begun === null) return { bars: item.seconds ? [[kind, 0, item.seconds, kind]] : [], end: item.seconds ?? 0 };
-  const queued = item.queued_at ? Math.max(at(item.queued_at), 0) : 0;
-  if (!startOf(item)) return { bars: kind === "queued" && now ? [["queued", queued, now, "queued"]] : [], end: now };
-  const start = at(startOf(item));
+  const queued = item.queued_at ? Math.max(at(item.queued_at), 0) : wave;
+  if (!item.started_at) return { bars: item.status === "queued" ? [["queued", queued, now, "queued"]] : [], end: now };
+  const start = at(item.started_at);
   const end = item.seconds === undefined ? Math.max(now, start) : start + item.seconds;
   // Attempts that failed lie over the item's bar: chunks of one table are tried side by side.
   const retried = (item.retried ?? []).filter((one) => one.failed_at).map((one) => ["retried", at(one.started_at), at(one.failed_at), `failed attempt of ${one.activity}: ${one.code}`]);
@@ -45,12 +52,12 @@ function spanOf(item, begun, now) {
 function ganttRow(item, span, total) {
   const state = stateOf(item.status);
   const progress = item.progress ?? {};
-  const rows = item.rows ?? progress.rows;
   const told = [
     state.word,
     item.status === "running" && progress.phase,
     progress.attempt && `attempt ${progress.attempt}: ${progress.error?.message ?? ""}`,
-    progress.estimated_rows && `of about ${number(progress.estimated_rows)} rows`,
+    progress.chunks > 1 && progress.chunks_done !== undefined && `${progress.chunks_done} of ${progress.chunks} chunks`,
+    progress.estimated_rows && `of about ${plural(progress.estimated_rows, "row")}`,
     item.reason,
   ].filter(Boolean).join(", ");
   return el("tr", {},
@@ -61,7 +68,7 @@ function ganttRow(item, span, total) {
       place: { left: `${(100 * left) / total}%`, width: `${(100 * (right - left)) / total}%` },
     })))),
     el("td", { class: "n" }, seconds(item.seconds)),
-    el("td", { class: "n wide" }, number(rows)),
+    el("td", { class: "n wide" }, number(item.rows)),
     el("td", { class: "n wide" }, item.attempts > 1 ? el("span", { class: "warn" }, String(item.attempts)) : String(item.attempts ?? "")));
 }
 

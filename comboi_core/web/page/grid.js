@@ -35,11 +35,11 @@ function gridFrame(state) {
 
 const statusIn = (item, place, state, live) => (live && state.overview.runs[place]?.run_id === live.id ? live.states.get(`${item.layer}/${item.name}`) ?? null : item.history[place]);
 
-function fits(item, state, live) {
-  if (state.search && !item.name.toLowerCase().includes(state.search)) return false;
-  if (!state.attention) return true;
+const fits = (item, state, live) => (!state.search || item.name.toLowerCase().includes(state.search)) && (!state.attention || needsAttention(item, state, live));
+
+function needsAttention(item, state, live) {
   const latest = state.overview.runs.map((_, place) => statusIn(item, place, state, live)).find((status) => status && !["pending", "queued", "running"].includes(status));
-  return item.stale || item.reload || item.checks?.failed || (latest !== undefined && latest !== "succeeded");
+  return Boolean(item.stale || item.reload || item.checks?.failed || (latest !== undefined && latest !== "succeeded"));
 }
 
 function gridTable(state, found, live) {
@@ -63,7 +63,13 @@ function gridTable(state, found, live) {
       el("th", { scope: "col", class: "after" }, "Rows"), el("th", { scope: "col", class: "after" }, "Checks"), el("th", { scope: "col", class: "after" }, "As of"))),
     groups.map(([layer, items]) => el("tbody", {},
       el("tr", { class: "layer" }, el("th", { scope: "rowgroup", colspan: runs.length + 4 }, `${layer} `, el("span", { class: "soft" }, String(items.length)))),
-      items.slice(0, state.allRows ? Infinity : GRID_ROWS).map((item) => gridRow(item, places, state, live, old))))));
+      firstRows(items, state, live).map((item) => gridRow(item, places, state, live, old))))));
+}
+
+// Where not all are shown, those that need attention come first.
+function firstRows(items, state, live) {
+  if (state.allRows || items.length <= GRID_ROWS) return items;
+  return [...items].sort((a, b) => needsAttention(b, state, live) - needsAttention(a, state, live)).slice(0, GRID_ROWS);
 }
 
 function gridRow(item, places, state, live, old) {

@@ -2,6 +2,7 @@
 
 const LIVE_PAUSE = 2, IDLE_PAUSE = 10, HIDDEN_PAUSE = 60, OVERVIEW_AGE = 60;
 const state = { overview: null, at: 0, run: null, live: null, runProblem: null, problem: null, shown: null, selected: null, search: "", attention: false, allRows: false, allBars: false };
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 let wakeUp = () => {};
 let forced = false;
 
@@ -86,7 +87,7 @@ function draw() {
   const { overview, problem } = state;
   const problems = [...(problem ? [problem] : []), ...(overview?.problems ?? [])];
   show(byId("problems"), JSON.stringify(problems), () => problems.map((one) => problemBox(one, "What is shown may be old or incomplete")));
-  byId("updated").textContent = overview ? `as of ${new Date(state.at).toLocaleTimeString("en-GB")}${overview.holder ? ", live" : ""}` : problem ? "no data" : "loading";
+  byId("updated").textContent = overview ? `as of ${new Date(state.at).toLocaleTimeString("en-GB")}, times in ${ZONE}${overview.holder ? ", live" : ""}` : problem ? "no data" : "loading";
   drawActions(state);
   if (!overview) return;
   byId("pipeline").textContent = overview.pipeline;

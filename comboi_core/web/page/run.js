@@ -1,8 +1,7 @@
 // One run: what failed first, then its timeline.
 
-const GANTT_ROWS = 40;
+const FAILURES = 8;
 const SAMPLE_ROWS = 10;
-const ORDER = { failed: 0, running: 1, cancelled: 2, pending: 3, queued: 3, skipped: 4, succeeded: 5 };
 
 function itemsOf(run) {
   return [
@@ -54,17 +53,24 @@ function facts(run, summary) {
 function failures(run) {
   const failed = itemsOf(run).filter((item) => item.status === "failed");
   if (!failed.length) return null;
-  return [el("h3", { class: "bad" }, `${plural(failed.length, "failure")}`), failed.slice(0, 50).map((item) => {
-    const error = item.error ?? { code: "failed", message: "The record names no error." };
-    return el("div", { class: "box" },
-      el("h4", {}, data(item.name), el("span", { class: "soft" }, ` ${item.layer}`)),
-      el("p", {}, data(error.code, "code"), attempts(item)),
-      data(error.message, "p"),
-      error.remedy ? el("p", { class: "remedy" }, "What to do: ", data(error.remedy)) : null,
-      badChecks(item, true).map(checkDetails),
-      item.retried?.length ? el("details", { "data-focus": `retries ${item.name}` }, el("summary", { "data-focus": `retries summary ${item.name}` }, plural(item.retried.length, "earlier attempt")),
-        el("ol", {}, item.retried.map((one) => el("li", {}, data(one.code, "code"), " ", data(one.message))))) : null);
-  }), failed.length > 50 ? el("p", {}, `and ${failed.length - 50} more, in the timeline below`) : null];
+  const rest = failed.slice(FAILURES);
+  return [
+    el("h3", { class: "bad" }, plural(failed.length, "failure")),
+    failed.slice(0, FAILURES).map(failureBox),
+    rest.length ? el("details", { "data-focus": "failures" }, el("summary", { "data-focus": "failures summary" }, `${rest.length} more`), rest.map(failureBox)) : null,
+  ];
+}
+
+function failureBox(item) {
+  const error = item.error ?? { code: "failed", message: "The record names no error." };
+  return el("div", { class: "box" },
+    el("h4", {}, data(item.name), el("span", { class: "soft" }, ` ${item.layer}`)),
+    el("p", {}, data(error.code, "code"), attempts(item)),
+    data(error.message, "p"),
+    error.remedy ? el("p", { class: "remedy" }, "What to do: ", data(error.remedy)) : null,
+    badChecks(item, true).map(checkDetails),
+    item.retried?.length ? el("details", { "data-focus": `retries ${item.name}` }, el("summary", { "data-focus": `retries summary ${item.name}` }, plural(item.retried.length, "earlier attempt")),
+      el("ol", {}, item.retried.map((one) => el("li", {}, data(one.code, "code"), " ", data(one.message))))) : null);
 }
 
 const attempts = (item) => (item.attempts > 1 ? el("span", { class: "soft" }, ` after ${plural(item.attempts, "attempt")}`) : null);

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 _FIELDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 """Second, minute, hour, day, month, day of the week with Sunday as 0: the smallest and the largest value."""
-_MONTHS = dict(jan=1, feb=2, mar=3, apr=4, may=5, jun=6, jul=7, aug=8, sep=9, oct=10, nov=11, dec=12)
-_DAYS = dict(sun=0, mon=1, tue=2, wed=3, thu=4, fri=5, sat=6)
+_MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6}
+_MONTHS |= {"jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
+_DAYS = {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 _ITEM = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?")
 _DAYS_AHEAD = 366 * 8
 """Far enough for a 29 February, also over a century's leap year that is none."""
@@ -52,18 +53,19 @@ def next_slot(schedule: str, after: datetime, zone: ZoneInfo) -> datetime | None
     seconds, minutes, hours, days, months, weekdays = (
         _values(field, *limits) for field, limits in zip(fields, _FIELDS, strict=True)
     )
-    midnight = after.astimezone(zone).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+    start = after.astimezone(zone).replace(tzinfo=None, microsecond=0) + timedelta(seconds=1)
+    midnight = start.replace(hour=0, minute=0, second=0)
     for day in (midnight + timedelta(days=ahead) for ahead in range(_DAYS_AHEAD)):
         if day.month not in months or day.day not in days or day.isoweekday() % 7 not in weekdays:
             continue
         for hour in sorted(hours):
-            end = (day + timedelta(hours=hour + 1)).replace(tzinfo=zone).astimezone(UTC)
-            if end <= after - timedelta(hours=2):  # the hour is over, whatever a clock change did
+            if day + timedelta(hours=hour + 1) <= start:
                 continue
             for minute in sorted(minutes):
                 for second in sorted(seconds):
-                    moment = day.replace(hour=hour, minute=minute, second=second, tzinfo=zone).astimezone(UTC)
-                    if moment > after:
+                    local = day.replace(hour=hour, minute=minute, second=second)
+                    moment = local.replace(tzinfo=zone).astimezone(UTC)
+                    if local >= start and moment > after:  # an hour that clocks repeat has its slots once
                         return moment
     return None
 

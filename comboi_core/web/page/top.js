@@ -14,7 +14,7 @@ function drawTop(state) {
   const troubled = last && last.status !== "succeeded";
   byId("top").replaceChildren(el("dl", { class: "tiles" },
     last
-      ? tile("Last run", troubled, [badge(last.status), " ", moment(last.started_at), ` (${ago(last.started_at)})`],
+      ? tile("Last run", troubled, [el("a", { href: `#run=${encodeURIComponent(last.run_id)}`, "aria-label": `Last run: ${stateOf(last.status).word}`, "data-focus": "last" }, badge(last.status)), " ", moment(last.started_at), ` (${ago(last.started_at)})`],
         el("span", { class: "soft" }, [last.seconds === undefined ? "" : `took ${seconds(last.seconds)}`, last.rows === undefined ? "" : `${number(last.rows)} rows`].filter(Boolean).join(", ")))
       : tile("Last run", false, "none has finished yet"),
     timer.next
