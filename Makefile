@@ -1,6 +1,7 @@
 # Two commands: `make demo` and `make test`. Both make the virtual environment first; nothing else is needed.
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= auto
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
@@ -11,7 +12,7 @@ demo: $(STAMP)
 	$(BIN)/comboi demo
 
 test: $(STAMP) $(AZURITE)/.ready lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
