@@ -1,0 +1,106 @@
+"""On which occasions somebody is told: a pure function of a finished run and of what is remembered of those before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from comboi_core.config.monitoring import Occasion
+from comboi_core.telemetry.runs import items
+
+RUN_ITSELF = "the run itself"
+"""Stands among what fails for a run that could not be planned or recorded."""
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered from run to run.
+
+    Attributes:
+        run_id: The run that was taken in last.
+        occasions: What came of it: occasion -> the names it is about.
+        since: When the first run began that was taken in, ISO 8601.
+        succeeded: Whether a run ever did.
+        failing: What failed when it was last tried -> since when.
+        landed: `source.table` -> the start of its last good load.
+        stale: Tables whose staleness has been told.
+    """
+
+    run_id: str | None = None
+    occasions: dict[Occasion, list[str]] = field(default_factory=dict)
+    since: str | None = None
+    succeeded: bool = False
+    failing: dict[str, str] = field(default_factory=dict)
+    landed: dict[str, str] = field(default_factory=dict)
+    stale: list[str] = field(default_factory=list)
+
+
+def advance(memory: Memory, record: Record, freshness: Mapping[str, float | None], names: frozenset[str]) -> Memory:
+    """Take a finished run in; taken in again at once, the answer is the same.
+
+    Args:
+        freshness: Each configured `source.table` -> the age in seconds at which it is stale, or None.
+        names: Every configured table and dataset: what left the configuration is waited for no longer.
+    """
+    if memory.run_id == record["run_id"]:
+        return memory
+    failing, landed = _failing(memory, record, names), _landed(memory, record)
+    since = memory.since or record["started_at"]
+    ages = {name: _seconds(landed.get(name, since), record["finished_at"]) for name in freshness}
+    stale = [name for name, limit in freshness.items() if limit is not None and ages[name] > limit]
+    found: dict[Occasion, list[str]] = {
+        "failed": [name for _, name, _, item in items(record) if item["status"] == "failed"],
+        "recovered": sorted(memory.failing) if not failing else [],
+        "stale": [name for name in stale if name not in memory.stale],
+        "first_success": [],
+    }
+    happened = {
+        "failed": record["status"] in ("failed", "partial"),
+        "recovered": bool(found["recovered"]) and record["status"] == "succeeded",
+        "stale": bool(found["stale"]),
+        "first_success": record["status"] == "succeeded" and not memory.succeeded,
+    }
+    return Memory(
+        run_id=record["run_id"],
+        occasions={occasion: about for occasion, about in found.items() if happened[occasion]},
+        since=since,
+        succeeded=memory.succeeded or record["status"] == "succeeded",
+        failing=failing,
+        landed=landed,
+        stale=stale,
+    )
+
+
+def ages(memory: Memory, record: Record, freshness: Mapping[str, float | None]) -> dict[str, float]:
+    """Return `source.table` -> seconds between the start of its last good load and the end of the run."""
+    return {name: _seconds(memory.landed[name], record["finished_at"]) for name in freshness if name in memory.landed}
+
+
+def _failing(memory: Memory, record: Record, names: frozenset[str]) -> dict[str, str]:
+    failing = {name: since for name, since in memory.failing.items() if name in names or name == RUN_ITSELF}
+    for _, name, _, item in items(record):
+        if item["status"] == "succeeded":
+            failing.pop(name, None)
+        elif item["status"] == "failed":
+            failing.setdefault(name, record["started_at"])
+    if record.get("error"):
+        failing.setdefault(RUN_ITSELF, record["started_at"])
+    elif record["status"] != "cancelled":
+        failing.pop(RUN_ITSELF, None)
+    return failing
+
+
+def _landed(memory: Memory, record: Record) -> dict[str, str]:
+    return memory.landed | {
+        name: item.get("started_at") or record["started_at"]
+        for kind, name, _, item in items(record)
+        if kind == "table" and item["status"] == "succeeded"
+    }
+
+
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

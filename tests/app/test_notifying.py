@@ -1,0 +1,240 @@
+"""Alerts and telemetry of finished runs: once per event, whatever is down, and the record says what was sent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from comboi_core.app import notifying, runfiles
+from comboi_core.app.notifying import after_run, memory_path, notify_run
+from comboi_core.domain.errors import ConfigError, LakeUnavailable
+from comboi_core.telemetry import webhooks
+from comboi_core.telemetry.insights import insights_of
+from tests.doubles.ingestion import IngestionDouble
+from tests.doubles.webhook import WebhookDouble
+
+RUN = "sales-20261123T{hour:02d}0000Z-7f3a"
+ERROR = {"code": "source_unreachable", "message": "refused", "remedy": "Look.", "transient": True}
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookDouble]:
+    """A service that takes alerts, in HOOK; nobody waits between attempts, and nothing else is on."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", notifying.VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(webhooks, "DELAYS", (0.0, 0.0))
+    double = WebhookDouble()
+    monkeypatch.setenv("HOOK", double.url)
+    yield double
+    double.close()
+
+
+@pytest.fixture
+def telling(make, service):
+    """A workspace that tells everything to one service, as JSON."""
+    return make(lambda pipeline, _: pipeline.update(notifications=[webhook()]))
+
+
+def webhook(**more):
+    return {"on": ["failed", "recovered", "first_success"], "webhook": "{{env:HOOK}}", "format": "json", **more}
+
+
+def finish(workspace, hour: int, status: str = "succeeded"):
+    """Write the record of a run over one table, as record_run does, and return it."""
+    run = {
+        "run_id": RUN.format(hour=hour),
+        "pipeline": "sales",
+        "trigger": "timer",
+        "status": status,
+        "started_at": f"2026-11-23T{hour:02d}:00:00+00:00",
+        "finished_at": f"2026-11-23T{hour:02d}:01:00+00:00",
+        "seconds": 60.0,
+        "error": None,
+        "tables": [{"source": "shop", "table": "orders", "status": status, "rows": 3}],
+        "datasets": [],
+    }
+    if status == "failed":
+        run["tables"][0]["error"] = ERROR
+    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(run["run_id"]), run)
+    return run
+
+
+def recorded(workspace, hour: int):
+    return runfiles.read_json(workspace.lake("bronze"), runfiles.record_path(RUN.format(hour=hour)))
+
+
+def test_a_failure_is_told_and_the_record_says_so(telling, service):
+    run = finish(telling, 1, "failed")
+
+    (sent,) = after_run(telling, run)
+
+    (payload,) = service.payloads
+    assert (payload["occasion"], payload["problems"][0]["name"]) == ("failed", "shop.orders")
+    assert sent.items() >= {"on": "failed", "webhook": 0, "format": "json", "sent": True, "attempts": 1}.items()
+    assert recorded(telling, 1)["notifications"] == [sent] and service.url not in json.dumps(recorded(telling, 1))
+
+
+def test_executed_again_nothing_is_sent_twice(telling, service):
+    first = after_run(telling, finish(telling, 1, "failed"))
+
+    again = notify_run(telling, {"run_id": RUN.format(hour=1)})
+
+    assert again == {"notifications": first} and len(service.payloads) == 1
+
+
+def test_an_execution_that_overlaps_waits_for_the_one_that_sends(telling, service, monkeypatch):
+    run = finish(telling, 1, "failed")
+    sending, go_on = threading.Event(), threading.Event()
+    real = notifying.post
+
+    def slow(*arguments, **more):
+        sending.set()
+        assert go_on.wait(30)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(notifying, "post", slow)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(after_run(telling, dict(run)))) for _ in range(2)]
+    threads[0].start()
+    assert sending.wait(30)
+    threads[1].start()
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+
+    assert len(service.payloads) == 1 and found[0] == found[1]
+
+
+def test_an_alert_that_a_killed_execution_left_is_sent(telling, service, monkeypatch):
+    monkeypatch.setattr(notifying, "CLAIM_SECONDS", 0.0)
+    run = finish(telling, 1, "failed")
+    path = f"work/{run['run_id']}/alerts/000-failed.json"
+    runfiles.write_json(telling.lake("bronze"), path, {"by": "someone", "at": "2026-11-23T01:01:00+00:00"})
+
+    (sent,) = after_run(telling, run)
+
+    assert sent["sent"] and len(service.payloads) == 1
+
+
+def test_failure_recovery_and_first_success_each_have_their_alert(telling, service):
+    for hour, status in enumerate(["failed", "succeeded", "succeeded"]):
+        after_run(telling, finish(telling, hour, status))
+
+    first, *rest = [payload["occasion"] for payload in service.payloads]
+    assert (first, sorted(rest)) == ("failed", ["first_success", "recovered"])
+
+
+def test_only_what_was_asked_for_is_told(make, service):
+    workspace = make(lambda pipeline, _: pipeline.update(notifications=[webhook(on=["recovered"])]))
+
+    assert after_run(workspace, finish(workspace, 1, "failed")) == [] and service.payloads == []
+    assert "notifications" not in recorded(workspace, 1)
+
+
+def test_alerts_that_are_asked_for_later_know_of_the_runs_before(telling, service):
+    for hour, status in ((1, "succeeded"), (2, "failed")):
+        finish(telling, hour, status)
+
+    after_run(telling, finish(telling, 3))
+
+    assert [payload["occasion"] for payload in service.payloads] == ["recovered"]
+
+
+def test_what_is_remembered_may_be_lost_or_broken(telling, service):
+    after_run(telling, finish(telling, 1))
+    telling.lake("bronze").write(memory_path("sales"), b"{")
+
+    after_run(telling, finish(telling, 2))
+
+    assert [payload["occasion"] for payload in service.payloads] == ["first_success"]
+
+
+def test_a_service_that_is_down_costs_nothing_but_the_alert(telling, service):
+    service.close()
+
+    (sent,) = after_run(telling, finish(telling, 1, "failed"))
+
+    assert not sent["sent"] and sent["attempts"] == 3 and sent["told"].startswith("cannot be reached")
+    assert recorded(telling, 1)["status"] == "failed"
+
+
+def test_one_webhook_without_a_value_does_not_keep_the_other_from_its_alert(make, service, monkeypatch):
+    monkeypatch.delenv("NO_HOOK", raising=False)
+    hooks = [webhook(webhook="{{env:NO_HOOK}}"), webhook(format="slack")]
+    workspace = make(lambda pipeline, _: pipeline.update(notifications=hooks))
+
+    first, second = after_run(workspace, finish(workspace, 1, "failed"))
+
+    assert not first["sent"] and "{{env:NO_HOOK}}" in first["told"]
+    assert second["sent"] and "blocks" in service.payloads[0]
+
+
+def test_a_stale_table_is_told(make, service):
+    def change(pipeline, _):
+        pipeline["notifications"] = [webhook(on=["stale"])]
+        pipeline["sources"][0]["tables"][0]["freshness"] = "1h"
+
+    workspace = make(change)
+    after_run(workspace, finish(workspace, 1))
+    after_run(workspace, finish(workspace, 3, "failed"))
+
+    (payload,) = service.payloads
+    assert payload["problems"][0]["name"] == "shop.orders" and payload["occasion"] == "stale"
+
+
+def test_a_lake_that_is_down_is_logged_and_nothing_is_raised(telling, monkeypatch, caplog):
+    run = finish(telling, 1, "failed")
+
+    def down(*_):
+        raise LakeUnavailable("gone pwd=hunter2")
+
+    monkeypatch.setattr(notifying.runfiles, "read_json", down)
+
+    assert after_run(telling, run) == []
+    assert "LakeUnavailable" in caplog.text and "hunter2" not in caplog.text
+
+
+def test_without_webhooks_and_telemetry_the_lake_is_left_alone(workspace, service):
+    after_run(workspace, finish(workspace, 1, "failed"))
+
+    assert not workspace.lake("bronze").exists(memory_path("sales"))
+
+
+@pytest.mark.parametrize("place", ["configuration", "environment"])
+def test_telemetry_goes_where_configuration_or_environment_say_once_per_run(make, service, monkeypatch, place):
+    ingestion = IngestionDouble()
+    monkeypatch.setenv("INSIGHTS" if place == "configuration" else notifying.VARIABLE, ingestion.connection_string)
+    text = "{{env:INSIGHTS}}"
+    monitoring = {"monitoring": {"azure_connection_string": text}} if place == "configuration" else {}
+    workspace = make(lambda pipeline, _: pipeline.update(monitoring))
+    run = finish(workspace, 1)
+
+    for _ in range(2):
+        after_run(workspace, run)
+
+    assert insights_of(ingestion.connection_string).flush(30)
+    ingestion.close()
+    assert [request["name"] for request in ingestion.rows("requests")] == ["run sales"]
+    metrics = {row["name"]: row["value"] for row in ingestion.rows("customMetrics")}
+    assert metrics == {"comboi.rows": 3, "comboi.freshness_seconds": 60.0}
+
+
+def test_telemetry_whose_place_has_no_value_is_off_with_a_warning(make, service, monkeypatch, caplog):
+    monkeypatch.delenv("NO_INSIGHTS", raising=False)
+    monitoring = {"azure_connection_string": "{{env:NO_INSIGHTS}}"}
+    workspace = make(lambda pipeline, _: pipeline.update(monitoring=monitoring))
+
+    assert after_run(workspace, finish(workspace, 1)) == []
+    assert "telemetry is off" in caplog.text and "{{env:NO_INSIGHTS}}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"on": []}, {"on": ["sometimes"]}, {"webhook": "http://example.com/x"}, {"webhook": ""}, {"format": "fax"}],
+)
+def test_a_notification_that_cannot_work_is_refused_by_name(make, service, wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        make(lambda pipeline, _: pipeline.update(notifications=[webhook(**wrong)]))
