@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from comboi_core.app import runfiles
+from comboi_core.app.notifying import after_run
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.ports import Lake
 
@@ -57,6 +58,7 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
     record["seconds"] = _seconds(request["started_at"], request["finished_at"])
     record["status"] = _status(record, request.get("error"))
     runfiles.write_json(lake, runfiles.record_path(request["run_id"]), record)
+    after_run(workspace, record)
     runfiles.tidy(lake, request["run_id"])
     return {"summary": summary(record)}
 
