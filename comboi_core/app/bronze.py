@@ -200,13 +200,15 @@ def _translated(source: Source, load: LoadPlan):
 
     Raised outside of the handler: the original error may hold the connection string, and would go along as its context.
     """
+    from comboi_core.lake.masking import discreet
+
     try:
         yield
         return
     except ComboiError:
         raise
     except Exception as error:
-        failed = source.translate(error)
+        failed = discreet(source.translate(error), load.columns)
     if not failed.transient:
         try:
             source.confirm(load)

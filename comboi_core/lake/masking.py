@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comboi_core.domain.errors import ConfigError, SchemaDrift
+from comboi_core.domain.errors import ComboiError, ConfigError, SchemaDrift
 from comboi_core.domain.load import Column
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, literal
@@ -77,6 +77,15 @@ def masked_rows(select: str, columns: tuple[Column, ...]) -> str:
     exclude = f" EXCLUDE ({', '.join(dropped)})" if dropped else ""
     replaced = f" REPLACE ({', '.join(changed)})" if changed else ""
     return f"SELECT *{exclude}{replaced} FROM ({select})"
+
+
+def discreet(error: ComboiError, columns: tuple[Column, ...]) -> ComboiError:
+    """Return the error that may be shown for one that tells a value: of a masked column it does not."""
+    column = error.context.get("column")
+    if not any(known.masked and known.name == column for known in columns):
+        return error
+    place = error.message.split(": ")[0]
+    return type(error)(f"{place}: a value of the masked column {column} cannot be landed", remedy=error.remedy)
 
 
 @contextmanager

@@ -74,3 +74,13 @@ def test_masks_that_would_lose_rows_or_keys_are_refused(project: Project):
     told = project.comboi("validate").stderr
     assert "customer_id is part of the primary key, which can only be hashed" in told
     assert "updated_at is the cursor, whose values the checkpoint holds" in told
+
+
+def test_an_error_tells_no_value_of_a_masked_column(project: Project, database: EmbeddedPostgres):
+    project.edit(
+        "configs/initial.yml", "    table: shop.orders\n", "    table: shop.orders\n    mask: {amount: redact}\n"
+    )
+    database.psql("UPDATE shop.orders SET amount = 'NaN' WHERE order_id = 77")
+    failed = project.comboi("run", "bronze", "--select", "orders")
+    assert failed.returncode == 1
+    assert "a value of the masked column amount cannot be landed" in failed.stdout and "NaN" not in failed.stdout
