@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -164,5 +163,4 @@ def test_a_lake_that_does_not_answer_is_told_beside_what_the_entities_know(site,
 
 def test_the_timer_is_the_environments(site, monkeypatch):
     monkeypatch.setenv("COMBOI_TIMER_SCHEDULE", "0 0 6 * * *")
-    assert os.environ.get("AzureWebJobs.scheduled_run.Disabled") is None
     assert ask(site)["timer"] == {"schedule": "0 0 6 * * *", "next": "2026-11-24T06:00:00+00:00"}

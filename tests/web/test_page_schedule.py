@@ -34,8 +34,17 @@ def test_the_next_slot_comes_after_now(schedule, slot):
 
 @pytest.mark.parametrize(
     "schedule",
-    ["00:05:00", "every day", "0 0 6 * *  * *", "0 0 25 * * *", "0 0 6 30 2 *", "0 0 6-5 * * *", "0 */0 * * * *", "٥ * * * * x"],
-)  # fmt: skip
+    [
+        "00:05:00",
+        "every day",
+        "0 0 6 * *  * *",
+        "0 0 25 * * *",
+        "0 0 6 30 2 *",
+        "0 0 6-5 * * *",
+        "0 */0 * * * *",
+        "\u0665 * * * * x",
+    ],
+)
 def test_what_has_no_slot_to_name_is_shown_as_it_is_set(schedule):
     assert timer({"COMBOI_TIMER_SCHEDULE": schedule}, now=NOW) == {"schedule": schedule.strip(), "next": None}
 
