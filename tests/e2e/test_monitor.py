@@ -1,0 +1,132 @@
+"""The monitor page of a served project, in a real Chromium: what broke, why, and what to do, from the page alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from tests.support.browser import Tab, chromium, tab
+from tests.support.project import Project
+
+INITIAL, DATASETS = "configs/initial.yml", "configs/transformations.yml"
+PATIENCE = 120_000
+"""Milliseconds that a run may take here."""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One Chromium for this module."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser, project: Project) -> Iterator[Tab]:
+    """The page of the served project."""
+    project.edit(INITIAL, "first_delay: 0.2s", "first_delay: 0.05s")
+    server = project.start("serve", "--port", "0", "--schedule", "0 0 6 29 2 *")
+    try:
+        line = ""
+        while "http://" not in line:
+            line = server.stdout.readline()
+            assert line, "comboi serve ended"
+        with tab(browser) as opened:
+            opened.page.goto(line.split(" at ")[1].strip().removesuffix("runs") + "monitor")
+            opened.page.wait_for_selector("#table table")
+            yield opened
+            assert opened.complaints == []
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def run_now(page: Tab) -> None:
+    """Press the button and wait until the run has ended."""
+    page.page.click("#run-now:enabled", timeout=PATIENCE)
+    page.page.click("dialog button[type=submit]")
+    page.page.wait_for_selector("#run-title", timeout=PATIENCE)
+    page.page.wait_for_selector("#run-now:enabled", timeout=PATIENCE)
+
+
+def test_the_button_starts_a_run_that_the_page_follows_to_its_end(page: Tab):
+    assert "29 Feb" in page.page.inner_text("#top")
+    run_now(page)
+    page.page.wait_for_selector("#run-title .is-succeeded", timeout=PATIENCE)
+
+    assert page.page.locator("#grid [role=img].is-succeeded").count() == 6
+    assert page.page.locator(".gantt .bar.succeeded").count() == 6
+    assert "5,000" in page.page.locator(".gantt tr", has_text="shop.orders").inner_text()
+    page.page.locator("#grid th a", has_text="shop.orders").click()
+    page.page.wait_for_selector("#dialog table")
+    assert "2026-01-04 11:20:00+00" in page.page.inner_text("#dialog")
+
+
+def test_a_reset_is_asked_for_by_name_and_shows(page: Tab):
+    run_now(page)
+    page.page.click("#reset")
+    page.page.get_by_label("Type the table's name").fill("shop.orders")
+    page.page.click("dialog button[type=submit]")
+    page.page.wait_for_selector("#grid tr:has-text('shop.orders'):has-text('read whole next time')", timeout=PATIENCE)
+
+
+def table_dropped(project: Project, database: EmbeddedPostgres) -> list[str]:
+    database.psql("DROP TABLE shop.events")
+    return ["shop.events", "source_object_missing"]
+
+
+def column_renamed(project: Project, database: EmbeddedPostgres) -> list[str]:
+    database.psql("ALTER TABLE shop.orders RENAME updated_at TO changed_at")
+    return ["shop.orders", "source_object_missing", "updated_at"]
+
+
+def rows_that_fail_a_check(project: Project, database: EmbeddedPostgres) -> list[str]:
+    database.psql("UPDATE shop.customers SET name = NULL WHERE customer_id = 7")
+    return ["orders_clean", "check_failed", "not_null(name)", "NULL"]
+
+
+def query_that_is_wrong(project: Project, database: EmbeddedPostgres) -> list[str]:
+    project.write("transformations/orders_clean.sql", "SELECT nowhere FROM orders")
+    return ["orders_clean", "orders_clean.sql", "nowhere"]
+
+
+def configuration_that_is_wrong(project: Project, database: EmbeddedPostgres) -> list[str]:
+    project.edit(INITIAL, "primary_key:", "primary_keys:")
+    return ["config_invalid", "unknown key 'primary_keys'", "did you mean 'primary_key'?"]
+
+
+@pytest.mark.parametrize("breaking", [table_dropped, column_renamed, rows_that_fail_a_check, query_that_is_wrong])
+def test_cause_and_remedy_of_a_failed_run_are_on_the_page(
+    page: Tab, project: Project, database: EmbeddedPostgres, breaking: Callable[[Project, EmbeddedPostgres], list[str]]
+):
+    expected = breaking(project, database)
+    run_now(page)
+    page.page.wait_for_selector("#run .box", timeout=PATIENCE)
+
+    told = page.page.inner_text("#run")
+    assert all(text in told for text in expected), told
+    assert "What to do: " in told
+    assert page.page.is_enabled("#run-failed")
+
+
+def test_what_failed_alone_is_run_again_once_it_is_mended(page: Tab, project: Project, database: EmbeddedPostgres):
+    rows_that_fail_a_check(project, database)
+    run_now(page)
+    database.psql("UPDATE shop.customers SET name = 'mended' WHERE customer_id = 7")
+    page.page.click("#run-failed:enabled", timeout=PATIENCE)
+    assert "orders_clean" in page.page.inner_text("#dialog")
+    page.page.click("dialog button[type=submit]")
+    page.page.wait_for_selector("#run .facts:has-text('only orders_clean, revenue')", timeout=PATIENCE)
+
+
+def test_a_configuration_that_cannot_be_read_is_told_in_place_of_old_data(
+    browser, page: Tab, project: Project, database: EmbeddedPostgres
+):
+    expected = configuration_that_is_wrong(project, database)
+    with tab(browser) as other:
+        other.page.goto(page.page.url)
+        other.page.wait_for_selector("#problems .box")
+        assert all(text in other.page.inner_text("#problems") for text in expected)
+    project.edit(INITIAL, "primary_keys:", "primary_key:")
+    page.complaints.clear()  # the page that was open may have asked while the file was broken
