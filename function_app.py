@@ -19,8 +19,10 @@ from activities.work import bp as activities
 from comboi_core.app.workspace import open_workspace
 from comboi_core.domain.errors import ComboiError, InternalError, RunRefused
 from comboi_core.telemetry.redaction import redactor
-from comboi_core.web import erasing, maintenance, monitoring, starting
-from comboi_core.web.answers import Answer, problem
+from comboi_core.web import cancel, erasing, maintenance, monitoring, openapi, paging, starting
+from comboi_core.web.answers import Answer, MethodNotAllowed, RouteNotFound, problem
+from comboi_core.web.overview import overview
+from comboi_core.web.page.page import page
 from entities.hub import DurableHub
 from entities.memory import bp as entities
 from orchestrators.build import bp as build
@@ -51,6 +53,10 @@ async def _respond(work: Callable[[], Awaitable[Answer]]) -> func.HttpResponse:
     )
 
 
+def _path(req: func.HttpRequest) -> str:
+    return req.url.split("?")[0].rstrip("/")
+
+
 def _caller(req: func.HttpRequest) -> str:
     return "cli" if req.headers.get("x-comboi-trigger") == "cli" else "http"
 
@@ -74,10 +80,11 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
     """POST /api/runs"""
 
     async def work() -> Answer:
-        request = starting.parse_request(req.get_body())
-        run_id = await starting.start_run(DurableHub(client), open_workspace(), request, _caller(req))
-        links = client.create_http_management_payload(run_id)
-        return Answer(202, {"run_id": run_id, **links}, {"Location": f"{req.url.split('?')[0]}/{run_id}"})
+        request, key = starting.parse_request(req.get_body()), starting.parse_key(req.headers.get("idempotency-key"))
+        run = await starting.start_run(DurableHub(client), open_workspace(), request, _caller(req), key)
+        links = client.create_http_management_payload(run.run_id)
+        headers = {"Location": f"{_path(req)}/{run.run_id}"} | ({"Idempotent-Replayed": "true"} if run.replayed else {})
+        return Answer(202, {"run_id": run.run_id, **links}, headers)
 
     return await _respond(work)
 
@@ -85,11 +92,12 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
 @app.route(route="runs", methods=["GET"])
 @app.durable_client_input(client_name="client")
 async def list_runs(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    """GET /api/runs?limit=&status="""
+    """GET /api/runs?limit=&status=&from=&to=&table=&cursor="""
 
     async def work() -> Answer:
-        limit, status = req.params.get("limit"), req.params.get("status")
-        return Answer(200, await monitoring.list_runs(DurableHub(client), open_workspace(), limit=limit, status=status))
+        workspace = open_workspace()
+        wanted = paging.parse_filter(workspace, dict(req.params))
+        return Answer(200, await paging.list_runs(DurableHub(client), workspace, wanted))
 
     return await _respond(work)
 
@@ -101,6 +109,19 @@ async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
 
     async def work() -> Answer:
         return Answer(200, await monitoring.get_run(DurableHub(client), open_workspace(), req.route_params["run_id"]))
+
+    return await _respond(work)
+
+
+@app.route(route="runs/{run_id}/cancel", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """POST /api/runs/{run_id}/cancel"""
+
+    async def work() -> Answer:
+        run_id = req.route_params["run_id"]
+        body = await cancel.cancel_run(DurableHub(client), open_workspace(), run_id, _caller(req))
+        return Answer(202, body, {"Location": _path(req).removesuffix("/cancel")})
 
     return await _respond(work)
 
@@ -177,6 +198,24 @@ async def start_erasure(req: func.HttpRequest, client: df.DurableOrchestrationCl
     return await _respond(work)
 
 
+@app.route(route="monitor", methods=["GET"])
+async def monitor(req: func.HttpRequest) -> func.HttpResponse:
+    """GET /api/monitor"""
+    html, headers = page()
+    return func.HttpResponse(html, headers=headers, mimetype="text/html", charset="utf-8")
+
+
+@app.route(route="overview", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def get_overview(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    """GET /api/overview"""
+
+    async def work() -> Answer:
+        return Answer(200, await overview(DurableHub(client), open_workspace()))
+
+    return await _respond(work)
+
+
 @app.route(route="health", methods=["GET"])
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """GET /api/health"""
@@ -184,5 +223,29 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     async def work() -> Answer:
         well, body = await monitoring.health(open_workspace())
         return Answer(200 if well else 503, body)
+
+    return await _respond(work)
+
+
+@app.route(route="openapi.json", methods=["GET"])
+async def describe(req: func.HttpRequest) -> func.HttpResponse:
+    """GET /api/openapi.json"""
+
+    async def work() -> Answer:
+        return Answer(200, openapi.document(_path(req).removesuffix("/openapi.json")))
+
+    return await _respond(work)
+
+
+@app.route(route="{*path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def nowhere(req: func.HttpRequest) -> func.HttpResponse:
+    """What no other route answers."""
+
+    async def work() -> Answer:
+        path = req.route_params.get("path", "")
+        methods = openapi.methods_of(path)
+        if methods:
+            raise MethodNotAllowed(f"/api/{path} has no {req.method}, but {', '.join(methods)}", allow=methods)
+        raise RouteNotFound(f"there is no /api/{path}")
 
     return await _respond(work)

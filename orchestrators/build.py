@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from orchestrators.attempts import attempt, seconds_between
+from orchestrators.attempts import attempt, took
 
 bp = df.Blueprint()
 
@@ -22,7 +22,8 @@ def build_dataset(context):
     reads = [context.call_entity(df.EntityId("table", f"{job['pipeline']}.{name}"), "get", {"v": 0}) for name in tables]
     found = (yield context.task_all(reads)) if reads else []
     manifests = {name: answer["checkpoint"]["manifest"] for name, answer in zip(tables, found, strict=True)}
-    context.set_custom_status({"phase": "building"})
-    built = yield from attempt(context, "build", {**job, "manifests": manifests}, job["retry"])
+    shown = {"phase": "building", "started_at": started.isoformat()}
+    context.set_custom_status(shown)
+    built = yield from attempt(context, "build", {**job, "manifests": manifests}, job["retry"], shown)
     status = "failed" if "error" in built else "succeeded"
-    return {"status": status, **built, "seconds": seconds_between(started, context.current_utc_datetime)}
+    return {"status": status, **built, **took(started, context.current_utc_datetime)}

@@ -7,7 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from comboi_core.domain.names import table_id
-from orchestrators.attempts import attempt, seconds_between
+from orchestrators.attempts import attempt, cancellation, took
 
 bp = df.Blueprint()
 
@@ -20,40 +20,50 @@ def load_table(context):
     """Land what changed in a table: plan, extract the chunks, publish the manifest, commit, sweep.
 
     Input: a lane's input plus `item` (`source`, `table`, `name`, `parallel_chunks`).
-    Output: the table's part of the run record; `status` is succeeded or failed.
+    Output: the table's part of the run record; `status` is succeeded, failed or cancelled.
     """
     job = context.get_input()
     started = context.current_utc_datetime
-    outcome = yield from _load(context, job)
-    status = "failed" if "error" in outcome else "succeeded"
-    return {"status": status, **outcome, "seconds": seconds_between(started, context.current_utc_datetime)}
+    outcome = yield from _load(context, job, started.isoformat())
+    status = "failed" if "error" in outcome else "cancelled" if "cancelled" in outcome else "succeeded"
+    return {"status": status, **outcome, **took(started, context.current_utc_datetime)}
 
 
-def _load(context: df.DurableOrchestrationContext, job: dict[str, Any]):
+def _load(context: df.DurableOrchestrationContext, job: dict[str, Any], started_at: str):
     item, retry = job["item"], job["retry"]
     entity = df.EntityId("table", f"{job['pipeline']}.{table_id(item['source'], item['table'])}")
     opened = yield context.call_entity(entity, "open", {"fence": job["fence"]})
     if "error" in opened:
         return opened
-    context.set_custom_status({"phase": "planning"})
-    plan = yield from attempt(context, "plan_table", {**job, "checkpoint": opened["checkpoint"]}, retry)
+    shown = {"phase": "planning", "started_at": started_at}
+    context.set_custom_status(shown)
+    plan = yield from attempt(context, "plan_table", {**job, "checkpoint": opened["checkpoint"]}, retry, shown)
     if "error" in plan or plan["unchanged"]:
         return plan
-    context.set_custom_status(
-        {"phase": "extracting", "chunks": plan["chunks"], "estimated_rows": plan["estimated_rows"]}
-    )
-    work = {**{key: job[key] for key in ("run_id", "fence", "config_hash", "retry", "item")}, "plan": plan["plan"]}
+    work = {key: job[key] for key in ("run_id", "pipeline", "fence", "config_hash", "retry", "item")}
+    work["plan"] = plan["plan"]
     lanes = max(1, min(item["parallel_chunks"], plan["chunks"]))
+    shown = {**shown, "phase": "extracting", "since": context.current_utc_datetime.isoformat()}
+    shown |= {"sequence": plan["sequence"] + 1, "chunks": plan["chunks"], "estimated_rows": plan["estimated_rows"]}
+    context.set_custom_status({**shown, "lanes": lanes})
     shares = [{**work, "lane": lane, "chunks": list(range(lane, plan["chunks"], lanes))} for lane in range(lanes)]
     if plan["chunks"] == 1:
-        extracted = [(yield from _extract(context, shares[0]))]
+        extracted = [(yield from _extract(context, shares[0], shown))]
     else:
-        extracted = yield context.task_all([context.call_sub_orchestrator("extract_share", share) for share in shares])
+        extracted = yield context.task_all(
+            [
+                context.call_sub_orchestrator("extract_share", share, f"{context.instance_id}:{share['lane']}")
+                for share in shares
+            ]
+        )
     failure = next((share for share in extracted if "error" in share), None)
     if failure:
         return {**plan, **{key: failure[key] for key in ("error", "attempts", "retried")}}
+    cancelled = next((share["cancelled"] for share in extracted if "cancelled" in share), None)
+    if cancelled:
+        return {**plan, "cancelled": cancelled, "reason": "the run was cancelled; the next one reads this again"}
     retried = [*plan.pop("retried", ()), *(error for share in extracted for error in share["retried"])]
-    context.set_custom_status({"phase": "publishing"})
+    context.set_custom_status({**shown, "phase": "publishing"})
     found = {key: [entry for share in extracted for entry in share[key]] for key in ("files", "pages")}
     published = yield from attempt(
         context, "publish_load", {**work, **found, "checkpoint": opened["checkpoint"]}, retry
@@ -97,35 +107,49 @@ def _fold(context: df.DurableOrchestrationContext, entity: df.EntityId, work: di
 def extract_share(context):
     """Extract a share of a big table's chunks.
 
-    Input: `lane`, `chunks` (indexes) beside what the activity `extract_chunks` takes; `pages` and `page` when it
-    continues. Output: `files` and `pages` (paths of lists of files), `attempts`, `retried`, or `error`.
+    Input: `lane`, `chunks` (indexes) beside what the activity `extract_chunks` takes; `pages`, `page` and `rows` when
+    it continues. Output: `files` and `pages` (paths of lists of files), `attempts`, `retried`, or `error`, or
+    `cancelled`.
     """
     share = context.get_input()
-    result = yield from _extract(context, share)
-    if "error" in result or not result["rest"]:
+    result = yield from _extract(context, share, {"phase": "extracting"})
+    if "error" in result or "cancelled" in result or not result["rest"]:
         return result
     page = share.get("page", 0)
     kept = yield from attempt(context, "keep_files", {**share, "page": page, "files": result["files"]}, share["retry"])
     if "error" in kept:
         return {**result, "error": kept["error"]}
     carried = {"chunks": result["rest"], "page": page + 1, "pages": [*share.get("pages", ()), kept["path"]]}
-    context.continue_as_new({**share, **carried, "attempts": result["attempts"]})
+    context.continue_as_new({**share, **carried, "rows": result["rows"], "attempts": result["attempts"]})
 
 
-def _extract(context: df.DurableOrchestrationContext, share: dict[str, Any]):
-    """Call the activity until no chunk is left, or so often that the history should start anew."""
+def _extract(context: df.DurableOrchestrationContext, share: dict[str, Any], shown: dict[str, Any]):
+    """Call the activity until no chunk is left, or so often that the history should start anew.
+
+    Between two calls the pipeline is asked whether the run has been cancelled: a big table takes hours.
+
+    Args:
+        shown: What the custom status says beside the rows so far.
+    """
     files, attempts, retried, rest = [], share.get("attempts", 1), [], share["chunks"]
-    error = None
+    rows, ending = share.get("rows", 0), {}
     for _ in range(CALLS_PER_EXECUTION):
-        extracted = yield from attempt(context, "extract_chunks", {**share, "chunks": rest}, share["retry"])
+        shown = {**shown, "rows": rows}
+        context.set_custom_status(shown)
+        extracted = yield from attempt(context, "extract_chunks", {**share, "chunks": rest}, share["retry"], shown)
         attempts = max(attempts, extracted["attempts"])
         retried += extracted.get("retried", [])
-        error = extracted.get("error")
-        if error:
+        if "error" in extracted:
+            ending = {"error": extracted["error"]}
             break
         files += extracted["files"]
+        rows += sum(file["rows"] for file in extracted["files"])
         rest = extracted["rest"]
         if not rest:
             break
-    result = {"files": files, "pages": share.get("pages", []), "rest": rest, "attempts": attempts, "retried": retried}
-    return {**result, "error": error} if error else result
+        cancelled = yield from cancellation(context, share)
+        if cancelled:
+            ending = {"cancelled": cancelled}
+            break
+    done = {"files": files, "pages": share.get("pages", []), "rest": rest, "rows": rows}
+    return {**done, "attempts": attempts, "retried": retried, **ending}

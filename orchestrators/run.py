@@ -8,7 +8,7 @@ import azure.durable_functions as df
 
 from comboi_core.domain.errors import InternalError
 from comboi_core.domain.interval import day_before
-from orchestrators.attempts import MESSAGE_LENGTH, attempt
+from orchestrators.attempts import MESSAGE_LENGTH, attempt, cancellation
 
 bp = df.Blueprint()
 
@@ -18,6 +18,9 @@ BOOTSTRAP_RETRY = {"attempts": 3, "first_delay": 2, "factor": 3}
 SHARED = ("run_id", "pipeline", "fence", "started_at", "interval", "full_refresh", "backfill")
 """What of a run's request its lanes and their items need."""
 
+SHOWN = ("name", "status", "rows", "bytes", "queued_at", "started_at", "finished_at", "seconds", "attempts")
+"""What a lane's custom status says of an item that is done, until the page is recorded."""
+
 ITEM_ORCHESTRATORS = {"table": "load_table", "dataset": "build_dataset"}
 
 
@@ -26,7 +29,7 @@ def run_pipeline(context):
     """Run a pipeline once.
 
     Input: `run_id`, `pipeline`, `trigger`, `stage` (or None), `select` (list), `full_refresh`, `backfill` (or None),
-    `interval` (`start`, `end`; default: the day before).
+    `interval` (`start`, `end`; default: the day before), `keyed` (or not): see `state.pipeline.begin`.
     Output: the run's summary, or `{"status": "skipped", "holder": ...}` where another run holds the lease.
     """
     request = context.get_input()
@@ -39,14 +42,15 @@ def run_pipeline(context):
         return {"run_id": request["run_id"], "status": "skipped", "holder": lease["holder"]}
     job = {**request, "fence": lease["fence"], "started_at": started_at, "interval": interval}
     context.set_custom_status({"phase": "planning", "fence": lease["fence"]})
-    error = None
+    error, cancelled = None, None
     try:
-        error = yield from _work(context, job)
+        error, cancelled = yield from _work(context, job)
     except Exception as unforeseen:
         error = InternalError(f"the orchestration failed: {str(unforeseen)[:MESSAGE_LENGTH]}").record()
-    record = {**job, "finished_at": context.current_utc_datetime.isoformat(), "error": error}
+    finished_at = context.current_utc_datetime.isoformat()
+    record = {**job, "finished_at": finished_at, "error": error, "cancelled": cancelled}
     recorded = yield from attempt(context, "record_run", record, BOOTSTRAP_RETRY)
-    unrecorded = {"status": "failed", "finished_at": record["finished_at"], "error": error or recorded.get("error")}
+    unrecorded = {"status": "failed", "finished_at": finished_at, "error": error or recorded.get("error")}
     summary = {"run_id": request["run_id"], **recorded.get("summary", unrecorded)}
     yield context.call_entity(pipeline, "finish", {"run_id": request["run_id"], "summary": summary})
     context.set_custom_status({"phase": "finished", "fence": lease["fence"]})
@@ -54,48 +58,59 @@ def run_pipeline(context):
 
 
 def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
-    """Plan, then run the waves one after the other; return an error of the run itself, or None."""
+    """Plan, then run the waves one after the other.
+
+    Returns:
+        An error of the run itself, and who cancelled the run: each None as a rule.
+    """
     plan = yield from attempt(context, "plan_run", job, BOOTSTRAP_RETRY)
     if "error" in plan:
-        return plan["error"]
+        return plan["error"], None
     for index, wave in enumerate(plan["waves"]):
         context.set_custom_status(
             {"phase": wave["stage"], "wave": index, "lanes": wave["lanes"], "fence": job["fence"]}
         )
+        queued_at = context.current_utc_datetime.isoformat()
         lanes = []
         for lane in range(wave["lanes"]):
             share = {
                 **{key: job[key] for key in SHARED},
                 **{key: plan[key] for key in ("plan", "config_hash", "retry")},
-                **{"wave": index, "lane": lane, "page": 0, "failed": 0},
+                **{"wave": index, "lane": lane, "page": 0, "failed": 0, "queued_at": queued_at},
             }
             lanes.append(context.call_sub_orchestrator("run_lane", share, f"{job['run_id']}:{index}:{lane}"))
         outcomes = yield context.task_all(lanes)
         error = next((lane["error"] for lane in outcomes if lane["error"]), None)
-        if error:
-            return error
+        cancelled = next((lane["cancelled"] for lane in outcomes if lane["cancelled"]), None)
+        if error or cancelled:
+            return error, cancelled
         if any(lane["failed"] for lane in outcomes) and plan["failure_policy"] == "stop":
             break
-    return None
+    return None, None
 
 
 @bp.orchestration_trigger(context_name="context")
 def run_lane(context):
     """Work through a lane's items one after the other, a page at a time, so that the history stays short.
 
-    Input: what is SHARED, `plan`, `config_hash`, `retry`, `wave`, `lane`, `page`, `failed`.
-    Output: `failed`, the number of items that failed, and `error`: what kept the lane itself from its work, or None.
+    Before each item the lane asks the pipeline whether the run has been cancelled. The question goes to the entity, as
+    an external event would be lost when the history starts anew, and terminating would cut off what is in flight.
+
+    Input: what is SHARED, `plan`, `config_hash`, `retry`, `wave`, `lane`, `page`, `failed`, `queued_at`.
+    Output: `failed`, the number of items that failed; `error`: what kept the lane itself from its work, or None;
+    `cancelled`: who cancelled the run, if that kept items from being worked on, or None.
     """
     lane = context.get_input()
     retry = lane["retry"]
     page = yield from attempt(context, "list_items", lane, retry)
     if "error" in page:
-        return {"failed": lane["failed"], "error": page["error"]}
-    results = []
+        return {"failed": lane["failed"], "error": page["error"], "cancelled": None}
+    results, cancelled = [], None
     for item in page["items"]:
-        done = [
-            {key: result[key] for key in ("name", "status", "rows", "seconds") if key in result} for result in results
-        ]
+        cancelled = yield from cancellation(context, lane)
+        if cancelled:
+            break
+        done = [{key: result[key] for key in SHOWN if key in result} for result in results]
         context.set_custom_status({"item": item["name"], "done": done})
         outcome = item.get("outcome")
         if outcome is None:
@@ -106,10 +121,14 @@ def run_lane(context):
                 )
             except Exception as unforeseen:
                 outcome = {"status": "failed", "error": InternalError(str(unforeseen)[:MESSAGE_LENGTH]).record()}
-        results.append({**{key: item[key] for key in ("kind", "stage", "name")}, **outcome})
+        named = {key: item[key] for key in ("kind", "stage", "name")}
+        cancelled = outcome.pop("cancelled", None)
+        results.append({**named, "queued_at": lane["queued_at"], **outcome})
+        if cancelled:
+            break
     recorded = yield from attempt(context, "record_items", {**lane, "items": results}, retry)
     failed = lane["failed"] + sum(result["status"] == "failed" for result in results)
-    if page["more"] and "error" not in recorded:
+    if page["more"] and not cancelled and "error" not in recorded:
         context.continue_as_new({**lane, "page": lane["page"] + 1, "failed": failed})
         return None
-    return {"failed": failed, "error": recorded.get("error")}
+    return {"failed": failed, "error": recorded.get("error"), "cancelled": cancelled}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.record import assemble, summary
 from comboi_core.domain.errors import LakeNotFound, RunNotFound
+from comboi_core.domain.names import RUN_ID_PATTERN, table_id
 from comboi_core.domain.ports import Lake
 
 Record = dict[str, Any]
@@ -33,14 +35,53 @@ def recorded_run(lake: Lake, run_id: str | None) -> Record:
     try:
         return runfiles.read_json(lake, runfiles.record_path(chosen))
     except LakeNotFound:
-        return assemble(lake, {"run_id": chosen}) | {"status": "unfinished"}
+        return _unfinished(lake, chosen)
+
+
+def _unfinished(lake: Lake, run_id: str) -> Record:
+    return assemble(lake, {"run_id": run_id}) | {"status": "unfinished"}
 
 
 def recorded_runs(lake: Lake, limit: int) -> list[Record]:
     """Return the summaries of the latest runs, newest first."""
-    found = []
-    for run_id in run_ids(lake)[:limit]:
-        record = recorded_run(lake, run_id)
-        shown = {key: record.get(key) for key in ("run_id", "status", "trigger", "started_at")}
-        found.append(shown | (summary(record) if record["status"] != "unfinished" else {}))
-    return found
+    return [listed(lake, run_id) for run_id in run_ids(lake)[:limit]]
+
+
+def listed(lake: Lake, run_id: str) -> Record:
+    """Return a run's summary, as the run history has it."""
+    try:
+        record = runfiles.read_json(lake, runfiles.record_path(run_id))
+    except LakeNotFound:
+        record = _unfinished(lake, run_id)
+    shown = {key: record.get(key) for key in ("run_id", "status", "trigger", "stage", "started_at", "fence")}
+    return shown | (summary(record) if record["status"] != "unfinished" else {})
+
+
+def ran(lake: Lake, run_id: str, item: str) -> bool:
+    """Tell whether a run was to work on a table (`source.table`) or dataset."""
+    try:
+        record = runfiles.read_json(lake, runfiles.record_path(run_id))
+    except LakeNotFound:
+        record = assemble(lake, {"run_id": run_id})
+    tables = (table_id(table["source"], table["table"]) for table in record.get("tables", ()))
+    return item in tables or any(dataset["name"] == item for dataset in record.get("datasets", ()))
+
+
+def belongs_to(pipeline: str, run_id: str) -> bool:
+    """Tell whether a text is the id of a run of the pipeline; several may share a lake and a task hub."""
+    if not RUN_ID_PATTERN.match(run_id) or run_id.rsplit("-", 2)[0] != pipeline:
+        return False
+    try:
+        started_at(run_id)
+    except ValueError:
+        return False
+    return True
+
+
+def started_at(run_id: str) -> datetime:
+    """Return the second at which a run was asked for, as its id says.
+
+    Raises:
+        ValueError: there is no such second.
+    """
+    return datetime.strptime(run_id.rsplit("-", 2)[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

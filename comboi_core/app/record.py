@@ -24,6 +24,9 @@ TABLE_FIELDS = (
     "watermark",
     "attempts",
     "retried",
+    "queued_at",
+    "started_at",
+    "finished_at",
     "seconds",
     "schema_changes",
     "warnings",
@@ -31,7 +34,21 @@ TABLE_FIELDS = (
     "progress",
     "error",
 )
-DATASET_FIELDS = ("status", "rows", "bytes", "path", "seconds", "attempts", "retried", "reason", "progress", "error")
+DATASET_FIELDS = (
+    "status",
+    "rows",
+    "bytes",
+    "path",
+    "attempts",
+    "retried",
+    "queued_at",
+    "started_at",
+    "finished_at",
+    "seconds",
+    "reason",
+    "progress",
+    "error",
+)
 
 
 def record_items(workspace: Workspace, page: Payload) -> Payload:
@@ -50,7 +67,7 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
 
     Args:
         request: `run_id`, `pipeline`, `trigger`, `fence`, `started_at`, `finished_at`, `error` (of the run itself, or
-            None), `stage`, `select`, `full_refresh`.
+            None), `cancelled` (who did and when, or None), `stage`, `select`, `full_refresh`.
     """
     lake = workspace.lake("bronze")
     record = assemble(lake, request)
@@ -63,37 +80,45 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
     return {"summary": summary(record)}
 
 
-def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None) -> Payload:
-    """Return the record of a run as far as it has come: planned items that have no outcome yet are `pending`.
+def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None, wave: int = -1) -> Payload:
+    """Return the record of a run as far as it has come.
+
+    Planned items that have no outcome yet are `queued` where they wait for a lane, and `pending` in later waves.
 
     Args:
         run: `run_id` and the fields of the start request.
         live: What is known of items beyond what the lanes recorded: name -> fields, `status` among them.
+        wave: The wave that is on.
     """
     plan = runfiles.any_plan(lake, run["run_id"]) or {"waves": []}
     outcomes = dict(live or {}) | {item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])}
-    planned = [item for wave in plan["waves"] for lane in wave["lanes"] for item in lane]
-    record = {key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error")}
+    planned, unstarted = [], {}
+    for index, step in enumerate(plan["waves"]):
+        items = [item for lane in step["lanes"] for item in lane]
+        planned += items
+        unstarted |= {item["name"]: {"status": "queued" if index <= wave else "pending"} for item in items}
+    outcomes = unstarted | outcomes
+    record = {
+        key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error", "cancelled")
+    }
     record |= {key: run.get(key) for key in ("stage", "select", "full_refresh", "interval")}
-    record |= {"config_hash": plan.get("config_hash"), "failure_policy": plan.get("failure_policy")}
-    record["tables"] = [_table(item, outcomes.get(item["name"])) for item in planned if item["kind"] == "table"]
-    record["datasets"] = [
-        _dataset(lake, item, outcomes.get(item["name"])) for item in planned if item["kind"] == "dataset"
-    ]
+    record |= {
+        "lake": lake.describe(),
+        "config_hash": plan.get("config_hash"),
+        "failure_policy": plan.get("failure_policy"),
+    }
+    record["tables"] = [_table(item, outcomes[item["name"]]) for item in planned if item["kind"] == "table"]
+    record["datasets"] = [_dataset(lake, item, outcomes[item["name"]]) for item in planned if item["kind"] == "dataset"]
     return record
 
 
-def _table(item: Payload, outcome: Payload | None) -> Payload:
+def _table(item: Payload, outcome: Payload) -> Payload:
     named = {"source": item["source"], "table": item["table"]}
-    if outcome is None:
-        return {**named, "status": "pending"}
     return named | {key: outcome[key] for key in TABLE_FIELDS if key in outcome}
 
 
-def _dataset(lake: Lake, item: Payload, outcome: Payload | None) -> Payload:
+def _dataset(lake: Lake, item: Payload, outcome: Payload) -> Payload:
     named = {"stage": item["stage"], "name": item["name"]}
-    if outcome is None:
-        return {**named, "status": "pending"}
     details = runfiles.read_json(lake, outcome["details"]) if outcome.get("details") else {}
     return named | {key: outcome[key] for key in DATASET_FIELDS if key in outcome} | details
 
@@ -101,11 +126,15 @@ def _dataset(lake: Lake, item: Payload, outcome: Payload | None) -> Payload:
 def _status(record: Payload, error: Payload | None) -> str:
     """Settle a finished run's status; items that never started are `skipped`."""
     items = [*record["tables"], *record["datasets"]]
+    cancelled = record["cancelled"]
+    reason = f"the run was cancelled by {cancelled['by']}" if cancelled else "the run stopped before it"
     for item in items:
         if item["status"] == "pending":
-            item |= {"status": "skipped", "reason": "the run stopped before it"}
+            item |= {"status": "skipped", "reason": reason}
     if error:
         return "failed"
+    if cancelled:
+        return "cancelled"
     if all(item["status"] == "succeeded" for item in items):
         return "succeeded"
     isolated = record["failure_policy"] == "isolate"

@@ -7,16 +7,24 @@ it, so a run that lost its lease (its host slept, a successor took over) is refu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 HISTORY_LENGTH = 100
 
 
+class Cancellation(TypedDict):
+    """Who asked for the end of a run, and when."""
+
+    at: str
+    by: str
+
+
 class Holder(TypedDict):
-    """The run that holds the lease."""
+    """The run that holds the lease. What it is asked while it holds it goes with the lease."""
 
     run_id: str
     since: str
+    cancelled: NotRequired[Cancellation]
 
 
 class PipelineState(TypedDict):
@@ -38,10 +46,11 @@ def initial() -> PipelineState:
 def begin(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
     """Take the lease for `run_id`, or say who holds it. Asked again by the holder, the answer is the same.
 
-    A run that has ended does not get the lease a second time.
+    A run that has ended does not get the lease a second time, nor does a second one of the same idempotency key.
 
     Args:
-        request: `run_id`, `trigger`, `stage`, `started_at` (ISO 8601).
+        request: `run_id`, `trigger`, `stage`, `started_at` (ISO 8601); `keyed`: whether the id ends in the digest
+            of an idempotency key.
 
     Returns:
         The result is `{"granted": True, "fence": n}` or `{"granted": False, "holder": {"run_id", "since"}}`.
@@ -50,7 +59,8 @@ def begin(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState,
     if holder:
         granted = holder["run_id"] == request["run_id"]
         return state, {"granted": True, "fence": state["fence"]} if granted else {"granted": False, "holder": holder}
-    ended = next((run for run in state["runs"] if run["run_id"] == request["run_id"]), None)
+    same = request["run_id"].rpartition("-")[2] if request.get("keyed") else request["run_id"]
+    ended = next((run for run in state["runs"] if run["run_id"].endswith(same)), None)
     if ended:  # its orchestration was started again under the same id, or the request came late a second time
         return state, {"granted": False, "holder": {"run_id": ended["run_id"], "since": ended["started_at"]}}
     summary = {
@@ -104,6 +114,29 @@ def release(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineStat
     return finish(state, {"run_id": request["run_id"], "summary": summary})
 
 
+def cancel(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
+    """Ask the run that holds the lease to end before its next item. Who asked first is what counts.
+
+    Args:
+        request: `run_id`, `at` (ISO 8601), `by`. Nothing happens if another run holds the lease, or none.
+    """
+    holder = state["holder"]
+    if not holder or holder["run_id"] != request["run_id"]:
+        return state, {"cancelled": None}
+    if "cancelled" not in holder:
+        asked: Cancellation = {"at": request["at"], "by": request["by"]}
+        holder = {**holder, "cancelled": asked}
+        state = {**state, "holder": holder}
+    return state, {"cancelled": holder["cancelled"]}
+
+
+def cancelled(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
+    """Tell a run (`run_id`) whether it has been asked to end: `cancelled` is who did and when, or None."""
+    holder = state["holder"]
+    mine = holder if holder and holder["run_id"] == request["run_id"] else None
+    return state, {"cancelled": mine.get("cancelled") if mine else None}
+
+
 def raise_fence(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
     """Let the next lease's fence be above `fence`: the tables know it from before the task hub was lost."""
     after = PipelineState(**(state | {"fence": max(state["fence"], request["fence"])}))  # type: ignore[typeddict-item]
@@ -119,6 +152,8 @@ OPERATIONS: dict[str, Callable[[PipelineState, dict[str, Any]], tuple[PipelineSt
     "begin": begin,
     "finish": finish,
     "release": release,
+    "cancel": cancel,
+    "cancelled": cancelled,
     "raise_fence": raise_fence,
     "get": get,
 }

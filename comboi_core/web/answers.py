@@ -12,15 +12,35 @@ from comboi_core.telemetry.redaction import redactor
 STATUS_OF_CODE = {
     "request_invalid": 400,
     "selection_empty": 400,
+    "route_not_found": 404,
     "run_not_found": 404,
     "table_not_found": 404,
+    "method_not_allowed": 405,
+    "erasure_not_cancelled": 409,
+    "run_ended": 409,
     "run_in_progress": 409,
+    "request_too_large": 413,
+    "idempotency_key_reused": 422,
     "config_invalid": 503,
     "lake_refused": 503,
     "lake_unavailable": 503,
     "reference_missing": 503,
     "vault_unavailable": 503,
 }
+
+
+class RouteNotFound(ComboiError):
+    """The API has no such path."""
+
+    code = "route_not_found"
+    remedy = "GET /api/openapi.json lists the paths."
+
+
+class MethodNotAllowed(ComboiError):
+    """The path has other methods; the context's `allow` lists them."""
+
+    code = "method_not_allowed"
+    remedy = "GET /api/openapi.json lists the paths and their methods."
 
 
 @dataclass(frozen=True)
@@ -52,4 +72,5 @@ def problem(error: ComboiError) -> Answer:
         "remedy": redactor.text(error.remedy),
         "transient": error.transient,
     }
-    return Answer(status, body, content_type="application/problem+json")
+    headers = {"Allow": ", ".join(error.context["allow"])} if isinstance(error, MethodNotAllowed) else {}
+    return Answer(status, body, headers, content_type="application/problem+json")

@@ -9,32 +9,13 @@ from comboi_core.app import runfiles
 from comboi_core.app.record import assemble
 from comboi_core.app.validation import reference_problems
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import ComboiError, LakeNotFound, RequestInvalid, RunNotFound, TableNotFound
+from comboi_core.domain.errors import ComboiError, LakeNotFound, RunNotFound, TableNotFound
 from comboi_core.domain.names import RUN_ID_PATTERN, did_you_mean, table_id
 from comboi_core.state import checkpoint
 from comboi_core.web.hub import ENDED, Hub
-
-RUN_STATES = ("running", "succeeded", "failed", "partial", "cancelled", "skipped")
-MAX_LIMIT = 100
+from comboi_core.web.live import live_items
 
 Body = dict[str, Any]
-
-
-async def list_runs(hub: Hub, workspace: Workspace, *, limit: str | None, status: str | None) -> Body:
-    """Return run summaries, newest first, from the pipeline's entity.
-
-    Raises:
-        RequestInvalid: `limit` is no number from 1 to MAX_LIMIT, or there is no such `status`.
-    """
-    if limit is not None and not (
-        limit.isascii() and limit.isdigit() and len(limit) < 9 and 1 <= int(limit) <= MAX_LIMIT
-    ):
-        raise RequestInvalid(f"limit: expected a number from 1 to {MAX_LIMIT}, got '{limit}'")
-    if status is not None and status not in RUN_STATES:
-        raise RequestInvalid(f"status: there is no '{status}'; there are {', '.join(RUN_STATES)}")
-    state = await hub.read("pipeline", workspace.project.pipeline)
-    runs = [run for run in (state["runs"] if state else []) if status in (None, run["status"])]
-    return {"pipeline": workspace.project.pipeline, "runs": runs[: int(limit or 20)]}
 
 
 async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
@@ -62,10 +43,14 @@ async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
             **{key: output[key] for key in ("holder", "error", "finished_at") if key in output},
         }
     phase = status["customStatus"] or {}
-    live = await _live(hub, run_id, phase)
     request = status["input"] if isinstance(status["input"], dict) else {}
     request |= {"run_id": run_id, "fence": phase.get("fence"), "started_at": status["createdTime"]}
-    record = await asyncio.to_thread(assemble, lake, request, live)
+    state = await hub.read("pipeline", workspace.project.pipeline)
+    holder = state and state["holder"]
+    if holder and holder["run_id"] == run_id:
+        request |= {"cancelled": holder.get("cancelled"), "started_at": holder["since"]}
+    live = await live_items(hub, lake, run_id, phase)
+    record = await asyncio.to_thread(assemble, lake, request, live, phase.get("wave", -1))
     return record | {"status": "running", "phase": phase.get("phase", "starting"), "finished_at": None}
 
 
@@ -78,21 +63,6 @@ async def _until_released(hub: Hub, workspace: Workspace, record: Body) -> Body:
         if status and status["runtimeStatus"] not in ENDED:
             return record | {"status": "running", "phase": "finishing", "finished_at": None}
     return record
-
-
-async def _live(hub: Hub, run_id: str, phase: Body) -> dict[str, Body]:
-    """Return what the lanes of the wave that is on say of their items: those done, and the one each works on."""
-    lanes = [f"{run_id}:{phase['wave']}:{lane}" for lane in range(phase.get("lanes", 0))]
-    found: dict[str, Body] = {}
-    current: dict[str, str] = {}
-    for lane, status in zip(lanes, await asyncio.gather(*map(hub.status, lanes)), strict=True):
-        shown = (status and status["customStatus"]) or {}
-        found |= {done["name"]: done for done in shown.get("done", [])}
-        if shown.get("item") and shown["item"] not in found:
-            current[shown["item"]] = f"{lane}:{shown['item']}"
-    for name, status in zip(current, await asyncio.gather(*map(hub.status, current.values())), strict=True):
-        found[name] = {"status": "running", "progress": (status and status["customStatus"]) or {}}
-    return found
 
 
 async def list_tables(hub: Hub, workspace: Workspace) -> Body:
@@ -117,19 +87,22 @@ async def get_table(hub: Hub, workspace: Workspace, name: str) -> Body:
 
 
 def find_table(workspace: Workspace, name: str) -> tuple[str, str]:
-    """Return source and table of `source.table`.
+    """Return source and table of `source.table`, or of the table's name alone where it is unique.
 
     Raises:
-        TableNotFound: the configuration has no such table.
+        TableNotFound: the configuration has no such table, or several.
     """
     known = {
         table_id(source.name, table.name): (source.name, table.name)
         for source in workspace.project.pipeline_file.sources
         for table in source.tables
     }
-    if name not in known:
+    found = [name] if name in known else [full for full in known if known[full][1] == name]
+    if len(found) > 1:
+        raise TableNotFound(f"'{name}' may be any of {', '.join(found)}", remedy="Give the source as well.")
+    if not found:
         raise TableNotFound(f"there is no table '{name}'{did_you_mean(name, known)}")
-    return known[name]
+    return known[found[0]]
 
 
 def entity_key(workspace: Workspace, source: str, table: str) -> str:

@@ -1,17 +1,20 @@
-"""Starting a run: refuse at once while another one holds the lease, and say who does."""
+"""Starting a run: refuse at once while another one holds the lease, and say who does. One idempotency key, one run."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from comboi_core.app import runfiles
 from comboi_core.app.planning import plan_waves
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import RequestInvalid, RunRefused
+from comboi_core.domain.errors import ComboiError, RequestInvalid, RunRefused
 from comboi_core.domain.interval import Interval, parse
 from comboi_core.domain.names import did_you_mean, run_id
 from comboi_core.telemetry.logs import LOGGER
@@ -25,14 +28,55 @@ PATIENCE = 10.0
 """Seconds that a start waits to learn whether its run got the lease; after that the run's own status tells."""
 
 
+MOST_KEY = 255
+KEY_DIGITS = 12
+"""Hexadecimal digits of a run id that come from an idempotency key; without one there are half as many."""
+
+
+class BodyTooLarge(RequestInvalid):
+    """The body of a request is larger than any that makes sense."""
+
+    code = "request_too_large"
+    remedy = "Send a smaller body; a run of many tables is better selected by its stage."
+
+
+class KeyReused(ComboiError):
+    """The idempotency key belongs to a run that was started with another request."""
+
+    code = "idempotency_key_reused"
+    remedy = "Use a new key for a new request."
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that has been started; `replayed` if an earlier request with the same idempotency key did so."""
+
+    run_id: str
+    replayed: bool = False
+
+
+def parse_key(value: str | None) -> str | None:
+    """Return the digits by which a run id shows its idempotency key, or None without one.
+
+    Raises:
+        RequestInvalid: the header is empty, too long, or no printable ASCII.
+    """
+    if value is None:
+        return None
+    if not 1 <= len(value) <= MOST_KEY or not (value.isascii() and value.isprintable()) or not value.strip():
+        raise RequestInvalid(f"Idempotency-Key: expected 1 to {MOST_KEY} printable ASCII characters")
+    return hashlib.sha256(value.encode()).hexdigest()[:KEY_DIGITS]
+
+
 def parse_request(body: bytes) -> dict[str, Any]:
     """Read the body of POST /api/runs; an empty one asks for everything.
 
     Raises:
         RequestInvalid: names the field that is wrong.
+        BodyTooLarge: it has more than MAX_BODY bytes.
     """
     if len(body) > MAX_BODY:
-        raise RequestInvalid(f"the body is larger than {MAX_BODY} bytes")
+        raise BodyTooLarge(f"the body is larger than {MAX_BODY} bytes")
     try:
         request = json.loads(body) if body.strip() else {}
     except (ValueError, RecursionError) as error:
@@ -80,32 +124,66 @@ def _backfill(request: dict[str, Any]) -> dict[str, str] | None:
     return backfill
 
 
-async def start_run(hub: Hub, workspace: Workspace, request: dict[str, Any], trigger: str) -> str:
+async def start_run(
+    hub: Hub, workspace: Workspace, request: dict[str, Any], trigger: str, key: str | None = None
+) -> Started:
     """Start a run and wait until it has the lease.
 
     Args:
         request: What `parse_request` gives.
         trigger: `http`, `timer` or `cli`.
-
-    Returns:
-        The run's id.
+        key: What `parse_key` gives: however often it is asked for, there is one run of it.
 
     Raises:
         RunRefused: another run holds the lease; the context's `holder` says which and since when.
+        KeyReused: the key's run was started with another request.
         RequestInvalid, SelectionEmpty: stage or select name what is not there.
     """
     project = workspace.project
     plan_waves(project, request["stage"], request["select"])  # a wrong name is refused here, before a run is made of it
+    earlier = await _run_of_key(hub, workspace, key) if key else None
+    if earlier:
+        return await _replay(hub, earlier, request)
     await refuse_while_running(hub, project.pipeline)
-    new_id = run_id(project.pipeline, datetime.now(UTC), secrets.token_hex(3))
-    await hub.start(
-        "run_pipeline", new_id, {"run_id": new_id, "pipeline": project.pipeline, "trigger": trigger, **request}
-    )
+    new_id = run_id(project.pipeline, datetime.now(UTC), key or secrets.token_hex(KEY_DIGITS // 4))
+    start = {"run_id": new_id, "pipeline": project.pipeline, "trigger": trigger, "keyed": bool(key), **request}
+    replayed = False
+    try:
+        await hub.start("run_pipeline", new_id, start)
+    except Exception:
+        replayed = bool(key and await hub.status(new_id))
+        if not replayed:  # else the same request was sent twice within the same second
+            raise
     begun = await wait_until(lambda: _begun(hub, new_id))
     if begun and begun.get("phase") == "refused":
+        if key and _has_key(begun["holder"]["run_id"], key):
+            return await _replay(hub, begun["holder"]["run_id"], request)
         raise _refusal(project.pipeline, begun["holder"])
+    if replayed:
+        return await _replay(hub, new_id, request)
     log.info("run started", extra={"run_id": new_id})
-    return new_id
+    return Started(new_id)
+
+
+def _has_key(found: str, key: str) -> bool:
+    return found.endswith(f"-{key}")
+
+
+async def _run_of_key(hub: Hub, workspace: Workspace, key: str) -> str | None:
+    """Return the run that a key has started: one that the pipeline remembers, or an older one in the lake."""
+    state = await hub.read("pipeline", workspace.project.pipeline)
+    known = [run["run_id"] for run in state["runs"]] if state else []
+    known += await asyncio.to_thread(runfiles.run_ids, workspace.lake("bronze"), runfiles.RECORDS)
+    return next((found for found in known if _has_key(found, key)), None)
+
+
+async def _replay(hub: Hub, earlier: str, request: dict[str, Any]) -> Started:
+    """Answer with the key's run, unless the task hub still knows that another one was asked for."""
+    status = await hub.status(earlier)
+    asked = status["input"] if status and isinstance(status["input"], dict) else request
+    if any(asked.get(field) != value for field, value in request.items()):
+        raise KeyReused(f"the key belongs to run {earlier}, which was started with another request", run_id=earlier)
+    return Started(earlier, replayed=True)
 
 
 async def _begun(hub: Hub, instance_id: str) -> dict[str, Any] | None:

@@ -54,6 +54,12 @@ class FakeHub:
         assert answer["granted"]
         self.instance(run_id, runtime, customStatus={"phase": "planning", "fence": answer["fence"]})
 
+    def finishes(self, run_id: str, status: str = "succeeded") -> None:
+        """Let a run give its lease back."""
+        request = {"run_id": run_id, "summary": {"status": status}}
+        self.entities["pipeline", "sales"], _ = pipeline.finish(self.entities["pipeline", "sales"], request)
+        self.instances[run_id]["runtimeStatus"] = "Completed"
+
 
 @pytest.fixture
 def hub() -> FakeHub:

@@ -7,18 +7,23 @@ import json
 
 import pytest
 
+from comboi_core.app import runfiles
 from comboi_core.domain.errors import RequestInvalid, RunRefused, SelectionEmpty
 from comboi_core.domain.names import RUN_ID_PATTERN
 from comboi_core.web import starting
 from comboi_core.web.answers import problem
-from comboi_core.web.starting import MAX_BODY, parse_request, start_run
+from comboi_core.web.starting import MAX_BODY, BodyTooLarge, KeyReused, Started, parse_key, parse_request, start_run
 
 HELD = "sales-20261123T050000Z-aaaaaa"
-EVERYTHING = {"stage": None, "select": [], "full_refresh": False, "backfill": None}
+EVERYTHING = {"stage": None, "select": [], "full_refresh": False, "backfill": None, "interval": None}
 
 
 def start(hub, workspace, request=EVERYTHING) -> str:
-    return asyncio.run(start_run(hub, workspace, request, "http"))
+    return asyncio.run(start_run(hub, workspace, request, "http")).run_id
+
+
+def keyed(hub, workspace, value="a key", request=EVERYTHING) -> Started:
+    return asyncio.run(start_run(hub, workspace, request, "http", parse_key(value)))
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +45,7 @@ def test_a_full_request_is_read():
         "select": ["ä", "shop.orders"],
         "full_refresh": True,
         "backfill": None,
+        "interval": None,
     }
 
 
@@ -90,7 +96,6 @@ def test_a_backfill_that_cannot_be_meant_is_refused(change: dict):
         (b'{"select": {"a": 1}}', "select: expected list"),
         (b'{"full_refresh": "yes"}', "full_refresh: expected bool"),
         (b'{"full_refresh": 1}', "full_refresh: expected bool"),
-        (b'{"select": ["' + b"a" * MAX_BODY + b'"]}', "larger than"),
     ],
 )
 def test_a_malformed_request_is_refused_with_the_field(body, says):
@@ -98,6 +103,12 @@ def test_a_malformed_request_is_refused_with_the_field(body, says):
         parse_request(body)
     assert says in caught.value.message
     assert problem(caught.value).status == 400
+
+
+def test_a_body_that_is_too_large_is_refused_as_such():
+    with pytest.raises(BodyTooLarge) as caught:
+        parse_request(b'{"select": ["' + b"a" * MAX_BODY + b'"]}')
+    assert problem(caught.value).status == 413
 
 
 @pytest.mark.parametrize("body", [b'{"\\ud800": 1}', b'{"\\u0000": 1}', b'{"\\u202e": 1}'])
@@ -112,6 +123,7 @@ def test_a_run_is_started_with_an_id_of_its_own_and_what_was_asked_for(hub, work
 
     assert RUN_ID_PATTERN.match(run_id) and run_id.startswith("sales-")
     request = EVERYTHING | {"select": ["orders"], "run_id": run_id, "pipeline": "sales", "trigger": "http"}
+    request |= {"keyed": False}
     assert hub.started == [("run_pipeline", run_id, request)]
 
 
@@ -204,3 +216,66 @@ def test_a_release_that_takes_its_time_ends_in_the_orchestrations_own_refusal(hu
 
     with pytest.raises(RunRefused):
         start(hub, workspace)
+
+
+@pytest.mark.parametrize("value", ["", " ", "ä", "a\n", "\x00", "k" * 256, "\ud800"])
+def test_an_idempotency_key_that_is_none_is_a_bad_request(value):
+    with pytest.raises(RequestInvalid, match="Idempotency-Key"):
+        parse_key(value)
+
+
+def test_the_same_key_gives_the_same_run_while_it_is_on_and_after(hub, workspace):
+    first = keyed(hub, workspace)
+    hub.instances[first.run_id]["input"] = dict(hub.started[0][2])
+    on = keyed(hub, workspace)
+    hub.finishes(first.run_id)
+    after = keyed(hub, workspace)
+
+    assert not first.replayed and on == after == Started(first.run_id, replayed=True)
+    assert len(hub.started) == 1 and RUN_ID_PATTERN.match(first.run_id)
+
+
+def test_another_key_is_another_run_and_refused_like_any(hub, workspace):
+    first = keyed(hub, workspace)
+
+    with pytest.raises(RunRefused):
+        keyed(hub, workspace, "another key")
+    hub.finishes(first.run_id)
+    assert keyed(hub, workspace, "another key").run_id != first.run_id
+
+
+def test_a_key_is_known_by_the_lake_when_the_pipeline_has_forgotten_its_run(hub, workspace):
+    first = keyed(hub, workspace)
+    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(first.run_id), {"run_id": first.run_id})
+    hub.entities.clear()
+    hub.instances.clear()
+
+    assert keyed(hub, workspace) == Started(first.run_id, replayed=True)
+
+
+def test_a_key_that_belongs_to_another_request_is_refused(hub, workspace):
+    first = keyed(hub, workspace)
+    hub.instances[first.run_id]["input"] = dict(hub.started[0][2])
+
+    with pytest.raises(KeyReused, match=first.run_id) as caught:
+        keyed(hub, workspace, request=EVERYTHING | {"stage": "bronze"})
+    assert problem(caught.value).status == 422
+
+
+def test_of_two_requests_with_one_key_at_once_the_one_that_comes_second_gets_the_others_run(hub, workspace):
+    digits = parse_key("a key")
+    winner = {"run_id": f"sales-20261123T050000Z-{digits}", "since": "2026-11-23T05:00:00+00:00"}
+    hub.on_start = lambda run_id, _: hub.instance(
+        run_id, "Completed", customStatus={"phase": "refused", "holder": winner}
+    )
+
+    assert keyed(hub, workspace) == Started(winner["run_id"], replayed=True)
+
+
+def test_a_start_that_fails_is_not_taken_for_one_that_was_sent_twice(hub, workspace):
+    def refuse(*_):
+        raise OSError("no hub")
+
+    hub.on_start = refuse
+    with pytest.raises(OSError, match="no hub"):
+        keyed(hub, workspace)

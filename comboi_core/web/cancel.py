@@ -1,0 +1,82 @@
+"""Cancelling a run: the pipeline's entity notes it, and the run's lanes ask before each item.
+
+Nothing is cut off: what is in flight is finished, so that the lake is as after any run, and the run itself gives its
+lease back and writes its record.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from comboi_core.app.workspace import Workspace
+from comboi_core.domain.errors import ComboiError
+from comboi_core.telemetry.logs import LOGGER
+from comboi_core.web.hub import ENDED, Hub
+from comboi_core.web.monitoring import get_run
+from comboi_core.web.starting import refuse_while_running, wait_until
+
+log = logging.getLogger(f"{LOGGER}.web")
+
+Body = dict[str, Any]
+
+
+class RunEnded(ComboiError):
+    """There is nothing to cancel: the run has ended."""
+
+    code = "run_ended"
+    remedy = "Nothing to do; `comboi status` shows what came of the run."
+
+
+class ErasureNotCancelled(ComboiError):
+    """An erasure goes on to its end: half of one would leave a person in some layers."""
+
+    code = "erasure_not_cancelled"
+    remedy = "Wait until it has finished; `comboi status` shows how far it is."
+
+
+async def cancel_run(hub: Hub, workspace: Workspace, run_id: str, by: str) -> Body:
+    """Ask a run to end before its next item; asked again, the answer is the same.
+
+    Args:
+        by: Who asks, for the record: `http` or `cli`.
+
+    Returns:
+        `run_id`, `status` (`cancelling`), `cancelled` (`at`, `by`: who asked first).
+
+    Raises:
+        RunNotFound: no run has this id.
+        RunEnded: it is over.
+        ErasureNotCancelled: it is an erasure.
+    """
+    pipeline = workspace.project.pipeline
+    state = await hub.read("pipeline", pipeline)
+    holder = state and state["holder"]
+    if not holder or holder["run_id"] != run_id:
+        raise _ended(await get_run(hub, workspace, run_id))
+    if any(run["run_id"] == run_id and run.get("trigger") == "erase" for run in state["runs"]):
+        raise ErasureNotCancelled(f"{run_id} is an erasure, which cannot be cancelled")
+    status = await hub.status(run_id)
+    if not status or status["runtimeStatus"] in ENDED:
+        await refuse_while_running(hub, pipeline)  # takes the lease from what ended without giving it back
+        raise RunEnded(f"run {run_id} was ended from outside before; its lease has been taken back")
+    request = {"run_id": run_id, "at": datetime.now(UTC).isoformat(), "by": by}
+    await hub.signal("pipeline", pipeline, "cancel", request)
+
+    async def noted() -> Body | None:
+        after = await hub.read("pipeline", pipeline)
+        found = after and after["holder"]
+        if not found or found["run_id"] != run_id:
+            return {"ended": True}
+        return found.get("cancelled")
+
+    cancelled = await wait_until(noted) or {key: request[key] for key in ("at", "by")}
+    if "ended" in cancelled:
+        raise _ended(await get_run(hub, workspace, run_id))
+    log.warning("run cancelled by %s", by, extra={"run_id": run_id})
+    return {"run_id": run_id, "status": "cancelling", "cancelled": cancelled}
+
+
+def _ended(record: Body) -> RunEnded:
+    return RunEnded(f"run {record['run_id']} is not on: it is {record['status']}", run_id=record["run_id"])

@@ -1,0 +1,172 @@
+"""The list of runs, a page at a time: first what the pipeline's entity remembers, then the records in the lake.
+
+A page is answered from one of the two, so the first ones cost no look into the lake. Where a filter needs the records,
+a page looks at so many of them at most, and says where to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from comboi_core.app import runfiles
+from comboi_core.app.history import belongs_to, listed, ran, started_at
+from comboi_core.app.workspace import Workspace
+from comboi_core.domain.errors import RequestInvalid
+from comboi_core.domain.names import did_you_mean, table_id
+from comboi_core.web.hub import Hub
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+PARAMETERS = ("limit", "status", "from", "to", "table", "cursor")
+RUN_STATES = ("running", "succeeded", "failed", "partial", "cancelled", "skipped")
+MAX_LIMIT = 100
+DEFAULT_LIMIT = 20
+MOST_RECORDS = 100
+"""Records that one page opens at most."""
+LATE = timedelta(hours=1)
+"""A run begins so long after it was asked for at most; its id has the latter moment."""
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What GET /api/runs is asked for.
+
+    Attributes:
+        start, end: The run started at or after `start`, and before `end`.
+        item: The full name of a table or dataset that the run was to work on.
+        after: The id of the last run of the page before.
+    """
+
+    limit: int = DEFAULT_LIMIT
+    status: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    item: str | None = None
+    after: str | None = None
+
+    def may_contain(self, run_id: str) -> bool:
+        """Tell whether a run can be one of those, as far as its id says."""
+        asked = started_at(run_id)
+        return not (self.start and asked < self.start - LATE) and not (self.end and asked >= self.end + LATE)
+
+    def contains(self, run: Body) -> bool:
+        """Tell whether a summary is asked for."""
+        if self.status and run["status"] != self.status:
+            return False
+        text = run.get("started_at")
+        moment = datetime.fromisoformat(text) if text else started_at(run["run_id"])
+        return not (self.start and moment < self.start) and not (self.end and moment >= self.end)
+
+
+def parse_filter(workspace: Workspace, params: dict[str, str]) -> Filter:
+    """Read the query of GET /api/runs.
+
+    Raises:
+        RequestInvalid: names the parameter that is wrong.
+    """
+    for name in params:
+        if name not in PARAMETERS and name != "code":
+            known = ", ".join(PARAMETERS)
+            raise RequestInvalid(
+                f"unknown parameter '{name}'{did_you_mean(name, PARAMETERS)}; the parameters are {known}"
+            )
+    limit, status, cursor = params.get("limit"), params.get("status"), params.get("cursor")
+    if limit is not None and not (
+        limit.isascii() and limit.isdigit() and len(limit) < 9 and 1 <= int(limit) <= MAX_LIMIT
+    ):
+        raise RequestInvalid(f"limit: expected a number from 1 to {MAX_LIMIT}, got '{limit}'")
+    if status is not None and status not in RUN_STATES:
+        raise RequestInvalid(f"status: there is no '{status}'; there are {', '.join(RUN_STATES)}")
+    if cursor is not None and not belongs_to(workspace.project.pipeline, cursor):
+        raise RequestInvalid("cursor: expected the `next` of the page before")
+    start, end = (_moment(name, params.get(name)) for name in ("from", "to"))
+    if start and end and start >= end:
+        raise RequestInvalid("to: expected a moment after `from`")
+    item = _item(workspace, params["table"]) if "table" in params else None
+    return Filter(int(limit or DEFAULT_LIMIT), status, start, end, item, cursor)
+
+
+def _moment(name: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    for written in (text, text.replace(" ", "+")):  # in a query, a plus sign means a blank
+        with suppress(ValueError, OverflowError):
+            found = datetime.fromisoformat(written)
+            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            if EARLIEST <= found <= LATEST:
+                return found
+    raise RequestInvalid(f"{name}: expected a date or moment such as 2026-11-23T06:00:00Z, got '{text}'")
+
+
+def _item(workspace: Workspace, name: str) -> str:
+    """Return the full name of a table or dataset; a table's short name will do where it is unique."""
+    project = workspace.project
+    known = {table_id(source.name, table.name) for source in project.pipeline_file.sources for table in source.tables}
+    known |= {dataset.name for dataset in project.datasets()}
+    found = [full for full in sorted(known) if full == name] or [
+        full for full in sorted(known) if full.split(".")[-1] == name
+    ]
+    if len(found) > 1:
+        raise RequestInvalid(f"table: '{name}' may be any of {', '.join(found)}")
+    if not found:
+        raise RequestInvalid(f"table: there is no table or dataset '{name}'{did_you_mean(name, known)}")
+    return found[0]
+
+
+async def list_runs(hub: Hub, workspace: Workspace, wanted: Filter) -> Body:
+    """Return a page of run summaries, newest first.
+
+    Returns:
+        `pipeline`, `runs` (at most `limit`), `next`: the cursor of the page that follows, or None. A page may hold
+        fewer runs than there is room for although another one follows.
+    """
+    pipeline = workspace.project.pipeline
+    state = await hub.read("pipeline", pipeline)
+    remembered = state["runs"] if state else []
+    lake = workspace.lake("bronze")
+    ids = [run["run_id"] for run in remembered]
+    if ids and (wanted.after is None or wanted.after in ids[:-1]):
+        rest = remembered[ids.index(wanted.after) + 1 :] if wanted.after else remembered
+        found, last = await asyncio.to_thread(_page, lake, rest, dict, wanted)
+        if last is None and any(map(wanted.may_contain, await asyncio.to_thread(_older, lake, pipeline, ids))):
+            last = ids[-1]
+    else:
+        after = None if wanted.after in ids else wanted.after
+        older = await asyncio.to_thread(_older, lake, pipeline, ids, after)
+        found, last = await asyncio.to_thread(_page, lake, older, lambda run_id: listed(lake, run_id), wanted)
+    return {"pipeline": pipeline, "runs": found, "next": last}
+
+
+def _older(lake: Any, pipeline: str, remembered: Iterable[str], after: str | None = None) -> list[str]:
+    """Return the ids of the runs that only the lake knows, newest first, those after a cursor."""
+    found = runfiles.run_ids(lake, runfiles.RECORDS) - set(remembered)
+    kept = (run_id for run_id in found if belongs_to(pipeline, run_id) and (after is None or run_id < after))
+    return sorted(kept, reverse=True)
+
+
+def _page(
+    lake: Any, candidates: list[Any], summarize: Callable[[Any], Body], wanted: Filter
+) -> tuple[list[Body], str | None]:
+    """Return the runs of a page, and the id of the last one looked at if others come after it."""
+    found: list[Body] = []
+    opened, last = 0, None
+    for candidate in candidates:
+        run_id = candidate if isinstance(candidate, str) else candidate["run_id"]
+        if not wanted.may_contain(run_id):
+            continue
+        if len(found) == wanted.limit or opened == MOST_RECORDS:
+            return found, last
+        last = run_id
+        opened += isinstance(candidate, str) or wanted.item is not None
+        if wanted.item and not ran(lake, run_id, wanted.item):
+            continue
+        run = summarize(candidate)
+        if wanted.contains(run):
+            found.append(run)
+    return found, None

@@ -1,0 +1,208 @@
+"""The HTTP API of the shipped app on the embedded host: what it says of itself, starts at once, cancelling."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+
+from comboi_core.web import openapi
+from tests.support.project import Project
+
+SLOW = """
+def transform(con, inputs):
+    import pathlib, time
+    pathlib.Path("started").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+    return f"SELECT what, count(*) AS n FROM {inputs['events']} GROUP BY what"
+"""
+"""A transformation that works until the test lets it end."""
+
+schema = schemathesis.openapi.from_dict(openapi.document())
+
+
+@contextmanager
+def served(project: Project, **extra: str) -> Iterator[str]:
+    """Keep the app up; give the URL of its API."""
+    server = project.start("serve", "--port", "0", **extra)
+    try:
+        line = ""
+        while " at http://" not in line:
+            line = server.stdout.readline()
+            assert line, "comboi serve ended"
+        yield line.split(" at ")[1].strip().removesuffix("/runs")
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, database) -> Iterator[str]:
+    """The API of a project that has run once."""
+    from tests.support.project import refill
+
+    refill(database)
+    project = Project.create(tmp_path_factory.mktemp("api") / "project", database.uri)
+    project.run()
+    with served(project) as url:
+        yield url
+
+
+def follow(url: str, run_id: str) -> dict[str, Any]:
+    """Wait for the end of a run."""
+    while (record := requests.get(f"{url}/runs/{run_id}", timeout=60).json())["status"] == "running":
+        time.sleep(0.05)
+    return record
+
+
+def until(condition) -> Any:
+    """Wait for something true."""
+    while not (found := condition()):
+        time.sleep(0.02)
+    return found
+
+
+def test_the_document_is_served_and_names_every_route_of_the_app(api):
+    import function_app
+
+    described = requests.get(f"{api}/openapi.json", timeout=60).json()
+
+    assert described["servers"] == [{"url": api}]
+    routes = set()
+    for function in function_app.app.get_functions():
+        trigger = function.get_trigger()
+        if trigger.type == "httpTrigger" and trigger.route not in ("{*path}", "monitor", "overview"):
+            routes |= {
+                (f"/{trigger.route}", str(getattr(method, "value", method)).lower()) for method in trigger.methods
+            }
+    assert routes == {(path, method) for path, methods in described["paths"].items() for method in methods}
+
+
+@schema.parametrize()
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_the_answers_are_as_the_document_says(case, api):
+    case.call_and_validate(base_url=api, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "nothing", 404, "route_not_found"),
+        ("GET", "", 404, "route_not_found"),
+        ("GET", "runs/x/y/z", 404, "route_not_found"),
+        ("GET", "runs/%2e%2e%2fetc", 404, "run_not_found"),
+        ("PUT", "runs", 405, "method_not_allowed"),
+        ("DELETE", "runs/sales-20261123T060000Z-7f3a91", 405, "method_not_allowed"),
+        ("GET", "tables/shop.orders/reset", 405, "method_not_allowed"),
+        ("GET", "runs?limit=0", 400, "request_invalid"),
+        ("GET", "runs?table=nothing", 400, "request_invalid"),
+        ("POST", "runs/shop-20260101T000000Z-abcd/cancel", 404, "run_not_found"),
+    ],
+)
+def test_what_is_not_there_is_a_problem_document(api, method, path, status, code):
+    answer = requests.request(method, f"{api}/{path}", timeout=60)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    assert answer.json()["code"] == code and answer.json()["remedy"]
+    assert (status != 405) or answer.headers["Allow"]
+
+
+def test_a_body_that_is_too_large_is_refused_as_such(api):
+    answer = requests.post(f"{api}/runs", data=b" " * 200_000, timeout=60)
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+
+
+def test_of_a_hundred_starts_at_once_one_runs_and_the_others_are_told_which(project: Project):
+    with served(project) as url, ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(lambda _: requests.post(f"{url}/runs", json={}, timeout=120), range(100)))
+        assert Counter(answer.status_code for answer in answers) == {202: 1, 409: 99}
+        run_id = next(answer.json()["run_id"] for answer in answers if answer.status_code == 202)
+        for refused in (answer.json() for answer in answers if answer.status_code == 409):
+            assert refused["holder"]["run_id"] == run_id and run_id in refused["detail"] and refused["remedy"]
+        assert follow(url, run_id)["status"] == "succeeded"
+        assert [run["run_id"] for run in requests.get(f"{url}/runs", timeout=60).json()["runs"]] == [run_id]
+
+
+def test_a_hundred_starts_with_one_key_are_one_run_for_all(project: Project):
+    headers = {"Idempotency-Key": "nightly 2026-11-23"}
+    with served(project) as url, ThreadPoolExecutor(20) as pool:
+
+        def start(_):
+            return requests.post(f"{url}/runs", json={"stage": "bronze"}, headers=headers, timeout=120)
+
+        answers = list(pool.map(start, range(100)))
+        assert Counter(answer.status_code for answer in answers) == {202: 100}
+        (run_id,) = {answer.json()["run_id"] for answer in answers}
+        assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+        follow(url, run_id)
+        assert start(0).json()["run_id"] == run_id, "the key is remembered after the run"
+        other = requests.post(f"{url}/runs", json={"stage": "gold"}, headers=headers, timeout=60)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        assert len(requests.get(f"{url}/runs", timeout=60).json()["runs"]) == 1
+
+
+def test_a_cancelled_run_finishes_what_is_in_flight_gives_the_lease_back_and_is_recorded(project: Project):
+    project.write("transformations/events_per_kind.py", SLOW)
+    project.edit("configs/initial.yml", "engine:", "engine:\n  parallel_datasets: 1")
+    with served(project) as url:
+        run_id = requests.post(f"{url}/runs", json={}, timeout=60).json()["run_id"]
+        until((project.folder / "started").exists)
+        live = requests.get(f"{url}/runs/{run_id}", timeout=60).json()
+        states = {item["name"]: item["status"] for item in live["datasets"]}
+        assert states["events_per_kind"] == "running" and states["revenue"] == "pending"
+        first = requests.post(f"{url}/runs/{run_id}/cancel", timeout=60)
+        assert first.status_code == 202 and first.json()["status"] == "cancelling"
+        assert first.headers["Location"] == f"{url}/runs/{run_id}"
+        assert requests.post(f"{url}/runs/{run_id}/cancel", timeout=60).json() == first.json()
+        shown = requests.get(f"{url}/runs/{run_id}", timeout=60).json()
+        assert shown["status"] == "running" and shown["cancelled"] == first.json()["cancelled"]
+        refused = requests.post(f"{url}/runs", json={}, timeout=60)
+        assert refused.status_code == 409, "the lease is held until the run has ended"
+        (project.folder / "go").touch()
+
+        record = follow(url, run_id)
+        assert record["status"] == "cancelled" and record["cancelled"]["by"] == "http"
+        after = {item["name"]: item for item in record["datasets"]}
+        assert after["events_per_kind"]["status"] == "succeeded", "what was in flight is finished"
+        assert after["revenue"]["status"] == "skipped" and "cancelled by http" in after["revenue"]["reason"]
+        assert {table["status"] for table in record["tables"]} == {"succeeded"}
+        again = requests.post(f"{url}/runs/{run_id}/cancel", timeout=60)
+        assert (again.status_code, again.json()["code"]) == (409, "run_ended")
+        following = requests.post(f"{url}/runs", json={}, timeout=60).json()["run_id"]
+        assert follow(url, following)["status"] == "succeeded", "the next run is not cancelled with it"
+        listed = requests.get(f"{url}/runs?status=cancelled", timeout=60).json()["runs"]
+        assert [run["run_id"] for run in listed] == [run_id]
+
+
+def test_a_big_table_stops_between_two_calls_and_the_next_run_reads_it_whole(project: Project):
+    """Chunks of 50 rows and a deadline that passes at once: a call per chunk, so that there are many gaps."""
+    project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 50")
+    project.edit("configs/initial.yml", "engine:", "engine:\n  soft_deadline: 0.001s")
+    with served(project) as url:
+        run_id = requests.post(f"{url}/runs", json={"select": ["orders"], "stage": "bronze"}, timeout=60).json()[
+            "run_id"
+        ]
+
+        def landed() -> Any:
+            table = requests.get(f"{url}/runs/{run_id}", timeout=60).json()["tables"]
+            progress = table[0].get("progress", {}) if table else {}
+            return progress if progress.get("chunks_done", 0) > 2 else None
+
+        progress = until(landed)
+        assert progress["chunks"] == 100 and 0 < progress["rows"] < 5000 and progress["estimated_rows"]
+        requests.post(f"{url}/runs/{run_id}/cancel", timeout=60)
+        record = follow(url, run_id)
+        assert (record["status"], record["tables"][0]["status"]) == ("cancelled", "cancelled")
+    assert "shop.orders" not in {name for name, kept in project.commits().items() if kept["sequence"]}
+    project.run("bronze")
+    assert len(project.contents()["shop.orders"]) == 5000
