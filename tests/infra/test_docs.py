@@ -1,0 +1,82 @@
+"""The pages about Azure name what there is: settings and their values, outputs, variables, files, other pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.infra.terraform import ROOT, infra
+
+PAGES = [
+    ROOT / "docs" / f"{name}.md" for name in ("deploy", "security", "scale", "comparison", "concepts", "size-guide")
+]
+SIZES = (ROOT / "docs" / "size-guide.md").read_text()
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+
+
+def leaves(value: Any, key: str = "") -> dict[str, Any]:
+    """Return every key of host.json that has no further keys below it."""
+    if not isinstance(value, dict):
+        return {key: value}
+    return {name: leaf for inner, item in value.items() for name, leaf in leaves(item, inner).items()}
+
+
+HOST = leaves(json.loads((ROOT / "host.json").read_text()))
+
+
+@pytest.mark.parametrize("key", [key for key, value in HOST.items() if type(value) is int or key == "functionTimeout"])
+def test_each_number_of_host_json_is_explained_with_its_value(key):
+    row = re.search(rf"^\| `{key}` \| `([^`]*)` \| (.*) \|$", SIZES, re.MULTILINE)
+    assert row and row[1] == str(HOST[key])
+    assert len(row[2]) > 60
+
+
+def test_no_number_is_explained_that_host_json_does_not_have():
+    assert set(re.findall(r"^\| `(\w+)` \| `[^`]*` \|", SIZES, re.MULTILINE)) <= set(HOST)
+
+
+def test_activities_and_memory_limits_of_the_guide_fit_the_instances():
+    rows = re.findall(r"^\| \**Flex (\d+) MB[^|]*\| (\d+) \| (\d+)(MB|GB) \|", SIZES, re.MULTILINE)
+    assert {int(row[0]) for row in rows} == {2048, 4096}
+    for memory, activities, limit, unit in rows:
+        limit_mb = int(limit) * (1024 if unit == "GB" else 1)
+        assert int(activities) * (limit_mb + 100) + 400 < int(memory)
+
+
+@pytest.mark.parametrize(
+    ("memory", "activities"), re.findall(r"^\| \**Flex (\d+) MB[^|]*\| (\d+) \|", SIZES, re.MULTILINE)
+)
+def test_the_guide_s_activities_are_terraform_s(memory, activities, evaluated):
+    found = evaluated("local.activities", environment="dev", location="westeurope", instance_memory_mb=int(memory))
+    assert str(found) == activities
+
+
+def test_outputs_that_the_deployment_asks_for_exist():
+    asked = set(re.findall(r"output -raw (\w+)", DEPLOY))
+    assert asked and asked <= set(infra().outputs)
+
+
+def test_variables_that_the_deployment_names_exist():
+    named = set(re.findall(r"TF_VAR_(\w+)", DEPLOY)) | set(re.findall(r"`(\w+) = ", DEPLOY))
+    assert named and named <= set(infra().variables)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_and_files_that_a_page_names_exist(page):
+    text = page.read_text()
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert (page.parent / link).is_file(), link
+    for path in re.findall(r"`((?:comboi_core|infra|tests|benchmarks|orchestrators|activities)/[\w./*-]+)`", text):
+        assert list(ROOT.glob(path)), path
+
+
+def test_anchors_of_the_deployment_page_exist():
+    headings = {
+        re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", DEPLOY, re.M)
+    }
+    pages = [*PAGES, ROOT / "CHANGELOG.md"]
+    asked = {anchor for page in pages for anchor in re.findall(r"deploy\.md#([\w-]+)", page.read_text())}
+    assert asked and asked <= headings
