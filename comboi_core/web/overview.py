@@ -27,6 +27,12 @@ from comboi_core.web.page.schedule import timer
 HISTORY = 30
 """Runs that the overview reaches back."""
 
+_AT_ONCE = 32
+"""Entities asked for side by side: each question may be a connection of its own."""
+
+_REWRITES = {"compaction", "erasure"}
+"""Modes of commits that read nothing from the source."""
+
 Body = dict[str, Any]
 
 
@@ -39,7 +45,7 @@ class Outcome(NamedTuple):
 
 
 class PastRun(NamedTuple):
-    """A run's record, condensed. `renews` is False for a backfill, which leaves a table as old as it was."""
+    """A run's record, condensed. `renews` is False for what leaves a table as old as it was: backfills and erasures."""
 
     renews: bool
     outcomes: dict[tuple[str, str], Outcome]
@@ -65,9 +71,13 @@ async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = Non
     project = workspace.project
     tables = [(source.name, table) for source in project.pipeline_file.sources for table in source.tables]
     keys = [entity_key(workspace, source, table.name) for source, table in tables]
-    state, *states = await asyncio.gather(
-        hub.read("pipeline", project.pipeline), *(hub.read("table", key) for key in keys)
-    )
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(entity: str, key: str) -> Body | None:
+        async with gate:
+            return await hub.read(entity, key)
+
+    state, *states = await asyncio.gather(read("pipeline", project.pipeline), *(read("table", key) for key in keys))
     runs = (state["runs"] if state else [])[:HISTORY]
     past, problems = await asyncio.to_thread(_past_runs, workspace, runs)
     items = [
@@ -108,8 +118,9 @@ def _table(
     source: str, table: BaseTable, known: Body, runs: list[Body], past: list[PastRun | None], now: datetime
 ) -> Body:
     item = _item("bronze", table_id(source, table.name), runs, past)
-    if item["as_of"] is None and known["commits"]:  # its last load is older than the runs that are looked at
-        item["as_of"] = known["commits"][0].get("committed_at")
+    if item["as_of"] is None:  # its last load is older than the runs that are looked at
+        loads = (commit["committed_at"] for commit in known["commits"] if commit["mode"] not in _REWRITES)
+        item["as_of"] = next(loads, None)
     return item | {
         **{key: known[key] for key in ("sequence", "watermark", "reload")},
         "freshness": table.freshness,
@@ -158,7 +169,7 @@ def _past_run(lake: Lake, run_id: str) -> PastRun | None:
 def _condensed(record: Body) -> PastRun:
     outcomes = {("bronze", table_id(item["source"], item["table"])): _outcome(item) for item in record["tables"]}
     outcomes |= {(sys.intern(item["stage"]), item["name"]): _outcome(item) for item in record["datasets"]}
-    return PastRun(not record.get("backfill"), outcomes)
+    return PastRun(not (record.get("backfill") or record.get("erasure")), outcomes)
 
 
 def _outcome(item: Body) -> Outcome:

@@ -125,23 +125,15 @@ class Site:
         self.entities["pipeline", "sales"], _ = pipeline.finish(state, done)
         self.instances[finished]["runtimeStatus"] = "Completed"
 
-    def commit(self, table: str, at: datetime, *, rows: int = 5, watermark: str | None = None) -> None:
+    def commit(
+        self, table: str, at: datetime, *, rows: int = 5, watermark: str | None = None, mode: str = "merge"
+    ) -> None:
         """Commit a load of a table."""
         state = self.entities.get(("table", f"sales.shop.{table}"), checkpoint.initial())
         number = state["sequence"] + 1
-        request = {
-            "sequence": number,
-            "fence": 1,
-            "run_id": "sales-20261101T060000Z-aaaaaa",
-            "rows": rows,
-            "bytes": 4096,
-        }
-        request |= {
-            "watermark": watermark,
-            "manifest": f"{number:08d}",
-            "mode": "merge",
-            "committed_at": at.isoformat(),
-        }
+        request = {"sequence": number, "fence": 1, "run_id": "sales-20261101T060000Z-aaaaaa", "mode": mode}
+        request |= {"rows": rows, "bytes": 4096, "watermark": watermark, "manifest": f"{number:08d}"}
+        request |= {"committed_at": at.isoformat()}
         self.entities["table", f"sales.shop.{table}"], _ = checkpoint.commit(state, request)
 
     # Serving

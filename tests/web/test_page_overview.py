@@ -75,7 +75,8 @@ def test_outcomes_stand_beside_their_runs_newest_first(site):
 def test_a_table_is_as_old_as_the_last_run_that_read_it_well(site):
     """A run that found nothing new commits nothing, and yet the table is fresh."""
     site.commit("orders", NOW - timedelta(days=3))
-    assert items(ask(site))["shop.orders"]["stale"], "by its last commit"
+    site.commit("orders", NOW - timedelta(hours=1), mode="compaction")
+    assert items(ask(site))["shop.orders"]["as_of"] == (NOW - timedelta(days=3)).isoformat(), "by its last load"
     run(site, 1.9, "succeeded", [{"table": "orders", "rows": 0}])
     run(site, 0.5, "failed", [{"table": "orders", "status": "failed", "error": ERROR}])
 
@@ -93,9 +94,12 @@ def test_a_table_past_its_target_is_stale_and_one_without_a_target_never_is(site
     assert (found["shop.orders"]["stale"], found["shop.items"]["stale"]) == (True, False)
 
 
-def test_a_backfill_does_not_make_a_table_fresh(site):
+@pytest.mark.parametrize(
+    "extra", [{"backfill": {"from": "2026-01-01", "to": "2026-01-02"}}, {"erasure": {"removed": 1}}]
+)
+def test_what_reads_nothing_new_does_not_make_a_table_fresh(site, extra):
     run(site, 5, "succeeded", [{"table": "orders"}])
-    run(site, 1, "succeeded", [{"table": "orders"}], backfill={"from": "2026-01-01", "to": "2026-01-02"})
+    run(site, 1, "succeeded", [{"table": "orders"}], **extra)
 
     orders = items(ask(site))["shop.orders"]
 

@@ -10,7 +10,7 @@ const ACTIONS = [
 
 const tablesOf = (state) => state.overview.items.filter((item) => item.layer === "bronze");
 const rangedTables = (state) => tablesOf(state).filter((item) => item.backfill);
-const failedOf = (state) => (state.run ? itemsOf(state.run).filter((item) => item.status === "failed") : []);
+const failedOf = (state) => (state.run && !state.run.erasure ? itemsOf(state.run).filter((item) => item.status === "failed") : []);
 
 function drawActions(state) {
   const group = byId("actions");

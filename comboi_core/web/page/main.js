@@ -64,16 +64,16 @@ async function refresh(force) {
 
 async function refreshRun() {
   const before = state.run;
-  state.shown = state.selected ?? state.overview.runs[0]?.run_id ?? null;
+  const wanted = state.selected ?? state.overview.runs[0]?.run_id ?? null;
+  state.shown = wanted;
   const same = before && before.run_id === state.shown;
   if (state.shown && !(same && before.status !== "running")) {
-    try {
-      state.run = await call(`runs/${encodeURIComponent(state.shown)}`);
-      state.runProblem = null;
-    } catch (error) {
-      state.run = null;
-      state.runProblem = error.body ?? { code: "page_error", message: String(error) };
-    }
+    const [run, runProblem] = await call(`runs/${encodeURIComponent(wanted)}`).then(
+      (found) => [found, null],
+      (error) => [null, error.body ?? { code: "page_error", message: String(error) }],
+    );
+    if (state.shown !== wanted) return; // another one was chosen in the meantime
+    Object.assign(state, { run, runProblem });
   }
   const { holder } = state.overview;
   state.live = !holder ? null : holder.run_id === state.run?.run_id ? state.run : await call(`runs/${encodeURIComponent(holder.run_id)}`).catch(() => null);

@@ -15,7 +15,8 @@ const isMild = (item) => item.status !== "failed" && (item.warnings?.length || b
 
 function drawRun(state) {
   const section = byId("run");
-  const { run, runProblem, overview } = state;
+  const { runProblem, overview } = state;
+  const run = state.run?.run_id === state.shown ? state.run : null;
   const summary = overview.runs.find((one) => one.run_id === state.shown);
   section.hidden = !state.shown;
   if (!state.shown) return;
@@ -23,7 +24,7 @@ function drawRun(state) {
   const key = JSON.stringify([state.shown, run, runProblem, state.allBars, state.selected, live ? Math.floor(Date.now() / 1000) : 0, summary]);
   show(section, key, () => [
     el("h2", { id: "run-title", tabindex: "-1", "data-focus": "run-title" }, "Run ", data(state.shown), " ", badge(run?.status ?? summary?.status ?? "unfinished")),
-    run ? facts(run, summary) : null,
+    run ? facts(run, summary) : runProblem ? null : el("p", { class: "soft" }, "loading"),
     state.selected ? el("p", {}, el("a", { href: "#latest", "data-focus": "latest" }, "Show the latest run")) : null,
     runProblem ? problemBox(runProblem, "The record of this run cannot be shown") : null,
     (run?.error ?? (runProblem && summary?.error)) ? problemBox(run?.error ?? summary.error, "The run itself failed") : null,
@@ -35,8 +36,8 @@ function drawRun(state) {
 
 function facts(run, summary) {
   const items = itemsOf(run);
-  const counts = Object.entries(Object.groupBy(items, (item) => stateOf(item.status).word)).map(([word, found]) => `${found.length} ${word}`);
-  const scope = [run.stage && `stage ${run.stage}`, run.select?.length && `only ${run.select.slice(0, 5).join(", ")}${run.select.length > 5 ? ", …" : ""}`, run.full_refresh && "full refresh", run.backfill && "backfill"].filter(Boolean).join(", ");
+  const counts = Object.keys(STATES).map((status) => [items.filter((item) => item.status === status).length, status]).filter(([count]) => count).map(([count, status]) => `${count} ${status}`);
+  const scope = [run.stage && `stage ${run.stage}`, run.select?.length && `only ${run.select.slice(0, 5).join(", ")}${run.select.length > 5 ? ", …" : ""}`, run.full_refresh && "full refresh", run.backfill && "backfill", run.erasure && "erasure"].filter(Boolean).join(", ");
   const took = run.seconds ?? summary?.seconds;
   const lines = [
     run.started_at && ["started ", moment(run.started_at), run.status === "running" ? ` (${seconds(since(run.started_at))} so far)` : took !== undefined ? `, took ${seconds(took)}` : ""],
