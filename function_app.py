@@ -237,7 +237,7 @@ async def describe(req: func.HttpRequest) -> func.HttpResponse:
     return await _respond(work)
 
 
-@app.route(route="{*path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@app.route(route="{*path}")
 async def nowhere(req: func.HttpRequest) -> func.HttpResponse:
     """What no other route answers."""
 

@@ -17,6 +17,7 @@ VERSION = "1.0"
 """Of the API, not of the program: it grows with what a client can see."""
 
 TEXT: Json = {"type": "string"}
+NAME: Json = {"type": "string", "minLength": 1}
 FLAG: Json = {"type": "boolean"}
 COUNT: Json = {"type": "integer", "minimum": 0}
 SECONDS: Json = {"type": "number", "minimum": 0}
@@ -103,8 +104,8 @@ PATHS: Json = {
                 _query("status", "Only runs in this state.", {"type": "string", "enum": list(RUN_STATES)}),
                 _query("from", "Only runs that started at this moment or later; UTC without a zone.", TEXT),
                 _query("to", "Only runs that started before this moment.", TEXT),
-                _query("table", "Only runs that were to work on this table or dataset.", TEXT),
-                _query("cursor", "`next` of the page before.", TEXT),
+                _query("table", "Only runs that were to work on this table or dataset.", NAME),
+                _query("cursor", "`next` of the page before.", NAME),
             ],
             "responses": _answers(200, "A page.", _ref("RunPage"), 400),
         },
@@ -203,7 +204,7 @@ PATHS: Json = {
     },
 }  # fmt: skip
 
-RANGE = _object({"from": TEXT, "to": TEXT}, closed=True)
+RANGE = _object({"from": NAME, "to": NAME}, closed=True)
 TIMES: Json = {"queued_at": MOMENT, "started_at": MOMENT, "finished_at": MOMENT, "seconds": SECONDS}
 RETRIED = _list(_object({"code": TEXT, "message": TEXT}, {"activity": TEXT, "started_at": MOMENT, "failed_at": MOMENT}))
 RUN_FIELDS: Json = {"run_id": TEXT, "status": {"type": "string", "enum": [*RUN_STATES, "unfinished"]}}
@@ -279,9 +280,9 @@ SCHEMAS: Json = {
     ),
     "Rebuilt": _object({"restored": {"type": "object", "additionalProperties": COUNT}}),
     "ErasureRequest": _object(
-        {"table": TEXT, "keys": {"type": "array", "minItems": 1, "maxItems": MOST_KEYS, "items": {
+        {"table": NAME, "keys": {"type": "array", "minItems": 1, "maxItems": MOST_KEYS, "items": {
             "anyOf": [TEXT, {"type": "object", "minProperties": 1, "additionalProperties": TEXT}]}}},
-        {"columns": _list({"type": "string", "minLength": 1}), "by": TEXT}, closed=True,
+        {"columns": _list(NAME), "by": TEXT}, closed=True,
     ),
     "Health": _object({"status": {"type": "string", "enum": ["ok", "unhealthy"]}, "reasons": _list(TEXT)}),
 }  # fmt: skip

@@ -144,7 +144,12 @@ async def start_run(
     earlier = await _run_of_key(hub, workspace, key) if key else None
     if earlier:
         return await _replay(hub, earlier, request)
-    await refuse_while_running(hub, project.pipeline)
+    try:
+        await refuse_while_running(hub, project.pipeline)
+    except RunRefused as refused:
+        if not key or not _has_key(refused.context["holder"]["run_id"], key):
+            raise
+        return await _replay(hub, refused.context["holder"]["run_id"], request)
     new_id = run_id(project.pipeline, datetime.now(UTC), key or secrets.token_hex(KEY_DIGITS // 4))
     start = {"run_id": new_id, "pipeline": project.pipeline, "trigger": trigger, "keyed": bool(key), **request}
     replayed = False

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from comboi_core.web import openapi
 from tests.support.project import Project
@@ -27,6 +28,7 @@ def transform(con, inputs):
 """
 """A transformation that works until the test lets it end."""
 
+# Which names and moments are right depends on the configuration: what fits the schema may be refused all the same.
 schema = schemathesis.openapi.from_dict(openapi.document())
 
 
@@ -90,7 +92,8 @@ def test_the_document_is_served_and_names_every_route_of_the_app(api):
 @schema.parametrize()
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_the_answers_are_as_the_document_says(case, api):
-    case.call_and_validate(base_url=api, timeout=60)
+    assume("\n" not in "".join(map(str, (case.path_parameters or {}).values())))  # the web server's own 404
+    case.call_and_validate(base_url=api, timeout=60, excluded_checks=[positive_data_acceptance])
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,42 @@ def test_however_operations_interleave_at_most_one_run_holds_the_lease_and_fence
             assert result["fence"] == before["fence"] + 1 and result["fence"] not in granted.values()
         if result["granted"]:
             granted[run_id] = result["fence"]
+
+
+def test_a_run_is_cancelled_while_it_holds_the_lease_and_who_asked_first_counts():
+    state, _ = begin(initial(), "a")
+
+    state, first = apply(state, "cancel", {"run_id": "a", "at": AT, "by": "cli"})
+    state, second = apply(state, "cancel", {"run_id": "a", "at": "later", "by": "http"})
+
+    assert first == second == {"cancelled": {"at": AT, "by": "cli"}}
+    assert apply(state, "cancelled", {"run_id": "a"}) == (state, first)
+    assert begin(state, "a")[1]["granted"], "the run goes on to its end"
+
+
+def test_a_cancellation_goes_with_the_lease():
+    state, _ = begin(initial(), "a")
+    state, _ = apply(state, "cancel", {"run_id": "a", "at": AT, "by": "cli"})
+    state, _ = finish(state, "a", "cancelled")
+    state, _ = begin(state, "b")
+
+    assert apply(state, "cancelled", {"run_id": "b"})[1] == {"cancelled": None}
+    assert apply(state, "cancelled", {"run_id": "a"})[1] == {"cancelled": None}
+
+
+def test_only_the_holder_can_be_cancelled():
+    request = {"run_id": "a", "at": AT, "by": "cli"}
+    assert apply(initial(), "cancel", request) == (initial(), {"cancelled": None})
+    state, _ = begin(initial(), "b")
+    assert apply(state, "cancel", request) == (state, {"cancelled": None})
+
+
+def test_a_second_run_of_an_idempotency_key_is_told_the_first():
+    first, second = (f"sales-20261123T0{hour}0000Z-{'c' * 12}" for hour in (6, 7))
+    state, _ = begin(initial(), first)
+    state, _ = finish(state, first)
+
+    after, result = apply(state, "begin", {"run_id": second, "started_at": AT, "keyed": True})
+
+    assert after == state and result == {"granted": False, "holder": {"run_id": first, "since": AT}}
+    assert begin(state, second)[1]["granted"], "without a key the digits mean nothing"

@@ -113,7 +113,15 @@ def test_a_run_that_ended_without_a_record_has_failed(hub, workspace, runtime, o
 
 
 def test_tables_are_listed_with_their_checkpoint_loaded_or_not(hub, workspace):
-    commit = {"sequence": 1, "fence": 1, "run_id": RUN, "watermark": "2026", "manifest": "m", "rows": 5}
+    commit = {
+        "sequence": 1,
+        "fence": 1,
+        "run_id": RUN,
+        "watermark": "2026",
+        "manifest": "m",
+        "rows": 5,
+        "mode": "merge",
+    }
     hub.entities["table", "sales.shop.orders"], _ = checkpoint.commit(checkpoint.initial(), commit)
 
     tables = ask(monitoring.list_tables(hub, workspace))["tables"]
