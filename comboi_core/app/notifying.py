@@ -8,6 +8,7 @@ import secrets
 import time
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from comboi_core.app import runfiles
@@ -20,7 +21,7 @@ from comboi_core.domain.ports import Lake
 from comboi_core.secrets.stores import environment, key_vault, no_vault, resolve
 from comboi_core.telemetry.alerts import FORMATS, alert_of
 from comboi_core.telemetry.insights import Insights, insights_of
-from comboi_core.telemetry.logs import LOGGER
+from comboi_core.telemetry.logs import LOGGER, log_to_insights
 from comboi_core.telemetry.occasions import Memory, advance, ages
 from comboi_core.telemetry.redaction import redactor
 from comboi_core.telemetry.runs import run_signals
@@ -35,19 +36,6 @@ SEEDS = 20
 """Earlier records that are read where nothing is remembered yet."""
 
 Payload = dict[str, Any]
-
-
-def notify_run(workspace: Workspace, request: Payload) -> Payload:
-    """Send a finished run's telemetry and alerts; the activity.
-
-    Args:
-        request: `run_id`, of a run that has its record.
-
-    Returns:
-        `notifications`: what was sent, as the record says it.
-    """
-    record = runfiles.read_json(workspace.lake("bronze"), runfiles.record_path(request["run_id"]))
-    return {"notifications": after_run(workspace, record)}
 
 
 def after_run(workspace: Workspace, record: Payload) -> list[Payload]:
@@ -81,6 +69,13 @@ def after_run(workspace: Workspace, record: Payload) -> list[Payload]:
         return []
 
 
+def send_logs(workspace: Workspace) -> None:
+    """Have this process's logs go to Application Insights too, where it is configured."""
+    insights = telemetry(workspace)
+    if insights:
+        log_to_insights(insights)
+
+
 def telemetry(workspace: Workspace) -> Insights | None:
     """Return where telemetry goes; None where nothing names a place, or the name cannot be resolved (it is logged)."""
     configured = workspace.project.pipeline_file.monitoring.azure_connection_string
@@ -90,8 +85,14 @@ def telemetry(workspace: Workspace) -> Insights | None:
     try:
         return insights_of(str(resolved(workspace, configured)))
     except ComboiError as missing:
-        log.warning("telemetry is off: monitoring.azure_connection_string: %s", redactor.text(missing.message))
+        _warn_once(f"telemetry is off: monitoring.azure_connection_string: {redactor.text(missing.message)}")
         return None
+
+
+@lru_cache(maxsize=64)
+def _warn_once(text: str) -> None:
+    """Every activity asks for telemetry; one line per process is enough to say that there is none."""
+    log.warning("%s", text)
 
 
 def resolved(workspace: Workspace, value: Any) -> Any:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from comboi_core.app import notifying, runfiles
-from comboi_core.app.notifying import after_run, memory_path, notify_run
+from comboi_core.app.notifying import after_run, memory_path, send_logs
 from comboi_core.domain.errors import ConfigError, LakeUnavailable
 from comboi_core.telemetry import webhooks
 from comboi_core.telemetry.insights import insights_of
+from comboi_core.telemetry.logs import InsightsHandler
 from tests.doubles.ingestion import IngestionDouble
 from tests.doubles.webhook import WebhookDouble
 
@@ -80,9 +82,9 @@ def test_a_failure_is_told_and_the_record_says_so(telling, service):
 def test_executed_again_nothing_is_sent_twice(telling, service):
     first = after_run(telling, finish(telling, 1, "failed"))
 
-    again = notify_run(telling, {"run_id": RUN.format(hour=1)})
+    again = after_run(telling, finish(telling, 1, "failed"))
 
-    assert again == {"notifications": first} and len(service.payloads) == 1
+    assert again == first == recorded(telling, 1)["notifications"] and len(service.payloads) == 1
 
 
 def test_an_execution_that_overlaps_waits_for_the_one_that_sends(telling, service, monkeypatch):
@@ -220,6 +222,23 @@ def test_telemetry_goes_where_configuration_or_environment_say_once_per_run(make
     assert [request["name"] for request in ingestion.rows("requests")] == ["run sales"]
     metrics = {row["name"]: row["value"] for row in ingestion.rows("customMetrics")}
     assert metrics == {"comboi.rows": 3, "comboi.freshness_seconds": 60.0}
+
+
+def test_logs_go_to_telemetry_once_it_is_asked_for(make, service, monkeypatch):
+    monkeypatch.setenv(notifying.VARIABLE, "InstrumentationKey=nonsense")
+    logger = logging.getLogger("comboi")
+    before = list(logger.handlers)
+
+    for _ in range(2):
+        send_logs(make(None))
+
+    added = [handler for handler in logger.handlers if handler not in before]
+    for handler in added:
+        logger.removeHandler(handler)
+    assert [type(handler) for handler in added] == [InsightsHandler]
+    monkeypatch.delenv(notifying.VARIABLE)
+    send_logs(make(None))
+    assert logger.handlers == before
 
 
 def test_telemetry_whose_place_has_no_value_is_off_with_a_warning(make, service, monkeypatch, caplog):
