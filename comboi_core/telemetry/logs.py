@@ -22,11 +22,15 @@ CONTEXT_FIELDS = ("run_id", "pipeline", "activity", "table", "dataset", "item", 
 
 
 def work_context(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return the context fields of an activity's payload: run, pipeline, table or dataset, attempt; as far as given."""
+    """Return the context fields of an activity's payload: run, pipeline, attempt, and what it works on, if given.
+
+    `item` is the name of a table or dataset; `table` or `dataset` is the same, where the payload says which it is.
+    """
     item = payload.get("item")
     item = item if isinstance(item, dict) else {}
-    found = {key: payload.get(key) for key in ("run_id", "pipeline", "attempt")}
-    found["table" if item.get("kind") == "table" else "dataset"] = item.get("name")
+    found = {key: payload.get(key) for key in ("run_id", "pipeline", "attempt")} | {"item": item.get("name")}
+    if item.get("kind") in ("table", "dataset"):
+        found[item["kind"]] = item.get("name")
     return {key: value for key, value in found.items() if value is not None}
 
 

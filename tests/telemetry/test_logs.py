@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 
-from comboi_core.telemetry.logs import LOGGER, JsonFormatter, log_to_file
+import pytest
+
+from comboi_core.telemetry.logs import LOGGER, JsonFormatter, log_to_file, work_context
 from comboi_core.telemetry.redaction import redactor
 
 
@@ -69,3 +71,18 @@ def test_a_record_without_context_has_none():
     record = logging.LogRecord("comboi", logging.INFO, "f.py", 1, "hello", (), None)
 
     assert set(json.loads(JsonFormatter().format(record))) == {"time", "level", "message"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({}, {}),
+        ({"run_id": None, "item": None}, {}),
+        ({"run_id": "r", "item": "no mapping", "attempt": 2}, {"run_id": "r", "attempt": 2}),
+        ({"item": {"kind": "table", "name": "s.t"}}, {"item": "s.t", "table": "s.t"}),
+        ({"item": {"kind": "dataset", "name": "d"}, "pipeline": "p"}, {"item": "d", "dataset": "d", "pipeline": "p"}),
+        ({"item": {"name": "d"}}, {"item": "d"}),
+    ],
+)
+def test_the_context_of_an_activity_is_what_its_payload_says(payload, expected):
+    assert work_context(payload) == expected
