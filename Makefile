@@ -53,12 +53,23 @@ clean:
 	rm -rf $(VENV) .comboi build *.egg-info
 
 # The tests of infra/ are part of `make test` as well. Formatting is checked where there is a terraform binary.
-.PHONY: infra-check package
+.PHONY: infra-check package lock audit
 infra-check: $(STAMP)
 	if command -v terraform >/dev/null; then terraform fmt -check -diff -recursive infra; fi
 	$(BIN)/python -m pytest tests/infra
 
-# The zip for Azure Functions; PROJECT is the folder with configs/ and transformations/.
+# The zip for Azure Functions. PROJECT is the folder with configs/ and transformations/; DEPENDENCIES are `remote` (built by
+# the deployment), `hashed` (from the lock) or `packed` (in the zip).
 PROJECT ?= .
+DEPENDENCIES ?= remote
 package: $(STAMP)
-	$(BIN)/python -m comboi_core.cli.package --project $(PROJECT) --output dist/comboi.zip
+	$(BIN)/python -m comboi_core.cli.package --project $(PROJECT) --output dist/comboi.zip --dependencies $(DEPENDENCIES)
+
+# requirements.txt with the hashes of the wheels that Azure's image installs; after every change of requirements.txt.
+lock: $(STAMP)
+	$(BIN)/python -m comboi_core.cli.wheels
+
+# Known vulnerabilities of the pinned packages; asks the package index about each.
+audit:
+	test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet pip-audit==2.10.1)
+	$(VENV)/audit/bin/pip-audit --requirement infra/requirements.lock --require-hashes --disable-pip

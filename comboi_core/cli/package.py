@@ -1,20 +1,22 @@
 """The zip that Azure Functions wants: the app's code and a project's configuration and scripts, and nothing else.
 
-Dependencies are not in it: the deployment builds them from requirements.txt (docs/deploy.md), where DuckDB's extensions
-are wheels like any other, so that a cold start fetches nothing.
+Dependencies are built from requirements.txt by the deployment, or packed with it (`--dependencies packed`); either way
+DuckDB's extensions are wheels like any other, so that a cold start fetches nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from comboi_core.cli.options import AsJson, console, print_json, reporting
+from comboi_core.cli.wheels import PYTHON, checked_lock, unpack
 from comboi_core.domain.errors import ConfigError, RequestInvalid
 
 if TYPE_CHECKING:
@@ -27,7 +29,13 @@ NOT_IN_AZURE = ("comboi_core/cli",)
 PROJECT_FOLDERS = ("configs", "transformations")
 STAGES = ("bronze", "silver", "gold")
 MAX_BYTES = 10_000_000
-"""Of the zip. Code and configuration are a fraction of it; more than that is data in the wrong place."""
+"""Of the zip without dependencies. Code and configuration are a fraction of it; more is data in the wrong place."""
+MAX_PACKED_BYTES = 250_000_000
+"""Of the zip with them."""
+PACKED = ".python_packages/lib/site-packages"
+"""Where the Functions worker looks for packages that come with the app."""
+
+Dependencies = Literal["remote", "hashed", "packed"]
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -38,11 +46,18 @@ def package(
     config: Annotated[
         Path, typer.Option(help="The pipeline file within the project, as COMBOI_CONFIG names it in Azure.")
     ] = Path("configs/initial.yml"),
+    dependencies: Annotated[
+        Dependencies,
+        typer.Option(
+            help="remote: built by the deployment from requirements.txt; hashed: from infra/requirements.lock; "
+            f"packed: in the zip, for Python {PYTHON}."
+        ),
+    ] = "remote",
     as_json: AsJson = False,
 ) -> None:
     """Build the deployment package for Azure Functions from a valid project."""
     with reporting():
-        built = build(project.resolve(), output, config)
+        built = build(project.resolve(), output, config, dependencies)
     if as_json:
         print_json(built)
         return
@@ -58,14 +73,17 @@ def package(
 NEEDS = {"env": "app settings that the configuration reads", "keyvault": "secrets that it reads from the vault"}
 
 
-def build(project: Path, output: Path, config: Path = Path("configs/initial.yml")) -> dict[str, Any]:
+def build(
+    project: Path, output: Path, config: Path = Path("configs/initial.yml"), dependencies: Dependencies = "remote"
+) -> dict[str, Any]:
     """Write the zip; the same files give the same bytes.
 
     Returns:
         `files`, `bytes`, `unpacked` (bytes), `sha256`, `notes`, and `needs`: names of references by their store.
 
     Raises:
-        ConfigError: the project cannot be used, or keeps in its folders what does not belong into a package.
+        ConfigError: the project cannot be used, or keeps in its folders what does not belong into a package; or the
+            lock of the dependencies is not in step with requirements.txt.
         RequestInvalid: `config` lies outside of what is packed.
     """
     from comboi_core.config.loader import load
@@ -83,39 +101,48 @@ def build(project: Path, output: Path, config: Path = Path("configs/initial.yml"
             f"{config}: transformations_file: {named} lies outside of the folders that are packed",
             remedy=f"Move it into one of {', '.join(f'{folder}/' for folder in PROJECT_FOLDERS)}.",
         )
-    packed = _zip(members, output)
+    if dependencies != "remote":
+        members["requirements.txt"] = checked_lock()
+    with tempfile.TemporaryDirectory() as folder:
+        limit = MAX_BYTES
+        if dependencies == "packed":
+            limit = MAX_PACKED_BYTES
+            members |= {f"{PACKED}/{name}": file for name, file in unpack(Path(folder))}
+        _zip(members, output, limit)
+        unpacked = sum(file.stat().st_size for file in members.values())
     references = set(find(loaded.pipeline_file.model_dump()))
+    with output.open("rb") as zipped:
+        digest = hashlib.file_digest(zipped, "sha256").hexdigest()
     return {
         "files": len(members),
-        "bytes": len(packed),
-        "unpacked": sum(file.stat().st_size for file in members.values()),
-        "sha256": hashlib.sha256(packed).hexdigest(),
+        "bytes": output.stat().st_size,
+        "unpacked": unpacked,
+        "sha256": digest,
         "notes": list(_notes(loaded)),
         "needs": {store: sorted({item.name for item in references if item.store == store}) for store in NEEDS},
     }
 
 
-def _zip(members: dict[str, Path], output: Path) -> bytes:
+def _zip(members: dict[str, Path], output: Path, limit: int) -> None:
     """Write the zip beside its place and put it there when it is whole and small enough."""
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f"{output.name}.part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in sorted(members):
                 entry = zipfile.ZipInfo(name, _TIME)
                 entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
                 archive.writestr(entry, members[name].read_bytes())
-        packed = part.read_bytes()
-        if len(packed) > MAX_BYTES:
+        size = part.stat().st_size
+        if size > limit:
             largest = sorted(members, key=lambda name: -members[name].stat().st_size)[:3]
             raise ConfigError(
-                f"the package has {len(packed)} bytes, more than {MAX_BYTES}; the largest: {', '.join(largest)}",
+                f"the package has {size} bytes, more than {limit}; the largest: {', '.join(largest)}",
                 remedy="Keep data in the lake or at a source; configs/ and transformations/ hold text only.",
             )
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)
-    return packed
 
 
 def _code() -> Iterator[tuple[str, Path]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from comboi_core.cli.package import MAX_PACKED_BYTES, PACKED, build
+from tests.infra.terraform import ROOT
 from tests.package.test_package import index
 
 MAX_INSTALLED = 800_000_000
@@ -63,3 +66,15 @@ def test_no_requirement_is_missing_or_at_odds(python):
 def test_the_installed_requirements_fit_the_plans(python):
     packages = next((python.parents[1] / "lib").glob("python*")) / "site-packages"
     assert sum(file.stat().st_size for file in packages.rglob("*") if file.is_file()) < MAX_INSTALLED
+
+
+@pytest.mark.slow
+def test_a_packed_zip_holds_the_locked_wheels_and_duckdb_s_extensions(tmp_path):
+    built = build(ROOT, tmp_path / "comboi.zip", dependencies="packed")
+    assert built["bytes"] < MAX_PACKED_BYTES and built["unpacked"] < MAX_INSTALLED
+    with zipfile.ZipFile(tmp_path / "comboi.zip") as archive:
+        names = {name.removeprefix(f"{PACKED}/") for name in archive.namelist() if name.startswith(PACKED)}
+    for extension in ("azure", "postgres_scanner", "sqlite_scanner"):
+        assert f"duckdb_extension_{extension}/extensions/v1.5.5/{extension}.duckdb_extension" in names
+    assert any(name.startswith("_duckdb.cpython-312-x86_64-linux") for name in names)
+    assert not any(name.startswith("bin/") or name.endswith(".pyc") for name in names)
