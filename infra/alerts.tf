@@ -47,7 +47,7 @@ locals {
     table-stale = {
       severity    = 2
       description = "A table's last good load is more than ${var.stale_hours} hours old, although runs end."
-      window      = "P1D"
+      window      = "P2D"
       frequency   = "PT30M"
       above       = 0
       query       = <<-KQL

@@ -8,9 +8,9 @@ output "function_app" {
   value       = one(concat(azurerm_function_app_flex_consumption.this[*].name, azurerm_linux_function_app.this[*].name))
 }
 
-output "api_url" {
-  description = "Address of the HTTP API; comboi commands take it as --url."
-  value       = "https://${one(concat(azurerm_function_app_flex_consumption.this[*].default_hostname, azurerm_linux_function_app.this[*].default_hostname))}/api"
+output "app_url" {
+  description = "Address of the function app: comboi commands take it as --url, the API is below /api."
+  value       = "https://${one(concat(azurerm_function_app_flex_consumption.this[*].default_hostname, azurerm_linux_function_app.this[*].default_hostname))}"
 }
 
 output "lake_account" {

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.infra.terraform import TERRAFORM, evaluate
+from tests.infra.terraform import MINIMUM, evaluate, terraform
 
 
 @pytest.fixture
 def evaluated(tmp_path: Path) -> Callable[..., Any]:
     """Evaluate an expression over the module, as `terraform.evaluate` does."""
-    if not TERRAFORM:
-        pytest.skip("no terraform binary on this machine")
+    if not terraform():
+        pytest.skip(f"no terraform binary, {'.'.join(map(str, MINIMUM))} or newer, on this machine")
 
     def run(output: str, *, var_file: Path | None = None, **values: Any) -> Any:
         return evaluate(tmp_path, values, output, var_file=var_file)

@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
 SCHEMA = json.loads((Path(__file__).parent / "azurerm_schema.json").read_text())
 
-TERRAFORM = shutil.which("terraform") or ""
+MINIMUM = (1, 9)
+"""Terraform's version from which a validation may look at other variables."""
+
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
 
 _META = {"count", "for_each", "depends_on", "lifecycle", "provider", "provisioner", "dynamic"}
@@ -185,6 +187,17 @@ def _after(everything: str, variable: str) -> str:
     return rest.split("\n}\n", 1)[-1]
 
 
+@lru_cache(maxsize=1)
+def terraform() -> str | None:
+    """Return the terraform binary, if there is one that can read the module."""
+    found = shutil.which("terraform")
+    if not found:
+        return None
+    told = subprocess.run([found, "version", "-json"], capture_output=True, text=True, timeout=60).stdout
+    version = json.loads(told)["terraform_version"].split(".")
+    return found if (int(version[0]), int(version[1])) >= MINIMUM else None
+
+
 def evaluate(folder: Path, values: dict[str, Any], output: str, *, var_file: Path | None = None) -> Any:
     """Let the terraform binary evaluate an expression over the module's variables and locals; no provider is needed.
 
@@ -215,7 +228,7 @@ def _as_text(match: re.Match[str]) -> str:
 
 
 def _terraform(folder: Path, *arguments: str) -> str:
-    done = subprocess.run([TERRAFORM, *arguments], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([terraform(), *arguments], cwd=folder, capture_output=True, text=True, timeout=120)
     if done.returncode:
         raise Refused(done.stderr)
     return done.stdout

@@ -7,7 +7,10 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
+from comboi_core.app.scaffold_project import new_project
+from comboi_core.config.loader import load
 from tests.infra.terraform import ROOT, infra
 
 PAGES = [
@@ -57,6 +60,18 @@ def test_the_guide_s_activities_are_terraform_s(memory, activities, evaluated):
 def test_outputs_that_the_deployment_asks_for_exist():
     asked = set(re.findall(r"output -raw (\w+)", DEPLOY))
     assert asked and asked <= set(infra().outputs)
+
+
+def test_the_configuration_of_the_deployment_page_is_valid_and_loads(tmp_path):
+    new_project(tmp_path, "files")
+    config = tmp_path / "configs" / "initial.yml"
+    block = next(block for block in re.findall(r"```yaml\n(.*?)```", DEPLOY, re.DOTALL) if "stages:" in block)
+    theirs = yaml.safe_load(config.read_text())
+    theirs.pop("monitoring", None)
+    config.write_text(yaml.safe_dump(theirs | yaml.safe_load(block)))
+    stages = load(config).pipeline_file.stages
+    assert {stages.bronze.data_lake.file_system, stages.gold.data_lake.file_system} == {"bronze", "gold"}
+    assert "DATA_LAKE_ACCOUNT_NAME" in infra().locals["comboi_settings"]
 
 
 def test_variables_that_the_deployment_names_exist():
