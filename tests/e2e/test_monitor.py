@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -28,12 +29,13 @@ def page(browser, project: Project) -> Iterator[Tab]:
     project.edit(INITIAL, "first_delay: 0.2s", "first_delay: 0.05s")
     server = project.start("serve", "--port", "0", "--schedule", "0 0 6 29 2 *")
     try:
-        line = ""
-        while "http://" not in line:
+        said = None
+        while said is None:
             line = server.stdout.readline()
             assert line, "comboi serve ended"
+            said = re.search(r"http://[^/ ]+/api/", line)
         with tab(browser) as opened:
-            opened.page.goto(line.split(" at ")[1].strip().removesuffix("runs") + "monitor")
+            opened.page.goto(f"{said[0]}monitor")
             opened.page.wait_for_selector("#table table")
             yield opened
             assert opened.complaints == []
@@ -91,12 +93,20 @@ def query_that_is_wrong(project: Project, database: EmbeddedPostgres) -> list[st
     return ["orders_clean", "orders_clean.sql", "nowhere"]
 
 
+def user_that_is_unknown(project: Project, database: EmbeddedPostgres) -> list[str]:
+    place = "{{env:SHOP_POSTGRES}}"
+    project.edit(INITIAL, place, database.uri.replace("//", "//nobody_at_all:wr0ng-w0rd@", 1).replace("postgres:@", ""))
+    return ["shop.orders", "source_auth_failed", "nobody_at_all"]
+
+
 def configuration_that_is_wrong(project: Project, database: EmbeddedPostgres) -> list[str]:
     project.edit(INITIAL, "primary_key:", "primary_keys:")
     return ["config_invalid", "unknown key 'primary_keys'", "did you mean 'primary_key'?"]
 
 
-@pytest.mark.parametrize("breaking", [table_dropped, column_renamed, rows_that_fail_a_check, query_that_is_wrong])
+@pytest.mark.parametrize(
+    "breaking", [table_dropped, column_renamed, rows_that_fail_a_check, query_that_is_wrong, user_that_is_unknown]
+)
 def test_cause_and_remedy_of_a_failed_run_are_on_the_page(
     page: Tab, project: Project, database: EmbeddedPostgres, breaking: Callable[[Project, EmbeddedPostgres], list[str]]
 ):
@@ -130,3 +140,17 @@ def test_a_configuration_that_cannot_be_read_is_told_in_place_of_old_data(
         assert all(text in other.page.inner_text("#problems") for text in expected)
     project.edit(INITIAL, "primary_keys:", "primary_key:")
     page.complaints.clear()  # the page that was open may have asked while the file was broken
+
+
+def test_a_lake_that_is_gone_is_told_with_its_place_and_what_to_do(browser, page: Tab, project: Project):
+    run_now(page)
+    page.page.wait_for_selector("#run-title .is-succeeded", timeout=PATIENCE)
+    bronze = project.folder / "lake" / "bronze"
+    bronze.rename(project.folder / "elsewhere")
+    bronze.write_text("a file where the folder was")
+    with tab(browser) as other:
+        other.page.goto(page.page.url)
+        other.page.wait_for_selector("#run .box")
+        told = other.page.inner_text("main")
+    assert "lake_unavailable" in told and "lake/bronze" in told and "What to do: " in told
+    page.complaints.clear()  # the page that was open may have asked while the lake was gone

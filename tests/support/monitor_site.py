@@ -65,6 +65,8 @@ class Site:
     Attributes:
         posts: What was posted: path below `api/`, body, headers by their names in lower case.
         posted: What a POST is answered with; None: the newest run has started.
+        key: The function key that is asked for; None: none is.
+        slow: Seconds that the answer to a path takes.
         broken: An error that every question for the overview is answered with, or None.
     """
 
@@ -75,6 +77,7 @@ class Site:
     posted: Callable[[str, Any], Answer] | None = None
     broken: ComboiError | None = None
     key: str | None = None
+    slow: dict[str, float] = field(default_factory=dict)
     url: str = ""
 
     # comboi_core.web.hub.Hub, as far as reading goes
@@ -140,6 +143,7 @@ class Site:
 
     async def _get(self, request: web.Request) -> Answer:
         path = request.match_info["path"]
+        await asyncio.sleep(self.slow.get(path, 0))
         if self.key is not None and request.headers.get("x-functions-key") != self.key:
             return Answer(401, {})
         if path == "overview":

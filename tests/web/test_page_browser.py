@@ -471,3 +471,85 @@ def test_a_missing_key_is_explained(browser, site):
         one.page.goto(site.url)
         one.page.wait_for_selector("#problems .box")
         assert "?code=KEY" in text(one, "#problems")
+
+
+UNREADABLE = """() => {
+  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
+  const shine = ([r, g, b]) => [r, g, b].map((one) => one / 255)
+    .map((one) => (one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, one, place) => sum + one * [0.2126, 0.7152, 0.0722][place], 0);
+  const behind = (node) => {
+    const [r, g, b, a = 1] = channels(getComputedStyle(node).backgroundColor);
+    return a === 0 ? behind(node.parentElement) : [r, g, b];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !node.checkVisibility()) continue;
+    if (node.closest(":disabled, .unseen, option")) continue;
+    const [ink, paper] = [shine(channels(getComputedStyle(node).color)), shine(behind(node))];
+    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    if (ratio < 4.5) found.push([walker.currentNode.textContent, node.className, ratio]);
+  }
+  return found;
+}"""
+"""Texts whose contrast is below the 4.5 to 1 of WCAG 2.2 AA."""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_text_stands_out_from_what_is_behind_it(browser, site, dark):
+    site.begin(ago(hours=3))
+    cut = {"table": "items", "status": "cancelled", "reason": "the run was cancelled"}
+    who = {"at": ago(hours=2).isoformat(), "by": "http"}
+    site.finish(
+        site.entities["pipeline", "sales"]["holder"]["run_id"], "cancelled", [{"table": "orders"}, cut], cancelled=who
+    )
+    site.begin(ago(hours=2.5))
+    site.finish(
+        site.entities["pipeline", "sales"]["holder"]["run_id"], "partial", [{"table": "orders", "warnings": ["w"]}]
+    )
+    shown = failed(site, ago(hours=1))
+    running(site, ago(seconds=20))
+    with tab(browser, dark=dark) as one:
+        load(one, site)
+        assert one.page.evaluate(UNREADABLE) == []
+        load(one, site, f"#run={shown}")
+        one.page.reload()
+        one.page.wait_for_selector("#run .box")
+        one.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        assert one.page.evaluate(UNREADABLE) == []
+        dialog(one, "#reset")
+        assert one.page.evaluate(UNREADABLE) == []
+
+
+def test_everything_that_can_be_operated_has_a_name_for_screen_readers(opened, site):
+    good(site, ago(hours=2))
+    failed(site, ago(hours=1))
+    load(opened, site)
+    for button in (None, "#run-now", "#run-failed", "#backfill", "#reset"):
+        if button:
+            dialog(opened, button)
+        operable = [
+            line.strip()
+            for line in opened.page.locator("body").aria_snapshot().splitlines()
+            if re.match(r"\s*- (button|link|textbox|searchbox|checkbox|combobox|dialog|table|region|img)\b", line)
+        ]
+        assert len(operable) > 5
+        assert [line for line in operable if not re.match(r'- \w+ "[^"]+|- \w+ /', line)] == []
+        if button:
+            opened.page.keyboard.press("Escape")
+    headings = opened.page.locator("h1, h2, h3").all_inner_texts()
+    assert headings[0] == "sales" and "Tables and datasets" in headings
+
+
+def test_the_answer_for_a_run_that_is_no_longer_chosen_is_dropped(opened, site):
+    slow, quick = failed(site, ago(hours=2)), good(site, ago(hours=1))
+    good(site, ago(minutes=30))
+    load(opened, site)
+    site.slow[f"runs/{slow}"] = 0.7
+    opened.page.evaluate(f"location.hash = 'run={slow}'; setTimeout(() => {{ location.hash = 'run={quick}'; }}, 100)")
+    opened.page.wait_for_function("id => document.querySelector('#run-title').textContent.includes(id)", arg=quick)
+    opened.page.wait_for_timeout(1500)
+
+    assert quick in text(opened, "#run-title")
+    assert "Timeline" in text(opened, "#run") and "failures" not in text(opened, "#run")

@@ -18,7 +18,7 @@ function timeline(run, state) {
     el("p", { class: "soft" }, legend.filter(([kind]) => timed || kind !== "queued").map(([kind, word]) => el("span", {}, el("span", { class: `key bar ${kind}` }), `${word}  `)),
       timed ? null : " This record holds no start times: bars show how long each item took."),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Timeline", "data-focus": "timeline" },
-      el("table", { class: "gantt" },
+      el("table", { class: "gantt" }, el("caption", { class: "unseen" }, "Timeline of the run's items"),
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Item"),
           el("th", { scope: "col", class: "track" }, el("span", { class: "axis" }, el("span", {}, "0"), el("span", { class: "wide" }, seconds(total / 2)), el("span", {}, seconds(total)))),
           el("th", { scope: "col", class: "n" }, "Time"), el("th", { scope: "col", class: "n wide" }, "Rows"), el("th", { scope: "col", class: "n wide" }, "Attempts"))),

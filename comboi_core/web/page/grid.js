@@ -2,7 +2,7 @@
 
 const LAYERS = ["bronze", "silver", "gold"];
 const GRID_ROWS = 100;
-const PHONE_RUNS = 8;
+const AGES = [[8, "old"], [15, "older"]]; // narrow windows show the latest 15 runs, narrower ones 8
 
 function drawGrid(state) {
   const section = byId("grid");
@@ -45,7 +45,7 @@ function needsAttention(item, state, live) {
 function gridTable(state, found, live) {
   const { runs } = state.overview;
   const places = runs.map((_, place) => place).reverse();
-  const old = (place) => (place >= PHONE_RUNS ? "cell old" : "cell");
+  const old = (place) => ["cell", ...AGES.filter(([runs]) => place >= runs).map(([, name]) => name)].join(" ");
   const heads = places.map((place) => {
     const run = runs[place];
     const { sign, word, kind } = stateOf(run.status);
@@ -75,7 +75,7 @@ function firstRows(items, state, live) {
 function gridRow(item, places, state, live, old) {
   const { runs } = state.overview;
   return el("tr", {},
-    el("th", { scope: "row" }, itemLinkIn("grid", item), item.reload ? el("span", { class: "warn" }, " reset: read whole next time") : null),
+    el("th", { scope: "row" }, itemLinkIn("grid", item), item.stale ? el("span", { class: "bad narrow", "aria-hidden": "true" }, " stale") : null, item.reload ? el("span", { class: "warn" }, " reset: read whole next time") : null),
     places.map((place) => {
       const status = statusIn(item, place, state, live);
       const known = status && stateOf(status);

@@ -23,7 +23,7 @@ function drawTop(state) {
         ? tile("Next slot", false, data(timer.schedule, "code"), el("span", { class: "soft" }, "not a calendar of slots that this page can read"))
         : tile("Next slot", false, "no schedule", el("span", { class: "soft" }, "set COMBOI_TIMER_SCHEDULE")),
     holder
-      ? tile("Lease", false, [badge("running"), ` for ${seconds(since(holder.since))}`], el("a", { href: `#run=${encodeURIComponent(holder.run_id)}`, class: "data", "data-focus": "holder" }, holder.run_id))
+      ? tile("Lease", false, [badge("running"), ` for ${seconds(since(holder.since))}`, holder.cancelled ? [", cancelled by ", data(holder.cancelled.by)] : ""], el("a", { href: `#run=${encodeURIComponent(holder.run_id)}`, class: "data", "data-focus": "holder" }, holder.run_id))
       : tile("Lease", false, "free", el("span", { class: "soft" }, "no run is on")),
     stale.length
       ? tile("Stale tables", true, plural(stale.length, "table"), [stale.slice(0, 5).map((item, place) => [place ? ", " : "", itemLink(item.layer, item.name)]), stale.length > 5 ? ` and ${stale.length - 5} more` : ""])
