@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from comboi_core.telemetry.runs import METRICS, TYPES
+from comboi_core.telemetry.runs import METRICS, TYPES, run_signals
 from tests.infra.terraform import ROOT, infra
 
 ALERTS = infra().locals["alerts"]
@@ -16,6 +16,7 @@ WINDOWS = [
     "P1D",
     "P2D",
 ]
+AT = "2026-11-23T06:00:00+00:00"
 TABLES = {"requests", "dependencies", "customMetrics", "traces"}
 
 
@@ -44,6 +45,28 @@ def test_queries_name_what_the_telemetry_names():
     assert set(re.findall(r'type == "([^"]+)"', text)) <= set(TYPES.values())
     said = re.findall(r'message startswith "([^"]+)"', text)
     assert said and all(phrase in (ROOT / "function_app.py").read_text() for phrase in said)
+
+
+def test_what_a_failed_run_sends_is_what_the_queries_look_for():
+    retried = {"code": "source_busy", "message": "m", "activity": "plan_table", "started_at": AT, "failed_at": AT}
+    table = {"source": "shop", "table": "orders", "status": "failed", "started_at": AT, "seconds": 1.0, "rows": 0}
+    record = {
+        **{"run_id": "sales-20261123T060000Z-7f3a", "pipeline": "sales", "trigger": "timer", "status": "failed"},
+        **{
+            "started_at": AT,
+            "finished_at": AT,
+            "seconds": 2.0,
+            "datasets": [],
+            "tables": [table | {"retried": [retried]}],
+        },
+    }
+    signals = run_signals(record, {"shop.orders": 200_000.0})
+    run = next(signal for signal in signals if signal.kind == "request")
+    assert run.name.startswith("run ") and run.properties["pipeline"] and run.code == "failed"
+    assert [signal.kind for signal in signals if signal.type == "comboi attempt"] == ["dependency"]
+    stale = next(signal for signal in signals if signal.name == "comboi.freshness_seconds")
+    assert stale.kind == "metric" and stale.properties["item"] == "shop.orders"
+    assert stale.measurements == {"comboi.freshness_seconds": 200_000.0}
 
 
 def test_a_run_that_failed_in_part_is_told_of_and_a_cancelled_one_is_not():

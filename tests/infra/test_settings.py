@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,20 +58,30 @@ def _read_by_the_code() -> set[str]:
     for file in _files():
         text = file.read_text()
         names |= set(re.findall(r"%([A-Z][A-Z0-9_]+)%", text))
-        for node in ast.walk(ast.parse(text)):
-            names |= set(_environment_read(node))
+        tree = ast.parse(text)
+        constants = {
+            node.targets[0].id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            names |= set(_environment_read(node, constants))
     return names
 
 
-def _environment_read(node: ast.AST) -> Iterator[str]:
-    """Yield the name in `os.environ["X"]`, `os.environ.get("X")`, `os.getenv("X")`."""
+def _environment_read(node: ast.AST, constants: dict[str, Any]) -> Iterator[str]:
+    """Yield the name in `os.environ["X"]`, `os.environ.get("X")`, `os.getenv("X")`; X may be a constant of the module."""
     subject = first = None
     if isinstance(node, ast.Subscript):
         subject, first = ast.unparse(node.value), node.slice
     elif isinstance(node, ast.Call) and node.args:
         subject, first = ast.unparse(node.func), node.args[0]
     readers = ("os.environ", "os.environ.get", "os.environ.setdefault", "os.getenv")
-    if subject in readers and isinstance(first, ast.Constant):
+    if subject in readers and isinstance(first, ast.Name) and first.id in constants:
+        yield constants[first.id]
+    elif subject in readers and isinstance(first, ast.Constant):
         yield first.value
 
 
@@ -84,7 +95,7 @@ def _set() -> set[str]:
 
 
 def test_the_code_reads_settings_at_all():
-    assert {"COMBOI_CONFIG", "COMBOI_TIMER_SCHEDULE"} <= _read_by_the_code()
+    assert {"COMBOI_CONFIG", "COMBOI_TIMER_SCHEDULE", "APPLICATIONINSIGHTS_CONNECTION_STRING"} <= _read_by_the_code()
 
 
 def test_each_setting_that_the_code_reads_is_set():
