@@ -52,10 +52,12 @@ $(AZURITE)/.ready: tests/azurite/package.json tests/azurite/package-lock.json | 
 clean:
 	rm -rf $(VENV) .comboi build *.egg-info
 
-# The tests of infra/ are part of `make test` as well. Formatting is checked where there is a terraform binary.
+# The tests of infra/ are part of `make test` as well. Formatting is checked where there is a terraform binary, and validity by
+# the provider itself after `terraform -chdir=infra init`.
 .PHONY: infra-check package lock audit
 infra-check: $(STAMP)
 	if command -v terraform >/dev/null; then terraform fmt -check -diff -recursive infra; fi
+	if [ -d infra/.terraform ]; then terraform -chdir=infra validate; fi
 	$(BIN)/python -m pytest tests/infra
 
 # The zip for Azure Functions. PROJECT is the folder with configs/ and transformations/; DEPENDENCIES are `remote` (built by

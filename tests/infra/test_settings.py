@@ -72,7 +72,7 @@ def _read_by_the_code() -> set[str]:
 
 
 def _environment_read(node: ast.AST, constants: dict[str, Any]) -> Iterator[str]:
-    """Yield the name in `os.environ["X"]`, `os.environ.get("X")`, `os.getenv("X")`; X may be a constant of the module."""
+    """Yield the name in `os.environ["X"]`, `os.environ.get("X")`, `os.getenv("X")`; X may be a constant's name."""
     subject = first = None
     if isinstance(node, ast.Subscript):
         subject, first = ast.unparse(node.value), node.slice
