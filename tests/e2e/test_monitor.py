@@ -73,6 +73,26 @@ def test_a_reset_is_asked_for_by_name_and_shows(page: Tab):
     page.page.wait_for_selector("#grid tr:has-text('shop.orders'):has-text('read whole next time')", timeout=PATIENCE)
 
 
+def test_a_run_is_cancelled_from_the_page_and_what_was_under_way_is_kept(page: Tab, project: Project):
+    script = "transformations/events_per_kind.py"
+    project.edit(
+        script, "def transform(con, inputs):\n", "import time\n\ndef transform(con, inputs):\n    time.sleep(5)\n"
+    )
+    page.page.click("#run-now")
+    page.page.click("dialog button[type=submit]")
+    page.page.wait_for_selector(".gantt tr:has-text('events_per_kind') .bar.running", timeout=PATIENCE)
+    page.page.click("#cancel:enabled")
+    page.page.click("dialog button[type=submit]")
+    page.page.wait_for_selector("#run-title .is-cancelled", timeout=PATIENCE)
+
+    assert "cancelled by http" in page.page.inner_text("#run")
+    outcomes = {
+        name: page.page.locator(".gantt tr", has_text=name).locator(".badge").inner_text()
+        for name in ("shop.orders", "events_per_kind", "revenue")
+    }
+    assert outcomes == {"shop.orders": "\u2713", "events_per_kind": "\u2713", "revenue": "\u2013"}
+
+
 def table_dropped(project: Project, database: EmbeddedPostgres) -> list[str]:
     database.psql("DROP TABLE shop.events")
     return ["shop.events", "source_object_missing"]

@@ -59,7 +59,7 @@ function gridTable(state, found, live) {
   const groups = LAYERS.map((layer) => [layer, found.filter((item) => item.layer === layer)]).filter(([, items]) => items.length);
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "grid-title", "data-focus": "grid" }, el("table", { class: "history" },
     el("caption", { class: "unseen" }, "Outcome of each table and dataset in the latest runs, oldest first"),
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, runs.length ? `Latest ${plural(runs.length, "run")}` : "No runs yet"), heads,
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, runs.length ? "Latest runs" : "No runs yet"), heads,
       el("th", { scope: "col", class: "after" }, "Rows"), el("th", { scope: "col", class: "after" }, "Checks"), el("th", { scope: "col", class: "after" }, "As of"))),
     groups.map(([layer, items]) => el("tbody", {},
       el("tr", { class: "layer" }, el("th", { scope: "rowgroup", colspan: runs.length + 4 }, `${layer} `, el("span", { class: "soft" }, String(items.length)))),
