@@ -15,6 +15,21 @@ provider "azurerm" {
   # The accounts have no shared keys: the provider's own reads sign in with Entra as well.
   storage_use_azuread = true
 
+  # azurerm 4 registers some sixty resource providers by default, azurerm 5 none: here it is those that are used.
+  resource_provider_registrations = "none"
+  resource_providers_to_register = [
+    "Microsoft.App",
+    "Microsoft.Authorization",
+    "Microsoft.Consumption",
+    "Microsoft.Insights",
+    "Microsoft.KeyVault",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.Network",
+    "Microsoft.OperationalInsights",
+    "Microsoft.Storage",
+    "Microsoft.Web",
+  ]
+
   features {
     key_vault {
       purge_soft_delete_on_destroy    = false

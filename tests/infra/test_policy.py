@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.infra.terraform import infra
@@ -15,6 +17,22 @@ ROLES = {
     ("Storage Blob Data Contributor", 'azurerm_storage_container.layer["gold"]'),
     ("Key Vault Secrets User", "azurerm_key_vault.this"),
     ("Monitoring Metrics Publisher", "azurerm_application_insights.this"),
+}
+NAMESPACES = {
+    "azurerm_application_insights": "Microsoft.Insights",
+    "azurerm_consumption_budget": "Microsoft.Consumption",
+    "azurerm_function_app": "Microsoft.Web",
+    "azurerm_key_vault": "Microsoft.KeyVault",
+    "azurerm_linux_function_app": "Microsoft.Web",
+    "azurerm_log_analytics": "Microsoft.OperationalInsights",
+    "azurerm_monitor": "Microsoft.Insights",
+    "azurerm_private": "Microsoft.Network",
+    "azurerm_role_assignment": "Microsoft.Authorization",
+    "azurerm_service_plan": "Microsoft.Web",
+    "azurerm_storage": "Microsoft.Storage",
+    "azurerm_subnet": "Microsoft.Network",
+    "azurerm_user_assigned_identity": "Microsoft.ManagedIdentity",
+    "azurerm_virtual_network": "Microsoft.Network",
 }
 APPS = ("azurerm_function_app_flex_consumption", "azurerm_linux_function_app")
 
@@ -87,6 +105,16 @@ def test_apps_are_reached_by_identity_not_by_keys():
     assert linux["storage_uses_managed_identity"] is True
     assert linux["content_share_force_disabled"] is True
     assert linux["ftp_publish_basic_authentication_enabled"] is False
+
+
+def test_every_resource_provider_that_is_used_is_registered():
+    registered = set(re.findall(r'"(Microsoft\.\w+)"', infra().texts["versions.tf"]))
+    used = {
+        namespace for block in infra().blocks for start, namespace in NAMESPACES.items() if block.kind.startswith(start)
+    }
+    assert registered == used | {"Microsoft.App"}  # Flex Consumption delegates its subnet to it
+    for block in infra().blocks:
+        assert block.kind.startswith((*NAMESPACES, "azurerm_resource_group", "data.")), block.kind
 
 
 def test_no_secret_can_come_into_the_state():
