@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -15,6 +16,7 @@ from comboi_core.cli.options import (
     Key,
     Select,
     StageName,
+    TableName,
     Url,
     console,
     print_json,
@@ -47,7 +49,7 @@ def plan(
 
 
 def backfill(
-    table: Annotated[str, typer.Argument(help="source.table, or the table's name where it is unique.")],
+    table: TableName,
     start: Annotated[str, typer.Option("--from", help="Read rows whose cursor is above this value ...")],
     end: Annotated[str, typer.Option("--to", help="... up to and including this one.")],
     config: Config = None,
@@ -73,7 +75,7 @@ def list_checkpoints(config: Config = None, url: Url = None, key: Key = None, as
 
 @checkpoints.command()
 def show(
-    table: Annotated[str, typer.Argument(help="source.table")],
+    table: TableName,
     config: Config = None,
     url: Url = None,
     key: Key = None,
@@ -81,7 +83,7 @@ def show(
 ) -> None:
     """Show one table's checkpoint, its latest loads, and who reset it."""
     with reporting(config), serving(config, url, key, resume=False) as served:
-        found = served.api.get(f"tables/{table}")
+        found = served.api.get(f"tables/{quote(table, safe='')}")
     if as_json:
         print_json(found)
     else:
@@ -90,18 +92,24 @@ def show(
 
 @checkpoints.command()
 def reset(
-    table: Annotated[str, typer.Argument(help="source.table")],
+    table: TableName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     config: Config = None,
     url: Url = None,
     key: Key = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make the next load of a table read it anew, whole; until then readers see what they see now."""
-    if not yes:
-        typer.confirm(f"Read {table} anew with the next run?", abort=True)
     with reporting(config), serving(config, url, key, resume=False) as served:
-        served.api.post(f"tables/{table}/reset", {})
-    console.print(f"{table} is read anew, whole, by the next run", markup=False)
+        found = served.api.get(f"tables/{quote(table, safe='')}")
+        name = f"{found['source']}.{found['table']}"
+        if not yes:
+            typer.confirm(f"Read {name} anew with the next run?", abort=True, err=True)
+        after = served.api.post(f"tables/{name}/reset", {})
+    if as_json:
+        print_json(after)
+    else:
+        console.print(f"{name} is read anew, whole, by the next run", markup=False)
 
 
 @checkpoints.command()

@@ -1,10 +1,11 @@
-"""The commands, but for those in `ahead`. Exit code 0 if all went well, 1 if not, 2 for wrong usage."""
+"""The commands, but for those in `ahead`. Exit codes stand in the help's last line."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +13,9 @@ import typer
 
 from comboi_core.cli import ahead, build, developing, render, testing
 from comboi_core.cli.client import Api
+from comboi_core.cli.doctor import doctor
 from comboi_core.cli.erase import erase
-from comboi_core.cli.hosting import embedded, live_url
+from comboi_core.cli.hosting import embedded, left_behind, live_url, serving
 from comboi_core.cli.options import (
     AsJson,
     Config,
@@ -22,17 +24,19 @@ from comboi_core.cli.options import (
     Select,
     StageName,
     Url,
+    complete_names,
     console,
     errors,
     print_json,
     reporting,
 )
-from comboi_core.cli.running import run_and_show
+from comboi_core.cli.running import OTHER, cancel, run_and_show
 
 REMEDY = "Correct the places named above, and run `comboi validate` again."
 
 app = typer.Typer(
     name="comboi", help="Serverless ELT: bronze, silver and gold from two YAML files.", no_args_is_help=True,
+    epilog="Exit codes: 0 all went well; 1 it did not, and the output says why; 2 wrong usage; 130 interrupted.",
     pretty_exceptions_enable=False, add_completion=True,
 )  # fmt: skip
 
@@ -89,16 +93,26 @@ def status(
 @app.command()
 def runs(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100)] = 20,
+    state: Annotated[str | None, typer.Option("--status", help="Only runs in this state, e.g. failed.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Only runs since this date or moment; UTC.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Only runs before it.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", help="Only runs that were to work on it.", autocompletion=complete_names),
+    ] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """List the latest runs, newest first."""
-    with reporting(config):
+    wanted = {"status": state, "from": start, "to": end, "table": table}
+    with reporting(config), ExitStack() as stack:
         api = _live_api(config, url, key)
+        if not api and any(wanted.values()):
+            api = stack.enter_context(serving(config, resume=False)).api
         if api:
-            found = api.get("runs", limit=limit)["runs"]
+            found = api.runs(limit, **wanted)
         else:
             from comboi_core.app.history import recorded_runs
 
@@ -106,7 +120,8 @@ def runs(
     if as_json:
         print_json(found)
     else:
-        console.print(render.runs_grid(found) if found else "no run yet; start one with `comboi run`")
+        none = "no such run" if any(wanted.values()) else "no run yet; start one with `comboi run`"
+        console.print(render.runs_grid(found) if found else none)
 
 
 def _live_api(config: Path | None, url: str | None, key: str | None) -> Api | None:
@@ -191,8 +206,11 @@ def serve(
                 f"schedule: {planned}" if planned else "no schedule; set COMBOI_TIMER_SCHEDULE or give --schedule",
                 markup=False,
             )
-            for unfinished in host.unfinished:
-                console.print(f"taking up {unfinished}, which was left unfinished", markup=False)
+            own, others = left_behind(host.unfinished, project.pipeline)
+            for unfinished in own:
+                console.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
+            for other in others:
+                console.print(OTHER.format(other), markup=False)
             console.print("Ctrl-C stops it")
             stop.wait()
 
@@ -210,6 +228,8 @@ def demo(
         raise typer.Exit(1)
 
 
+app.command()(cancel)
+app.command()(doctor)
 app.command()(build.build)
 app.command()(testing.test)
 app.command()(ahead.plan)

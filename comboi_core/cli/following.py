@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.live import Live
 
 from comboi_core.cli.client import Api
-from comboi_core.cli.render import number, run_view, seconds
+from comboi_core.cli.render import number, pace, run_view, seconds
 
 Record = dict[str, Any]
 
 INTERVAL = 0.25
 """Seconds between two looks at the run."""
+SAY_AGAIN = 15.0
+"""Seconds between two lines on a table that takes long."""
 
 
 def follow(api: Api, run_id: str, console: Console) -> Record:
@@ -30,12 +32,16 @@ def follow(api: Api, run_id: str, console: Console) -> Record:
 
 def _lines(api: Api, run_id: str, console: Console) -> Record:
     seen: dict[str, str] = {}
+    said: dict[str, float] = {}
     while True:
         record = api.get(f"runs/{run_id}")
         for item in [*record.get("tables", ()), *record.get("datasets", ())]:
             name = item.get("name") or f"{item['source']}.{item['table']}"
-            if item["status"] not in ("pending", seen.get(name)):
-                seen[name] = item["status"]
+            if item["status"] not in ("pending", "queued", seen.get(name)):
+                seen[name], said[name] = item["status"], time.monotonic()
+                _line(console, name, item)
+            elif item["status"] == "running" and time.monotonic() - said[name] > SAY_AGAIN:
+                said[name] = time.monotonic()
                 _line(console, name, item)
         if record["status"] != "running":
             return record
@@ -46,4 +52,9 @@ def _line(console: Console, name: str, item: Record) -> None:
     extra = ""
     if item["status"] == "succeeded" and item.get("rows") is not None:
         extra = f"  {number(item['rows'])} rows  {seconds(item.get('seconds'))}"
+    progress = item.get("progress") or {}
+    if progress.get("attempt"):
+        extra = f"  attempt {progress['attempt']} after {progress['error']['code']}"
+    elif progress.get("phase"):
+        extra = f"  {pace(progress) or progress['phase']}"
     console.print(f"{item['status']:<10} {name}{extra}", markup=False, highlight=False)

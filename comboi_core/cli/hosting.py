@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import comboi_core
+from comboi_core.app.history import belongs_to
 from comboi_core.cli.client import Api
-from comboi_core.config.loader import config_path
+from comboi_core.config.loader import config_path, load
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.names import RUN_ID_PATTERN
 
@@ -59,11 +60,13 @@ class Served:
     Attributes:
         here: Whether the host was started for this command and ends with it.
         unfinished: Runs that a killed host left unfinished; they are under way again.
+        others: The same of other pipelines that share the task hub.
     """
 
     api: Api
     here: bool
     unfinished: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
 
 
 def project_root(config: Path | None) -> Path:
@@ -109,8 +112,15 @@ def serving(
                 raise
             yield Served(Api(live), here=False)
             return
-        unfinished = [instance for instance in host.unfinished if RUN_ID_PATTERN.match(instance)]
-        yield Served(Api(host.url), here=True, unfinished=sorted(unfinished))
+        unfinished, others = left_behind(host.unfinished, load(config).pipeline)
+        yield Served(Api(host.url), here=True, unfinished=unfinished, others=others)
+
+
+def left_behind(instances: list[str], pipeline: str) -> tuple[list[str], list[str]]:
+    """Return the runs among unfinished orchestrations: the pipeline's own, and those of others in the same task hub."""
+    runs = sorted(instance for instance in instances if RUN_ID_PATTERN.match(instance))
+    own = [run for run in runs if belongs_to(pipeline, run)]
+    return own, [run for run in runs if run not in own]
 
 
 def live_url(config: Path | None) -> str | None:

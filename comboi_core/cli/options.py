@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,15 +35,69 @@ Config = Annotated[
 ]
 Url = Annotated[str | None, typer.Option("--url", envvar="COMBOI_URL", help="A deployed app instead of this machine.")]
 Key = Annotated[str | None, typer.Option("--key", envvar="COMBOI_KEY", help="Function key of the deployed app.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
-Select = Annotated[list[str] | None, typer.Option("--select", "-s", help="A table or dataset; repeatable.")]
+
+
+def _note_json(wanted: bool) -> bool:
+    _machine.wanted = wanted
+    return wanted
+
+
+def complete_names(incomplete: str) -> list[str]:
+    """Return the tables and datasets whose names begin like this, for the shell; none where no project is."""
+    from comboi_core.config.loader import load
+    from comboi_core.domain.names import table_id
+
+    try:
+        project = load(None)
+    except (ComboiError, OSError):
+        return []
+    names = [table_id(source.name, table.name) for source in project.pipeline_file.sources for table in source.tables]
+    names += [dataset.name for dataset in project.datasets()]
+    return [name for name in names if name.startswith(incomplete) or name.split(".")[-1].startswith(incomplete)]
+
+
+def complete_tables(incomplete: str) -> list[str]:
+    """Return the tables whose names begin like this, for the shell."""
+    return [name for name in complete_names(incomplete) if "." in name]
+
+
+def complete_stages(incomplete: str) -> list[str]:
+    """Return the stages whose names begin like this, for the shell."""
+    return [stage for stage in ("bronze", "silver", "gold") if stage.startswith(incomplete)]
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines, errors included.", callback=_note_json)]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", "-s", help="A table or dataset; repeatable.", autocompletion=complete_names),
+]
+TableName = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        help="source.table, or the table's name where it is unique.",
+        autocompletion=complete_tables,
+    ),
+]
 FullRefresh = Annotated[bool, typer.Option("--full-refresh", help="Read the tables anew, whole.")]
-StageName = Annotated[str | None, typer.Argument(metavar="[STAGE]", help="bronze, silver or gold; default: all.")]
+StageName = Annotated[
+    str | None,
+    typer.Argument(metavar="[STAGE]", help="bronze, silver or gold; default: all.", autocompletion=complete_stages),
+]
+
+
+class _Machine(threading.local):
+    """Whether the command that is on was asked for JSON."""
+
+    wanted = False
+
+
+_machine = _Machine()
 
 
 @contextmanager
 def reporting(config: Path | None = None) -> Iterator[None]:
-    """Print comboi's errors with their remedies and exit with 1."""
+    """Print comboi's errors with their remedies, as JSON on standard output after `--json`, and exit with 1."""
     quiet()
     if config:
         os.environ["COMBOI_CONFIG"] = str(config)
@@ -52,8 +107,13 @@ def reporting(config: Path | None = None) -> Iterator[None]:
         from comboi_core.telemetry.redaction import redactor
 
         error.message = redactor.text(error.message)
-        render.show_error(errors, error)
+        if _machine.wanted:
+            print_json({"error": error.record()})
+        else:
+            render.show_error(errors, error)
         raise typer.Exit(1) from None
+    finally:
+        _machine.wanted = False
 
 
 def print_json(value: Any) -> None:

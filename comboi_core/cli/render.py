@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -25,6 +26,7 @@ STYLES = {
     "running": ("▸", "cyan"),
     "unfinished": ("▸", "yellow"),
     "pending": ("·", "dim"),
+    "queued": ("…", "dim"),
     "skipped": ("–", "dim"),
     "cancelled": ("–", "yellow"),
 }
@@ -73,8 +75,34 @@ def _named(name: str, item: Record) -> Text:
     if progress.get("attempt"):
         return Text(f"{name} (attempt {progress['attempt']} after {progress['error']['code']})", style="yellow")
     if progress.get("phase"):
-        return Text(f"{name} ({progress['phase']})", style="cyan")
-    return Text(name, style={"failed": "red", "pending": "dim", "skipped": "dim"}.get(item["status"], ""))
+        return Text(f"{name} ({pace(progress) or progress['phase']})", style="cyan")
+    style = {"failed": "red", "pending": "dim", "queued": "dim", "skipped": "dim"}.get(item["status"], "")
+    return Text(name, style=style)
+
+
+def pace(progress: Record, now: datetime | None = None) -> str:
+    """Return how far a big table's extraction is: rows so far, rows per second, time left; nothing before it shows.
+
+    Args:
+        now: With a zone; default: the clock's.
+    """
+    chunks, done = progress.get("chunks") or 0, progress.get("chunks_done") or 0
+    if progress.get("phase") != "extracting" or chunks < 2 or not progress.get("since"):
+        return ""
+    passed = ((now or datetime.now(UTC)) - datetime.fromisoformat(progress["since"])).total_seconds()
+    rows, expected = progress.get("rows") or 0, progress.get("estimated_rows")
+    said = f"extracting {done} of {chunks} chunks"
+    if not done or passed <= 0:
+        return said
+    if rows:
+        said += f", ~{rows:,}" + (f" of ~{expected:,} rows" if expected else " rows") + f", {rows / passed:,.0f} rows/s"
+    return said + f", {_clock(passed / done * (chunks - done))} left"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def grid(*columns: str, right: str = "", wraps: str = "") -> Table:
@@ -147,6 +175,9 @@ def run_view(record: Record) -> RenderableType:
     if record.get("seconds") is not None:
         head.append(f"  in {record['seconds']:.1f}s")
     parts: list[RenderableType] = [head]
+    if record.get("cancelled"):
+        ending = "was" if record["status"] != "running" else "is being"
+        parts.append(plain(f"it {ending} cancelled by {record['cancelled']['by']}", style="yellow"))
     if record.get("holder"):
         parts.append(Text(f"another run held the lease: {record['holder']['run_id']}"))
     if record.get("tables"):
@@ -158,6 +189,8 @@ def run_view(record: Record) -> RenderableType:
     troubles = list(_troubles(record))
     if troubles:
         parts += [Text(), *troubles]
+    if record.get("lake") and record["status"] not in ("running", "unfinished"):
+        parts += [Text(), plain(f"record: {record['lake']}/runs/{record['run_id']}.json", style="dim")]
     return Group(*parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,7 +13,13 @@ from rich.console import Console
 from comboi_core.cli import render
 from comboi_core.cli.following import follow
 from comboi_core.cli.hosting import Served, serving
-from comboi_core.cli.options import console, errors, print_json, reporting
+from comboi_core.cli.options import AsJson, Config, Key, Url, console, errors, print_json, reporting
+from comboi_core.domain.errors import RunNotFound
+
+OTHER = (
+    "run {} of another pipeline was left unfinished in this task hub, and goes on with this pipeline's configuration, "
+    "which may fail it; give each pipeline a hub of its own by COMBOI_HUB"
+)
 
 
 def run_and_show(request: dict[str, Any], config: Path | None, url: str | None, key: str | None, as_json: bool) -> None:
@@ -35,10 +41,37 @@ def run_and_show(request: dict[str, Any], config: Path | None, url: str | None, 
         raise typer.Exit(1)
 
 
+def cancel(
+    run_id: Annotated[str | None, typer.Argument(help="Default: the run that is on.")] = None,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a run before its next table or dataset; what is in flight is finished, and nothing is lost."""
+    with reporting(config), serving(config, url, key, resume=False) as served:
+        answer = served.api.post(f"runs/{run_id or _running(served)}/cancel", {})
+    if as_json:
+        print_json(answer)
+        return
+    console.print(f"run {answer['run_id']} ends before its next table or dataset", markup=False)
+    if served.here:
+        console.print("no host is running it; the next `comboi run` takes it up and ends it", markup=False)
+
+
+def _running(served: Served) -> str:
+    found = served.api.get("runs", limit=1)["runs"]
+    if not found or found[0]["status"] != "running":
+        raise RunNotFound("no run is on")
+    return found[0]["run_id"]
+
+
 def run_on(served: Served, request: dict[str, Any], progress: Console) -> dict[str, Any]:
     """Finish what a killed host left behind, then run what is asked for; return the record of the latter."""
+    for other in served.others:
+        progress.print(OTHER.format(other), markup=False)
     for unfinished in served.unfinished:
-        progress.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
+        progress.print(f"taking up run {unfinished}, which was left unfinished; yours starts after it", markup=False)
         finished = follow(served.api, unfinished, progress)
         progress.print(f"run {unfinished}: {finished['status']}", markup=False)
     started = served.api.post("runs", request)

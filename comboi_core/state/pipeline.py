@@ -59,8 +59,15 @@ def begin(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState,
     if holder:
         granted = holder["run_id"] == request["run_id"]
         return state, {"granted": True, "fence": state["fence"]} if granted else {"granted": False, "holder": holder}
-    same = request["run_id"].rpartition("-")[2] if request.get("keyed") else request["run_id"]
-    ended = next((run for run in state["runs"] if run["run_id"].endswith(same)), None)
+    run_id, digits = request["run_id"], "-" + request["run_id"].rpartition("-")[2]
+    ended = next(
+        (
+            run
+            for run in state["runs"]
+            if run["run_id"] == run_id or (request.get("keyed") and run["run_id"].endswith(digits))
+        ),
+        None,
+    )
     if ended:  # its orchestration was started again under the same id, or the request came late a second time
         return state, {"granted": False, "holder": {"run_id": ended["run_id"], "since": ended["started_at"]}}
     summary = {

@@ -13,8 +13,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from comboi_core.cli.client import Api, ApiError, ApiUnreachable
+from comboi_core.cli.client import Api, ApiError, ApiForbidden, ApiUnreachable
 from comboi_core.cli.commands import app
+from comboi_core.cli.hosting import left_behind
+from comboi_core.cli.options import complete_names, complete_stages, complete_tables
 
 runner = CliRunner()
 
@@ -110,6 +112,14 @@ def test_wrong_usage_exits_with_two(arguments):
     assert comboi(*arguments).exit_code == 2
 
 
+def page(path: str) -> bytes:
+    """Two pages of runs, the second one behind a cursor; the filter has to be repeated."""
+    assert "status=failed" in path
+    if "cursor=a" in path:
+        return json.dumps({"runs": [{"run_id": "b", "status": "failed"}], "next": None}).encode()
+    return json.dumps({"runs": [{"run_id": "a", "status": "failed"}], "next": "a"}).encode()
+
+
 class _Answers(BaseHTTPRequestHandler):
     """Stands in for a deployed app: what it answers is in the path."""
 
@@ -117,6 +127,7 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.asked.append((self.command, self.path, dict(self.headers)))
+        path = self.path.split("?")[0]
         status, body = {
             "/api/ok": (200, b'{"runs": []}'),
             "/api/problem": (
@@ -124,7 +135,11 @@ class _Answers(BaseHTTPRequestHandler):
                 json.dumps({"code": "run_in_progress", "detail": "busy", "remedy": "Wait."}).encode(),
             ),
             "/api/html": (502, b"<html>Bad Gateway</html>"),
-        }[self.path.split("?")[0]]
+            "/api/site": (200, b"<html>Another site</html>"),
+            "/api/list": (200, b"[]"),
+            "/api/key": (401, b""),
+            "/api/runs": (200, page(self.path) if path == "/api/runs" else b""),
+        }[path]
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -171,3 +186,57 @@ def test_an_app_that_does_not_answer_is_an_error_with_a_remedy(deployed):
     with pytest.raises(ApiUnreachable, match="does not answer"):
         Api("http://127.0.0.1:1").get("ok")
     assert comboi("runs", "--url", "http://127.0.0.1:1").exit_code == 1
+
+
+@pytest.mark.parametrize(("path", "says"), [("site", "200"), ("list", "200")])
+def test_a_url_that_is_no_comboi_app_is_an_error(deployed, path, says):
+    with pytest.raises(ApiError, match=says):
+        Api(deployed).get(path)
+
+
+def test_an_app_that_wants_a_key_says_how_to_give_one(deployed):
+    with pytest.raises(ApiForbidden, match="401") as caught:
+        Api(deployed).get("key")
+    assert "--key" in caught.value.remedy
+
+
+def test_runs_are_collected_over_the_pages_with_the_same_filter(deployed):
+    result = comboi("runs", "--url", deployed, "--status", "failed", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert [run["run_id"] for run in json.loads(result.stdout)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("command", ["status", "runs", "run", "plan"])
+def test_after_json_errors_are_json_on_stdout_too(command, tmp_path):
+    result = comboi(command, "--json", "--config", tmp_path / "configs" / "nowhere.yml")
+
+    error = json.loads(result.stdout)["error"]
+    assert result.exit_code == 1 and error["code"] == "config_invalid" and error["remedy"] and not result.stderr
+
+
+def test_the_next_command_without_json_tells_people(tmp_path):
+    nowhere = tmp_path / "configs" / "nowhere.yml"
+    comboi("runs", "--json", "--config", nowhere)
+
+    assert "what to do" in comboi("runs", "--config", nowhere).stderr
+
+
+def test_the_shell_completes_stages_tables_and_datasets(config, monkeypatch):
+    monkeypatch.setenv("COMBOI_CONFIG", str(config))
+
+    assert complete_names("") == ["shop.orders", "a"]
+    assert complete_names("ord") == ["shop.orders"] and complete_tables("") == ["shop.orders"]
+    assert complete_stages("s") == ["silver"]
+    config.write_text("pipeline: [")
+    assert complete_names("") == []
+
+
+def test_runs_of_other_pipelines_in_the_task_hub_are_told_apart():
+    own, other = "sales-20261123T060000Z-7f3a91", "stock-20261123T060000Z-7f3a91"
+
+    assert left_behind([other, own, f"{own}:0:0", "something"], "sales") == ([own], [other])
+
+
+def test_the_help_tells_the_exit_codes():
+    assert "130" in comboi("--help").stdout

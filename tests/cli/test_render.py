@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from comboi_core.cli.following import follow
-from comboi_core.cli.render import STYLES, number, run_view, runs_grid, seconds, show_error, size, watermark
+from comboi_core.cli.render import STYLES, number, pace, run_view, runs_grid, seconds, show_error, size, watermark
 from comboi_core.domain.errors import ConfigError
-from comboi_core.web.monitoring import RUN_STATES
+from comboi_core.web.paging import RUN_STATES
 
+SINCE = "2026-11-23T06:00:00+00:00"
 RUN = "sales-20261123T060000Z-7f3a91"
 ERROR = {"code": "source_unreachable", "message": "db does not answer", "remedy": "Look at it.", "transient": True}
 
@@ -241,3 +243,53 @@ def test_following_prints_each_state_of_an_item_once():
 
     states = [line.split()[:2] for line in console.file.getvalue().splitlines()]
     assert states == [["running", "shop.orders"], ["succeeded", "shop.orders"], ["succeeded", "orders_clean"]]
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        ({}, ""),
+        ({"phase": "planning"}, ""),
+        ({"phase": "extracting", "chunks": 1, "since": SINCE}, ""),
+        ({"phase": "extracting", "chunks": 10, "since": SINCE}, "extracting 0 of 10 chunks"),
+        (
+            {
+                "phase": "extracting",
+                "chunks": 10,
+                "chunks_done": 4,
+                "since": SINCE,
+                "rows": 4000,
+                "estimated_rows": 9999,
+            },
+            "extracting 4 of 10 chunks, ~4,000 of ~9,999 rows, 100 rows/s, 1:00 left",
+        ),
+        (
+            {
+                "phase": "extracting",
+                "chunks": 1000,
+                "chunks_done": 1,
+                "since": SINCE,
+                "rows": 0,
+                "estimated_rows": None,
+            },
+            "extracting 1 of 1000 chunks, 11:06:00 left",
+        ),
+        (
+            {"phase": "extracting", "chunks": 2, "chunks_done": 2, "since": SINCE, "rows": 80, "estimated_rows": None},
+            "extracting 2 of 2 chunks, ~80 rows, 2 rows/s, 0:00 left",
+        ),
+    ],
+)
+def test_the_pace_of_a_big_table_tells_rows_per_second_and_the_time_left(progress, said):
+    assert pace(progress, datetime.fromisoformat(SINCE) + timedelta(seconds=40)) == said
+
+
+def test_a_clock_that_lags_behind_the_hosts_gives_no_pace():
+    progress = {"phase": "extracting", "chunks": 2, "chunks_done": 1, "since": SINCE, "rows": 80}
+    assert pace(progress, datetime.fromisoformat(SINCE) - timedelta(seconds=5)) == "extracting 1 of 2 chunks"
+
+
+def test_a_run_that_has_ended_says_where_its_record_is_and_who_cancelled_it():
+    said = shown(run_view(record(status="cancelled", cancelled={"at": SINCE, "by": "cli"}, lake="/data/bronze")))
+
+    assert "cancelled by cli" in said and f"/data/bronze/runs/{RUN}.json" in said
