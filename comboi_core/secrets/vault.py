@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LIFETIME = 300.0
 """Seconds for which a value is taken as it was read; a rotated one is seen after that, or once a login failed."""
+_PATIENCE = {"retry_total": 3, "connection_timeout": 10, "read_timeout": 20}
+"""The SDK's own ten attempts take minutes; what is transient is tried again by the orchestration."""
 _BUSY = (408, 429, 500, 502, 503, 504)
 _ROLE = "Give the identity the role `Key Vault Secrets User` on the vault."
 
@@ -43,11 +45,15 @@ class Vault:
     Args:
         url: E.g. `https://NAME.vault.azure.net/`.
         lifetime: Seconds for which a value is kept.
+
+    Attributes:
+        changes: How often a value was another one when it was read again.
     """
 
     def __init__(self, url: str, *, lifetime: float = LIFETIME) -> None:
         self.url = url
         self._lifetime = lifetime
+        self.changes = 0
         self._values: dict[str, _Value] = {}
         self._reading: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -63,25 +69,27 @@ class Vault:
         with self._lock_of(name):
             kept = self._values.get(name)
             if kept is None or time.monotonic() - kept.read_at >= self._lifetime:
-                kept = self._values[name] = _Value(self._read(name), time.monotonic())
+                kept = self._refreshed(name)
             return kept.text
 
-    def renew(self) -> bool:
-        """Read every value again that is kept; tell whether one of them is another one now.
-
-        A value that cannot be read at the moment stays as it is.
-        """
-        changed = False
+    def renew(self) -> None:
+        """Read every value again that is kept; one that cannot be read at the moment stays as it is."""
         for name in list(self._values):
-            with self._lock_of(name):
-                kept = self._values[name]
-                try:
-                    fresh = self._read(name)
-                except ComboiError:
-                    continue
-                self._values[name] = _Value(fresh, time.monotonic())
-                changed |= fresh != kept.text
-        return changed
+            try:
+                with self._lock_of(name):
+                    self._refreshed(name)
+            except VaultUnavailable:
+                return  # the next one would wait in vain as well
+            except ReferenceMissing:
+                continue
+
+    def _refreshed(self, name: str) -> _Value:
+        fresh = _Value(self._read(name), time.monotonic())
+        with self._guard:
+            kept = self._values.get(name)
+            self.changes += kept is not None and kept.text != fresh.text
+            self._values[name] = fresh
+        return fresh
 
     def _lock_of(self, name: str) -> threading.Lock:
         with self._guard:
@@ -93,7 +101,7 @@ class Vault:
                 from azure.identity import DefaultAzureCredential
                 from azure.keyvault.secrets import SecretClient
 
-                self._client = SecretClient(self.url, DefaultAzureCredential())
+                self._client = SecretClient(self.url, DefaultAzureCredential(), **_PATIENCE)
             return self._client
 
     def _read(self, name: str) -> str:
@@ -156,10 +164,21 @@ def vault_at(url: str) -> Vault:
 _VAULTS: list[Vault] = []
 
 
-def secrets_renewed() -> bool:
-    """Read every value that came out of a vault again; tell whether one changed, so that a login is worth a retry."""
-    changed = [vault.renew() for vault in list(_VAULTS)]
-    return any(changed)
+def secrets_version() -> int:
+    """Return a number that grows whenever a value turns out to have been rotated."""
+    return sum(vault.changes for vault in list(_VAULTS))
+
+
+def secrets_renewed(*, since: int) -> bool:
+    """Tell whether a value has changed since `secrets_version()` was `since`, so that a refused login is worth a retry.
+
+    Where none has, as far as is known, every value is read again. With a number from before the login, several that are
+    refused at once all learn of the rotation, whoever of them finds it.
+    """
+    if secrets_version() == since:
+        for vault in list(_VAULTS):
+            vault.renew()
+    return secrets_version() != since
 
 
 def forget_vaults() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from comboi_core.domain.errors import ReferenceMissing, VaultUnavailable
 from comboi_core.secrets.stores import environment, key_vault, resolve
-from comboi_core.secrets.vault import Vault, secrets_renewed
+from comboi_core.secrets.vault import Vault, secrets_renewed, secrets_version
 
 
 def stores(vault):
@@ -39,22 +39,47 @@ def test_after_a_refused_login_a_rotated_value_is_seen_at_once(vault):
     vault.secrets |= {"password": "first", "other": "same"}
     store = key_vault(vault.url)
     assert [store("password"), store("other")] == ["first", "same"]
-    assert not secrets_renewed()
+    version = secrets_version()
+    assert not secrets_renewed(since=version)
 
     vault.secrets["password"] = "second"
 
-    assert secrets_renewed() and not secrets_renewed()
-    assert store("password") == "second"
+    assert secrets_renewed(since=version) and store("password") == "second"
+    assert not secrets_renewed(since=secrets_version())
+
+
+def test_logins_that_were_refused_at_once_all_learn_of_the_rotation(vault):
+    vault.secrets["password"] = "first"
+    key_vault(vault.url)("password")
+    version = secrets_version()
+    vault.secrets["password"] = "second"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: secrets_renewed(since=version), range(4)))
 
 
 def test_a_value_that_cannot_be_read_again_stays(vault):
-    vault.secrets["password"] = "first"
+    vault.secrets |= {"password": "first", "gone": "x", "rotated": "old"}
     store = key_vault(vault.url)
-    assert store("password") == "first"
+    assert [store(name) for name in ("password", "gone", "rotated")] == ["first", "x", "old"]
+    version = secrets_version()
 
+    del vault.secrets["gone"]
+    assert not secrets_renewed(since=version) and store("gone") == "x"
+    vault.secrets["rotated"] = "new"
+    vault.statuses["password"] = 503
+    assert not secrets_renewed(since=version) and store("password") == "first"
+    del vault.statuses["password"]
+    assert secrets_renewed(since=version) and store("rotated") == "new"
+
+
+def test_a_busy_vault_is_asked_a_few_times_only(vault):
     vault.statuses["password"] = 503
 
-    assert not secrets_renewed() and store("password") == "first"
+    with pytest.raises(VaultUnavailable):
+        key_vault(vault.url)("password")
+
+    assert vault.asked == ["password"] * 4
 
 
 def test_a_failure_is_not_kept(vault):
