@@ -61,11 +61,12 @@ infra-check: $(STAMP)
 	$(BIN)/python -m pytest tests/infra
 
 # The zip for Azure Functions. PROJECT is the folder with configs/ and transformations/; DEPENDENCIES are `remote` (built by
-# the deployment), `hashed` (from the lock) or `packed` (in the zip).
+# the deployment), `hashed` (from the lock) or `packed` (in the zip); TASK_HUB names another task hub than host.json does.
 PROJECT ?= .
 DEPENDENCIES ?= remote
 package: $(STAMP)
-	$(BIN)/python -m comboi_core.cli.package --project $(PROJECT) --output dist/comboi.zip --dependencies $(DEPENDENCIES)
+	$(BIN)/python -m comboi_core.cli.package --project $(PROJECT) --output dist/comboi.zip --dependencies $(DEPENDENCIES) \
+		$(if $(TASK_HUB),--task-hub $(TASK_HUB))
 
 # requirements.txt with the hashes of the wheels that Azure's image installs; after every change of requirements.txt.
 lock: $(STAMP)

@@ -18,10 +18,12 @@ locals {
   fitted     = local.memory_mb < 2048 ? 1 : local.memory_mb < 3584 ? 2 : floor(local.memory_mb / 1024 * 0.75)
   activities = var.activities_per_instance == null ? local.fitted : var.activities_per_instance
 
-  # Settings of this form override host.json. Linux Consumption refuses to start with a time limit above ten minutes.
+  # Settings of this form override host.json for the app's own host. The scale controller reads host.json alone, so the
+  # task hub's name and partitions must not come from here, or the app would never scale out
+  # (https://github.com/Azure/azure-functions-durable-extension/issues/2803); `make package TASK_HUB=` writes a name into it.
+  # Linux Consumption refuses to start with a time limit above ten minutes.
   host_settings = merge(
     {
-      AzureFunctionsJobHost__extensions__durableTask__hubName                        = var.task_hub
       AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions = tostring(local.activities)
     },
     local.consumption ? { AzureFunctionsJobHost__functionTimeout = "00:10:00" } : {},

@@ -153,17 +153,6 @@ variable "config_file" {
   }
 }
 
-variable "task_hub" {
-  description = "Durable Functions' task hub. A new name starts an empty hub beside the old one: see the upgrade in docs/deploy.md."
-  type        = string
-  default     = "comboi"
-
-  validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9]{2,44}$", var.task_hub))
-    error_message = "3 to 45 letters and digits, a letter first."
-  }
-}
-
 variable "app_settings" {
   description = "Further app settings, for {{env:NAME}} in the configuration. No secrets: these belong into the vault, as {{keyvault:NAME}}."
   type        = map(string)

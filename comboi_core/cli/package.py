@@ -7,6 +7,8 @@ DuckDB's extensions are wheels like any other, so that a cold start fetches noth
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -37,6 +39,7 @@ PACKED = ".python_packages/lib/site-packages"
 
 Dependencies = Literal["remote", "hashed", "packed"]
 
+_TASK_HUB = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -53,11 +56,14 @@ def package(
             f"packed: in the zip, for Python {PYTHON}."
         ),
     ] = "remote",
+    task_hub: Annotated[
+        str | None, typer.Option(help="Name of Durable's task hub, in place of the one in host.json.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the deployment package for Azure Functions from a valid project."""
     with reporting():
-        built = build(project.resolve(), output, config, dependencies)
+        built = build(project.resolve(), output, config, dependencies=dependencies, task_hub=task_hub)
     if as_json:
         print_json(built)
         return
@@ -74,7 +80,12 @@ NEEDS = {"env": "app settings that the configuration reads", "keyvault": "secret
 
 
 def build(
-    project: Path, output: Path, config: Path = Path("configs/initial.yml"), dependencies: Dependencies = "remote"
+    project: Path,
+    output: Path,
+    config: Path = Path("configs/initial.yml"),
+    *,
+    dependencies: Dependencies = "remote",
+    task_hub: str | None = None,
 ) -> dict[str, Any]:
     """Write the zip; the same files give the same bytes.
 
@@ -84,7 +95,7 @@ def build(
     Raises:
         ConfigError: the project cannot be used, or keeps in its folders what does not belong into a package; or the
             lock of the dependencies is not in step with requirements.txt.
-        RequestInvalid: `config` lies outside of what is packed.
+        RequestInvalid: `config` lies outside of what is packed, or `task_hub` is no name that a task hub can have.
     """
     from comboi_core.config.loader import load
     from comboi_core.config.references import find
@@ -105,9 +116,11 @@ def build(
         members["requirements.txt"] = checked_lock()
     with tempfile.TemporaryDirectory() as folder:
         limit = MAX_BYTES
+        if task_hub is not None:
+            members["host.json"] = _host_json(task_hub, Path(folder) / "host.json")
         if dependencies == "packed":
             limit = MAX_PACKED_BYTES
-            members |= {f"{PACKED}/{name}": file for name, file in unpack(Path(folder))}
+            members |= {f"{PACKED}/{name}": file for name, file in unpack(Path(folder) / "wheels")}
         _zip(members, output, limit)
         unpacked = sum(file.stat().st_size for file in members.values())
     references = set(find(loaded.pipeline_file.model_dump()))
@@ -121,6 +134,16 @@ def build(
         "notes": list(_notes(loaded)),
         "needs": {store: sorted({item.name for item in references if item.store == store}) for store in NEEDS},
     }
+
+
+def _host_json(task_hub: str, file: Path) -> Path:
+    """Write host.json with another task hub. An app setting would not do: the scale controller reads the file alone."""
+    if not _TASK_HUB.fullmatch(task_hub):
+        raise RequestInvalid(f"'{task_hub}' is no name of a task hub: 3 to 45 letters and digits, a letter first")
+    document = json.loads((APP / "host.json").read_text())
+    document["extensions"]["durableTask"]["hubName"] = task_hub
+    file.write_text(json.dumps(document, indent=2))
+    return file
 
 
 def _zip(members: dict[str, Path], output: Path, limit: int) -> None:

@@ -28,7 +28,6 @@ OTHERS = {
     "AzureWebJobsStorage__blobServiceUri": "Functions runtime",
     "AzureWebJobsStorage__queueServiceUri": "Durable Functions",
     "AzureWebJobsStorage__tableServiceUri": "Durable Functions",
-    "AzureFunctionsJobHost__extensions__durableTask__hubName": "host.json",
     "AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions": "host.json",
     "AzureFunctionsJobHost__functionTimeout": "host.json",
     "SCM_DO_BUILD_DURING_DEPLOYMENT": "remote build",
@@ -114,6 +113,10 @@ def test_settings_that_override_host_json_name_keys_that_it_has():
             value = document
             for key in path.split("__"):
                 value = value[key]
+
+
+def test_nothing_overrides_what_the_scale_controller_reads_from_host_json_alone():
+    assert not {name for name in _set() if "hubName" in name or "storageProvider" in name}
 
 
 def test_host_json_has_no_setting_that_is_not_set():

@@ -30,8 +30,6 @@ REFUSED = [
     ("config_file", "../secrets.yml"),
     ("config_file", "/etc/passwd"),
     ("config_file", "configs/initial.json"),
-    ("task_hub", "a"),
-    ("task_hub", "comboi-2"),
     ("app_settings", {"AZUREWEBJOBSSTORAGE": "x"}),
     ("app_settings", {"COMBOI_CONFIG": "x"}),
     ("app_settings", {"lower": "x"}),

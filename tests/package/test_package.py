@@ -167,6 +167,21 @@ def test_a_configuration_outside_of_the_package_is_refused(config, project, tmp_
         build(project, tmp_path / "comboi.zip", Path(config))
 
 
+def test_another_task_hub_is_written_into_host_json_and_nothing_else_changes(project, tmp_path):
+    build(project, tmp_path / "comboi.zip", task_hub="comboi2")
+    packed = json.loads(_contents(tmp_path / "comboi.zip", "host.json")[0])
+    own = json.loads((ROOT / "host.json").read_text())
+    assert packed["extensions"]["durableTask"].pop("hubName") == "comboi2"
+    assert own["extensions"]["durableTask"].pop("hubName") == "comboi"
+    assert packed == own
+
+
+@pytest.mark.parametrize("name", ["", "ab", "2comboi", "comboi-2", "c" * 46, "%HUB%"])
+def test_a_name_that_no_task_hub_can_have_is_refused(name, project, tmp_path):
+    with pytest.raises(RequestInvalid, match="no name of a task hub"):
+        build(project, tmp_path / "comboi.zip", task_hub=name)
+
+
 def test_what_works_on_a_laptop_only_is_said(project, tmp_path):
     notes = "\n".join(build(project, tmp_path / "comboi.zip")["notes"])
     assert "stages bronze, silver, gold" in notes
