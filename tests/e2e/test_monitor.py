@@ -8,19 +8,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
-from tests.support.browser import Tab, chromium, tab
+from tests.support.browser import Tab, tab
+from tests.support.monitor_runs import browser
 from tests.support.project import Project
 
-INITIAL, DATASETS = "configs/initial.yml", "configs/transformations.yml"
+__all__ = ["browser"]
+
+INITIAL = "configs/initial.yml"
 PATIENCE = 120_000
 """Milliseconds that a run may take here."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One Chromium for this module."""
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture
