@@ -54,16 +54,29 @@ def record(number: int) -> dict:
     started = FIRST + timedelta(hours=number)
     finished = started + timedelta(minutes=3)
     run_id = f"sales-{started:%Y%m%dT%H%M%SZ}-{number:06x}"
+    moment = started.isoformat()
     tables = [
         {
-            "source": "shop", "table": f"table_{table:03d}", "mode": "merge", "sequence": number, "rows": 10_000 + table,
-            "status": "failed" if number % 7 == 0 and table == 5 else "succeeded", "bytes": 500_000, "files": 1,
-            "window": {"low": started.isoformat(), "high": finished.isoformat(), "cursor": "updated_at"},
-            "watermark": finished.isoformat(), "attempts": 1, "seconds": 1.5, "schema_changes": [], "warnings": [],
-            "queued_at": started.isoformat(), "started_at": started.isoformat(), "finished_at": finished.isoformat(),
+            "source": "shop",
+            "table": f"table_{table:03d}",
+            "status": "failed" if number % 7 == 0 and table == 5 else "succeeded",
+            "mode": "merge",
+            "sequence": number,
+            "rows": 10_000 + table,
+            "bytes": 500_000,
+            "files": 1,
+            "window": {"low": moment, "high": finished.isoformat(), "cursor": "updated_at"},
+            "watermark": finished.isoformat(),
+            "attempts": 1,
+            "schema_changes": [],
+            "warnings": [],
+            "queued_at": moment,
+            "started_at": moment,
+            "finished_at": finished.isoformat(),
+            "seconds": 1.5,
         }
         for table in range(TABLES)
-    ]  # fmt: skip
+    ]
     status = "failed" if number % 7 == 0 else "succeeded"
     moments = {"started_at": started.isoformat(), "finished_at": finished.isoformat(), "seconds": 180.0}
     named = {

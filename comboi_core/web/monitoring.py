@@ -101,7 +101,8 @@ def find_table(workspace: Workspace, name: str) -> tuple[str, str]:
     if len(found) > 1:
         raise TableNotFound(f"'{name}' may be any of {', '.join(found)}", remedy="Give the source as well.")
     if not found:
-        raise TableNotFound(f"there is no table '{name}'{did_you_mean(name, known)}")
+        words = [*known, *(table for _, table in known.values())]
+        raise TableNotFound(f"there is no table '{name}'{did_you_mean(name, words)}")
     return known[found[0]]
 
 

@@ -187,6 +187,23 @@ PATHS: Json = {
             ),
         },
     },
+    "/monitor": {
+        "get": {
+            "operationId": "monitor",
+            "summary": "The page for people.",
+            "responses": {
+                "200": {"description": "The page.", **_content(TEXT, "text/html")},
+                "401": {"description": TITLES[401]}, "403": {"description": TITLES[403]},
+            },
+        },
+    },
+    "/overview": {
+        "get": {
+            "operationId": "overview",
+            "summary": "What the page shows of runs, tables and datasets.",
+            "responses": _answers(200, "The overview.", {"type": "object"}),
+        },
+    },
     "/health": {
         "get": {
             "operationId": "health",

@@ -115,7 +115,8 @@ def _item(workspace: Workspace, name: str) -> str:
     if len(found) > 1:
         raise RequestInvalid(f"table: '{name}' may be any of {', '.join(found)}")
     if not found:
-        raise RequestInvalid(f"table: there is no table or dataset '{name}'{did_you_mean(name, known)}")
+        words = [*known, *(full.split(".")[-1] for full in known)]
+        raise RequestInvalid(f"table: there is no table or dataset '{name}'{did_you_mean(name, words)}")
     return found[0]
 
 

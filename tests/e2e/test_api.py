@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ def test_the_document_is_served_and_names_every_route_of_the_app(api):
     routes = set()
     for function in function_app.app.get_functions():
         trigger = function.get_trigger()
-        if trigger.type == "httpTrigger" and trigger.route not in ("{*path}", "monitor", "overview"):
+        if trigger.type == "httpTrigger" and trigger.route != "{*path}":
             routes |= {
                 (f"/{trigger.route}", str(getattr(method, "value", method)).lower()) for method in trigger.methods
             }
@@ -185,6 +186,34 @@ def test_a_cancelled_run_finishes_what_is_in_flight_gives_the_lease_back_and_is_
         assert follow(url, following)["status"] == "succeeded", "the next run is not cancelled with it"
         listed = requests.get(f"{url}/runs?status=cancelled", timeout=60).json()["runs"]
         assert [run["run_id"] for run in listed] == [run_id]
+
+
+def test_the_command_line_cancels_what_a_killed_host_left_and_the_next_run_ends_it_first(project: Project):
+    project.write("transformations/events_per_kind.py", SLOW)
+    run = project.start("run")
+    until((project.folder / "started").exists)
+    run.kill()
+    run.communicate()
+
+    said = project.comboi("cancel")
+    assert said.returncode == 0 and "ends before its next table" in said.stdout, said.stdout + said.stderr
+    assert "no host is running it" in said.stdout
+    (project.folder / "go").touch()
+    done = project.comboi("run", "bronze")
+    assert done.returncode == 0 and "taking up run shop-" in done.stdout, done.stdout + done.stderr
+    assert ": cancelled" in done.stdout and "/runs/shop-" in done.stdout
+    nothing = project.comboi("cancel", "--json")
+    assert (nothing.returncode, json.loads(nothing.stdout)["error"]["code"]) == (1, "run_not_found")
+
+
+def test_a_table_to_reset_is_looked_up_before_anyone_is_asked(project: Project):
+    wrong = project.comboi("checkpoints", "reset", "ordres")
+    assert wrong.returncode == 1 and "did you mean" in wrong.stderr and "[y/N]" not in wrong.stdout + wrong.stderr
+
+    short = project.comboi("checkpoints", "reset", "orders", "--yes", "--json")
+    assert short.returncode == 0, short.stderr
+    assert (json.loads(short.stdout)["table"], json.loads(short.stdout)["reload"]) == ("orders", True)
+    assert "shop.orders" in project.comboi("checkpoints", "show", "orders").stdout
 
 
 def test_a_big_table_stops_between_two_calls_and_the_next_run_reads_it_whole(project: Project):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from comboi_core.domain.errors import ConfigError, LakeUnavailable, RequestInvalid, RunRefused
 from comboi_core.telemetry.redaction import redactor
-from comboi_core.web.answers import Answer, problem
+from comboi_core.web.answers import STATUS_OF_CODE, Answer, problem
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,11 @@ def test_a_secret_that_is_an_ordinary_word_does_not_change_the_status(monkeypatc
 @pytest.mark.parametrize("text", ["\ud800", "ä\u202e\x00", '"\n'])
 def test_any_text_can_be_sent(text):
     assert json.loads(Answer(200, {"a": text}).text.encode())
+
+
+def test_the_page_on_the_api_lists_every_code_under_its_status():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    rows = {int(row[1]): row[2] for row in re.finditer(r"^\| (\d{3}) \| (.*) \|$", text, re.MULTILINE)}
+
+    for code, status in STATUS_OF_CODE.items():
+        assert re.search(rf"\b{code}\b", rows[status]), f"{code} is not listed under {status}"
