@@ -115,8 +115,13 @@ variable "maximum_instances" {
   default     = 40
 
   validation {
-    condition     = var.maximum_instances >= 1 && var.maximum_instances <= 1000 && (var.plan != "flex" || var.maximum_instances >= 40)
-    error_message = "Between 1 and 1000, on Flex Consumption between 40 and 1000."
+    condition     = var.maximum_instances >= 1 && var.maximum_instances <= 1000
+    error_message = "Between 1 and 1000."
+  }
+
+  validation {
+    condition     = var.plan != "flex" || var.maximum_instances >= 40
+    error_message = "Flex Consumption scales out to 40 instances at least."
   }
 }
 
