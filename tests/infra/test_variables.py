@@ -17,7 +17,6 @@ REFUSED = [
     ("environment", "production"),
     ("environment", ""),
     ("location", "West Europe"),
-    ("plan", "dedicated"),
     ("premium_sku", "P1v3"),
     ("python_version", "3.11"),
     ("instance_memory_mb", 1024),
@@ -97,7 +96,12 @@ def test_a_bad_value_is_refused_by_name(position, refusals):
 
 def test_every_validated_variable_has_a_bad_value_here():
     validated = {name for name, variable in infra().variables.items() if variable.get("validation")}
-    assert validated - {name for name, _ in REFUSED} <= {"tags", "private_networking"}
+    assert validated - {name for name, _ in REFUSED} <= {"tags", "private_networking", "plan"}
+
+
+def test_a_plan_that_there_is_not_is_refused(evaluated):  # by itself: rules that look at the plan are skipped then
+    with pytest.raises(Refused, match="The plan is flex, consumption or premium"):
+        evaluated("true", **PLAIN, plan="dedicated")
 
 
 def test_linux_consumption_cannot_join_a_network(evaluated):
