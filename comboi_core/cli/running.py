@@ -83,6 +83,10 @@ def _interruptible(served: Served) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        left = "the next `comboi run` takes it up where it was" if served.here else "it goes on where it runs; `comboi cancel` ends it"
+        left = (
+            "the next `comboi run` takes it up where it was"
+            if served.here
+            else "it goes on where it runs; `comboi cancel` ends it"
+        )
         errors.print(f"\ninterrupted; the run is not lost: {left}", markup=False)
         raise typer.Exit(130) from None
