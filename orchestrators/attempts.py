@@ -37,7 +37,7 @@ def attempt(
     for number in range(1, retry["attempts"] + 1):
         started_at = context.current_utc_datetime.isoformat()
         try:
-            result = yield context.call_activity(activity, payload)
+            result = yield context.call_activity(activity, {**payload, "attempt": number})
         except Exception as lost:
             result = {"error": ActivityLost(f"{activity}: {str(lost)[:MESSAGE_LENGTH]}").record()}
         error = result.get("error")

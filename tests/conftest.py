@@ -24,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest's shared one is closed to other users whenever a run starts; PostgreSQL runs as another user and would lose
     the way to its data.
     """
+    os.environ.pop("COLUMNS", None)  # a worker's has the width of no terminal
     if config.option.basetemp is None:
         folder = tempfile.mkdtemp(prefix="comboi-tests-")
         config.option.basetemp = os.path.join(folder, "run")

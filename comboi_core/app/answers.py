@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
+from comboi_core.app.notifying import send_logs
 from comboi_core.app.workspace import Workspace, open_workspace
-from comboi_core.domain.errors import ComboiError, ErrorRecord, InternalError
-from comboi_core.telemetry.logs import LOGGER
+from comboi_core.domain.errors import ComboiError, ErrorRecord, InternalError, LakeRefused, SourceAuthFailed
+from comboi_core.secrets.vault import secrets_renewed, secrets_version
+from comboi_core.telemetry.logs import LOGGER, work_context
 from comboi_core.telemetry.redaction import redactor
 
 log = logging.getLogger(f"{LOGGER}.activities")
@@ -26,9 +29,12 @@ def answer(work: Work, payload: dict[str, Any]) -> dict[str, Any]:
         work: The use case.
         payload: Its input; `config_hash`, where given, is the configuration it has to work with.
     """
-    context = {"run_id": payload.get("run_id"), "activity": work.__name__, "item": _item(payload)}
+    context = {**work_context(payload), "activity": work.__name__}
+    started = time.monotonic()
     try:
-        result = work(open_workspace(config_hash=payload.get("config_hash")), payload)
+        workspace = open_workspace(config_hash=payload.get("config_hash"))
+        send_logs(workspace)
+        result = _result(work, workspace, payload)
     except ComboiError as error:
         log.warning("%s", redactor.text(error.message), extra={**context, "code": error.code})
         return {"error": _record(error)}
@@ -36,8 +42,19 @@ def answer(work: Work, payload: dict[str, Any]) -> dict[str, Any]:
         # Redacted here already: in Azure, the worker's own handlers write records too, and know nothing of secrets.
         log.error("unforeseen error: %s", redactor.text(traceback.format_exc()), extra=context)
         return {"error": _record(InternalError(f"{type(error).__name__}: {error}"))}
-    log.info("done", extra=context)
+    log.info("done", extra={**context, "seconds": round(time.monotonic() - started, 3)})
     return result
+
+
+def _result(work: Work, workspace: Workspace, payload: dict[str, Any]) -> dict[str, Any]:
+    """Do the work; once more where a login was refused whose secret has been rotated in the vault meanwhile."""
+    version = secrets_version()
+    try:
+        return work(workspace, payload)
+    except (SourceAuthFailed, LakeRefused):
+        if not secrets_renewed(since=version):
+            raise
+    return work(workspace, payload)
 
 
 def _record(error: ComboiError) -> ErrorRecord:
@@ -47,8 +64,3 @@ def _record(error: ComboiError) -> ErrorRecord:
     if len(message) > MESSAGE_LENGTH:
         message = f"{message[:MESSAGE_LENGTH]} ... (the log has the rest)"
     return {**record, "message": message, "remedy": redactor.text(record["remedy"])}
-
-
-def _item(payload: dict[str, Any]) -> str | None:
-    item = payload.get("item")
-    return item.get("name") if isinstance(item, dict) else None

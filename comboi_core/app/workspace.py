@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,9 +22,6 @@ from comboi_core.telemetry.redaction import redactor
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-_VAULT_SECONDS = 300.0
-"""So long a lake's secret may be an old one after it was changed in the vault."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class Workspace:
         from pydantic import ValidationError
 
         # Not `_resolved`: an account's or a container's name out of the environment is no secret.
-        filled, _ = resolve(config.model_dump(exclude_none=True), self._lake_stores())
+        filled, _ = resolve(config.model_dump(exclude_none=True), self._stores())
         for key in SECRETS:
             redactor.add(filled.get(key, ""))
         try:
@@ -139,22 +135,9 @@ class Workspace:
             redactor.add(secret)
         return filled
 
-    def _lake_stores(self) -> dict[str, Store]:
-        """The stores, with a vault that is asked once in a while: an activity opens its lakes several times."""
-        vault = self.project.pipeline_file.key_vault
-        if vault is None:
-            return self._stores()
-        period = int(time.monotonic() // _VAULT_SECONDS)
-        return self._stores() | {"keyvault": lambda name: _vault_value(vault.vault_url, name, period)}
-
     def _stores(self) -> dict[str, Store]:
         vault = self.project.pipeline_file.key_vault
         return {"env": environment, "keyvault": key_vault(vault.vault_url) if vault else no_vault}
-
-
-@lru_cache(maxsize=64)
-def _vault_value(vault_url: str, name: str, _period: int) -> str:
-    return key_vault(vault_url)(name)
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,8 @@ MAX_BYTES = 2_000_000
 MAX_PLACES = 200_000
 """Keys and items of one file, aliases counted as often as they are used: a page of them can stand for billions."""
 KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+BOOL_TAG = "tag:yaml.org,2002:bool"
+"""What YAML 1.1 takes `on:` for; as a key it is text."""
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -102,6 +104,8 @@ class Document:
             seen: dict[str, int] = {}
             for key, value in node.value:
                 line = key.start_mark.line + 1
+                if key.tag == BOOL_TAG:
+                    key.tag = KEY_TAGS[0]
                 if key.tag not in KEY_TAGS:
                     shown = f"'{key.value}'" if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
                     raise ConfigError(f"{self.shown}:{line}: a key is text, not {shown}; put it in quotes")

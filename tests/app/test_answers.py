@@ -10,7 +10,14 @@ import pytest
 from comboi_core.app.answers import MESSAGE_LENGTH, answer
 from comboi_core.app.validation import project_problems, reference_problems, script_problems
 from comboi_core.app.workspace import open_workspace
-from comboi_core.domain.errors import ConfigChanged, ConfigError, LakeUnavailable, ReferenceMissing
+from comboi_core.domain.errors import (
+    ConfigChanged,
+    ConfigError,
+    LakeRefused,
+    LakeUnavailable,
+    ReferenceMissing,
+    SourceAuthFailed,
+)
 from comboi_core.telemetry.redaction import redactor
 
 
@@ -37,6 +44,34 @@ def test_an_error_becomes_data_with_its_remedy_and_whether_it_is_transient(caplo
     assert result == {"error": LakeUnavailable("the disk is full").record()}
     (logged,) = caplog.records
     assert (logged.run_id, logged.item, logged.code, logged.activity) == ("r", "a.b", "lake_unavailable", "work")
+
+
+@pytest.mark.usefixtures("workspace")
+def test_what_is_done_is_logged_with_run_table_attempt_and_time(caplog):
+    payload = {"run_id": "r", "attempt": 2, "item": {"kind": "table", "name": "shop.orders"}}
+    with caplog.at_level(logging.INFO, "comboi"):
+        answer(lambda workspace, payload: {}, payload)
+
+    (logged,) = caplog.records
+    assert (logged.run_id, logged.table, logged.attempt) == ("r", "shop.orders", 2) and logged.seconds >= 0
+
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize("error", [SourceAuthFailed, LakeRefused])
+@pytest.mark.parametrize("rotated", [True, False])
+def test_a_refused_login_is_tried_once_more_if_its_secret_was_rotated(monkeypatch, error, rotated):
+    calls = []
+    monkeypatch.setattr("comboi_core.app.answers.secrets_renewed", lambda since: rotated)
+
+    def work(workspace, payload):
+        calls.append(payload)
+        if len(calls) == 1:
+            raise error("refused")
+        return {"done": True}
+
+    result = answer(work, {})
+
+    assert (result.get("done", False), len(calls)) == (rotated, 1 + rotated)
 
 
 @pytest.mark.usefixtures("workspace")

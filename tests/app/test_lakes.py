@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from comboi_core.app import workspace as module
 from comboi_core.domain.errors import ConfigError, ReferenceMissing
 from comboi_core.telemetry.redaction import redactor
 
@@ -53,25 +52,6 @@ def test_what_a_reference_stands_for_is_checked_and_not_shown(make, monkeypatch,
 def test_a_reference_without_value_is_named(make):
     with pytest.raises(ReferenceMissing, match="NOBODY_SET_THIS"):
         make(lakes(account_name="{{env:NOBODY_SET_THIS}}", file_system="bronze")).lake("bronze")
-
-
-def test_a_vault_is_asked_once_for_several_openings(make, monkeypatch):
-    asked: list[str] = []
-
-    def vault(url: str):
-        return lambda name: asked.append(f"{url} {name}") or KEY
-
-    monkeypatch.setattr(module, "key_vault", vault)
-    module._vault_value.cache_clear()
-    monkeypatch.setattr(module.time, "monotonic", lambda: 1000.0)
-    workspace = make(lakes(account_name="acme", file_system="bronze", credential="{{keyvault:lake-key}}"))
-    for _ in range(3):
-        workspace.lake("bronze")
-    assert asked == ["https://unit.vault.azure.net lake-key"]
-    monkeypatch.setattr(module.time, "monotonic", lambda: 1400.0)
-    workspace.lake("bronze")
-    assert len(asked) == 2, "a secret that was changed is seen after a while"
-    module._vault_value.cache_clear()
 
 
 def test_local_lakes_count_from_the_project_or_from_the_lake_root(make, monkeypatch, tmp_path):

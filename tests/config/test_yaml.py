@@ -104,7 +104,14 @@ def test_a_key_given_twice_in_one_line_is_found(files):
     assert "the key 'table' is already given" in files.problem()
 
 
-@pytest.mark.parametrize("key", ["1", "~", "on", "2026-01-01", "1.5", "? [a, b]\n", "? {a: b}\n"])
+def test_a_key_that_yaml_takes_for_a_truth_value_is_text(files):
+    added = 'notifications: [{on: [failed], webhook: "{{env:HOOK}}"}]'
+    files.write(files.pipeline, files.pipeline.read_text() + f"{added}\n")
+
+    assert files.load().pipeline_file.notifications[0].on == ("failed",)
+
+
+@pytest.mark.parametrize("key", ["1", "~", "2026-01-01", "1.5", "? [a, b]\n", "? {a: b}\n"])
 def test_keys_that_are_no_text_are_refused_with_their_line(files, key):
     files.write(files.pipeline, files.pipeline.read_text() + f"{key}: x\n")
 

@@ -138,3 +138,19 @@ def test_a_rotated_password_is_taken_by_the_next_run(planted: Planted, guarded: 
         escaped = PASSWORD.replace("'", "''")
         guarded.psql(f"ALTER ROLE comboi PASSWORD '{escaped}'")
     assert planted.leaks() == {}
+
+
+def test_a_password_that_is_rotated_while_the_host_is_up_is_taken_within_the_run(
+    planted: Planted, guarded: EmbeddedPostgres
+):
+    with planted.project.start("serve", "--port", "0") as host:
+        try:
+            assert planted.comboi("run") == 0, planted.said
+            planted.vault.secrets["password"] = "pl4nted-third-password"
+            guarded.psql("ALTER ROLE comboi PASSWORD 'pl4nted-third-password'")
+            assert planted.comboi("run") == 0, planted.said
+        finally:
+            host.terminate()
+            escaped = PASSWORD.replace("'", "''")
+            guarded.psql(f"ALTER ROLE comboi PASSWORD '{escaped}'")
+    assert planted.leaks() == {}

@@ -56,6 +56,16 @@ def test_a_run_arrives_under_one_operation_with_its_parts_and_figures(project: P
     assert operations == {operation_id(record["run_id"])}
 
 
+def test_logs_arrive_with_run_table_and_attempt(project: Project, ingestion: IngestionDouble):
+    record = project.run(**{VARIABLE: ingestion.connection_string})
+
+    traces = [row for row in ingestion.rows("traces") if row["customDimensions"].get("table") == "shop.orders"]
+    assert {row["customDimensions"]["activity"] for row in traces} >= {"plan_table", "extract_chunks", "publish_load"}
+    assert {(row["operation_Id"], row["customDimensions"]["attempt"]) for row in traces} == {
+        (operation_id(record["run_id"]), "1")
+    }
+
+
 @pytest.mark.parametrize("trouble", ["nobody there", "hanging", "refusing"])
 def test_a_run_goes_on_as_without_telemetry_whatever_the_endpoint_does(
     project: Project, ingestion: IngestionDouble, trouble: str

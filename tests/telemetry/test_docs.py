@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
+from comboi_core.config.document import Document
 from comboi_core.config.monitoring import Format, Occasion
 from comboi_core.config.project import PipelineFile
 from comboi_core.telemetry.envelopes import envelope
@@ -91,7 +91,7 @@ def test_every_name_that_is_sent_is_explained(name):
 
 @pytest.mark.parametrize("block", EXAMPLES)
 def test_an_example_of_the_pages_is_accepted(block):
-    part = yaml.safe_load(block)
+    part = Document(block, "the page").value
     complete = [{"tables": [{"name": "a", "table": "a"}], **source} for source in part.get("sources", WHOLE["sources"])]
 
     PipelineFile.model_validate(WHOLE | part | {"sources": complete})
