@@ -96,7 +96,7 @@ def _selected(project: Project, stage: Stage | None, select: list[str]) -> set[s
     if select:
         chosen = set()
         for name in select:
-            matches = {full for full in known if full == name or full.split(".")[-1] == name}
+            matches = {name} & known.keys() or {full for full in known if full.split(".")[-1] == name}
             if not matches:
                 raise SelectionEmpty(f"there is no table or dataset '{name}'{did_you_mean(name, known)}")
             chosen |= matches
