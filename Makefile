@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
 
-.PHONY: demo test lint clean bench-host bench-kill bench-bronze bench-silver
+.PHONY: demo test lint clean bench-host bench-kill bench-bronze bench-silver bench-api
 
 demo: $(STAMP)
 	$(BIN)/comboi demo
@@ -28,6 +28,9 @@ bench-bronze: $(STAMP)
 	$(BIN)/python benchmarks/bronze_peers.py
 	$(BIN)/python benchmarks/bronze_growth.py
 	$(BIN)/python benchmarks/bronze_wide.py
+
+bench-api: $(STAMP)
+	$(BIN)/python benchmarks/api.py
 
 bench-silver: $(STAMP)
 	$(BIN)/python benchmarks/silver.py

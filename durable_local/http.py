@@ -62,7 +62,7 @@ class HttpServer:
         """The application to serve; bodies are bounded."""
         application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
         application.router.add_route("*", WEBHOOK_PATH + "/{tail:.*}", self._management.handle)
-        application.router.add_route("*", "/{tail:.*}", self._dispatch)
+        application.router.add_route("*", "/{tail:(?s:.*)}", self._dispatch)
         return application
 
     async def _dispatch(self, request: web.Request) -> web.Response:
@@ -93,10 +93,16 @@ async def _guard(request: web.Request, handler: web.RequestHandler) -> web.Strea
     """
     origin = request.headers.get("Origin")
     if urlsplit(f"//{request.host}").hostname not in _LOOPBACK:
-        return web.Response(status=403, text="this host answers to loopback names only")
+        return _forbidden("this host answers to loopback names only")
     if origin is not None and urlsplit(origin).netloc != request.host:
-        return web.Response(status=403, text="requests from other origins are refused")
+        return _forbidden("requests from other origins are refused")
     return await handler(request)
+
+
+def _forbidden(detail: str) -> web.Response:
+    """A problem as RFC 9457 writes it."""
+    problem = {"title": "Forbidden", "status": 403, "detail": detail}
+    return web.json_response(problem, status=403, content_type="application/problem+json")
 
 
 async def _http_request(request: web.Request, parameters: dict[str, str]) -> object:

@@ -101,7 +101,7 @@ def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None
     record = {
         key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error", "cancelled")
     }
-    record |= {key: run.get(key) for key in ("stage", "select", "full_refresh", "interval")}
+    record |= {key: run.get(key) for key in ("stage", "select", "full_refresh", "interval", "backfill")}
     record |= {
         "lake": lake.describe(),
         "config_hash": plan.get("config_hash"),

@@ -30,6 +30,7 @@ from comboi_core.cli.options import (
     print_json,
     reporting,
 )
+from comboi_core.cli.package import package
 from comboi_core.cli.running import OTHER, cancel, run_and_show
 
 REMEDY = "Correct the places named above, and run `comboi validate` again."
@@ -202,6 +203,7 @@ def serve(
             signal.signal(number, lambda *_: stop.set())
         with embedded(config, timers=bool(planned), port=port) as host:
             console.print(f"pipeline {project.pipeline} at {host.url}/api/runs", markup=False)
+            console.print(f"the page for people: {host.url}/api/monitor", markup=False)
             console.print(
                 f"schedule: {planned}" if planned else "no schedule; set COMBOI_TIMER_SCHEDULE or give --schedule",
                 markup=False,
@@ -230,6 +232,7 @@ def demo(
 
 app.command()(cancel)
 app.command()(doctor)
+app.command()(package)
 app.command()(build.build)
 app.command()(testing.test)
 app.command()(ahead.plan)

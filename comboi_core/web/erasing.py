@@ -17,7 +17,7 @@ from comboi_core.state import checkpoint
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import ENDED, Hub
 from comboi_core.web.monitoring import entity_key, find_table
-from comboi_core.web.starting import MAX_BODY, refuse_while_running, wait_until
+from comboi_core.web.starting import MAX_BODY, BodyTooLarge, refuse_while_running, wait_until
 
 log = logging.getLogger(f"{LOGGER}.web")
 
@@ -34,7 +34,7 @@ def parse_erasure(body: bytes) -> Body:
         RequestInvalid: names the field that is wrong.
     """
     if len(body) > MAX_BODY:
-        raise RequestInvalid(f"the body is larger than {MAX_BODY} bytes")
+        raise BodyTooLarge(f"the body is larger than {MAX_BODY} bytes")
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
