@@ -104,18 +104,24 @@ def _erase_samples(lake: Lake, path: str, has_key: HasKey, others: set[str]) -> 
 def _delete_work(lake: Lake, job: Payload) -> None:
     """Delete working files of runs that have ended: those with a record, and earlier ones of this pipeline without.
 
-    The erasure holds the lease, so no run of the pipeline is under way; one that is about to start has a later id.
+    The erasure holds the lease, so no run of the pipeline is under way. An erasure that was asked for in this very
+    second may lose its keys by this; it then says that it has to be asked for again.
     """
     recorded = runfiles.run_ids(lake, runfiles.RECORDS)
     own = f"{job['pipeline']}-"
 
     def ended(run: str) -> bool:
         ours = bool(RUN_ID_PATTERN.match(run)) and run.rsplit("-", 2)[0] + "-" == own
-        return run in recorded or (ours and run < job["run_id"])
+        return run in recorded or (ours and _second(run) <= _second(job["run_id"]))
 
     lake.delete(
         path for path in lake.list(runfiles.WORK) if (run := path.split("/")[1]) != job["run_id"] and ended(run)
     )
+
+
+def _second(run_id: str) -> str:
+    """The part of a run's id that sorts by time."""
+    return run_id.rsplit("-", 1)[0]
 
 
 def record_erasure(workspace: Workspace, job: Payload) -> Payload:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, assume, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from comboi_core.web import openapi
-from tests.support.project import Project
+from tests.support.project import ROOT, Project
 
 SLOW = """
 def transform(con, inputs):
@@ -75,13 +76,15 @@ def until(condition) -> Any:
 
 
 def test_the_document_is_served_and_names_every_route_of_the_app(api):
-    import function_app
-
     described = requests.get(f"{api}/openapi.json", timeout=60).json()
 
     assert described["servers"] == [{"url": api}]
     routes = set()
-    for function in function_app.app.get_functions():
+    # By its path: other apps of the tests have a function_app, too.
+    spec = spec_from_file_location("comboi_function_app", ROOT / "function_app.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for function in module.app.get_functions():
         trigger = function.get_trigger()
         if trigger.type == "httpTrigger" and trigger.route != "{*path}":
             routes |= {
