@@ -203,11 +203,11 @@ def serve(
             signal.signal(number, lambda *_: stop.set())
         with embedded(config, timers=bool(planned), port=port) as host:
             console.print(f"pipeline {project.pipeline} at {host.url}/api/runs", markup=False)
-            console.print(f"the page for people: {host.url}/api/monitor", markup=False)
             console.print(
                 f"schedule: {planned}" if planned else "no schedule; set COMBOI_TIMER_SCHEDULE or give --schedule",
                 markup=False,
             )
+            console.print(f"the page for people: {host.url}/api/monitor", markup=False)
             own, others = left_behind(host.unfinished, project.pipeline)
             for unfinished in own:
                 console.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
