@@ -9,8 +9,9 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,11 @@ class Build:
             return None
         return f"read_parquet({literal(self.lake.uri(self.path))})"
 
+    @cached_property
+    def relations(self) -> dict[str, str]:
+        """A FROM item for each dataset or table that the checks refer to."""
+        return relations(self.workspace, self.con, self.dataset, self.job["manifests"])
+
     @property
     def how(self) -> Materialization:
         """The materialization, with what follows from the inputs filled in."""
@@ -119,26 +125,30 @@ def build(workspace: Workspace, job: Payload) -> Payload:
     with workspace.duckdb() as con:
         published = read_published(con, lake, path)
         if published and published.run_id == job["run_id"]:
-            return _answer(workspace, path, published.details)
+            return _earlier_answer(workspace, path, published)
         work = open_build(workspace, con, dataset, job, published)
         details_path = runfiles.details_path(job["run_id"], dataset.name, secrets.token_hex(4))
         try:
             _publish(work, details_path)
         except Exception as failed:
             # An execution beside this one may have replaced the dataset while this one read it: that explains it all.
-            published = read_published(con, lake, path)
+            with suppress(Exception):  # the failure counts, not that the lake or DuckDB is gone by now
+                published = read_published(con, lake, path)
             if published and published.run_id == job["run_id"]:
-                return _answer(workspace, path, published.details)
+                return _earlier_answer(workspace, path, published)
             if not isinstance(failed, _TELLING):
                 raise
             runfiles.write_json(workspace.lake("bronze"), details_path, work.details)
             return {"error": failed.record(), "details": details_path}
     lake.tidy()
-    return _answer(workspace, path, details_path)
+    return _answer(path, details_path, work.details)
 
 
-def _answer(workspace: Workspace, path: str, details_path: str) -> Payload:
-    details = runfiles.read_json(workspace.lake("bronze"), details_path)
+def _earlier_answer(workspace: Workspace, path: str, published: Published) -> Payload:
+    return _answer(path, published.details, runfiles.read_json(workspace.lake("bronze"), published.details))
+
+
+def _answer(path: str, details_path: str, details: Payload) -> Payload:
     return {"rows": details["rows"], "bytes": details["bytes"], "path": path, "details": details_path}
 
 
@@ -277,7 +287,7 @@ def check(work: Build, relation: str) -> None:
         scripts_folder=work.workspace.project.transformations_folder / "quality",
         now=work.code.moment.started_at,
         previous_rows=work.published.rows if work.published else None,
-        relations=relations(work.workspace, work.con, work.dataset, work.job["manifests"]),
+        relations=work.relations,
         sensitive=sensitive(work.dataset),
     )
     work.details["checks"] += [asdict(result) for result in results]
@@ -299,7 +309,7 @@ def _quarantine(work: Build, batch: str) -> None:
         dataset=work.dataset.name,
         good=GOOD,
         bad=BAD,
-        relations=relations(work.workspace, work.con, work.dataset, work.job["manifests"]),
+        relations=work.relations,
         sensitive=sensitive(work.dataset),
     )
     work.details["checks"] += [asdict(result) for result in results]
