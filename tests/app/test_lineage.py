@@ -131,7 +131,9 @@ def test_two_chains_in_crossed_order_are_drawn_without_a_crossing():
 
 
 def test_an_empty_graph_is_a_drawing_too():
-    ElementTree.fromstring(svg_file(Lineage((), ()), title="nothing"))
+    root = ElementTree.fromstring(svg_file(Lineage((), ()), title="nothing"))
+
+    assert root.tag.endswith("svg") and "nothing" in "".join(root.itertext())
 
 
 HOSTILE = "<script>&\"' ]]> \x00\x01\x9f\ud800 {braces} --> ünïcode 漢字 \u202e"
