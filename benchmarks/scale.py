@@ -69,6 +69,7 @@ class Counting:
             largest[name] = max(largest.get(name, 0), self.bytes[(instance, _execution)])
         return {
             "instances": len(self.names),
+            "instances_by_name": Counter(self.names.values()),
             "executions": len(self.events),
             "episodes": sum(self.episodes.values()),
             "history_events": sum(self.events.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from comboi_core.app.planning import PAGE_ITEMS
 from comboi_core.config.project import PipelineFile, Project, TransformationsFile
 
 PAGE = PAGE_ITEMS
-TABLES_PER_SOURCE = 100
+TABLES_PER_SOURCE = int(os.environ.get("SCALE_TABLES_PER_SOURCE", "100"))
 MAX_PARALLEL = 4
 PARALLEL_DATASETS = 2
 CHUNK_ROWS = 2_000_000

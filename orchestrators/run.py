@@ -21,6 +21,9 @@ SHARED = ("run_id", "pipeline", "fence", "started_at", "interval", "full_refresh
 SHOWN = ("name", "status", "rows", "bytes", "queued_at", "started_at", "finished_at", "seconds", "attempts")
 """What a lane's custom status says of an item that is done, until the page is recorded."""
 
+LANES = 40
+"""Lanes that one orchestration starts: each adds two to four events to its history, which is replayed at every step."""
+
 ITEM_ORCHESTRATORS = {"table": "load_table", "dataset": "build_dataset"}
 
 
@@ -70,23 +73,50 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
         context.set_custom_status(
             {"phase": wave["stage"], "wave": index, "lanes": wave["lanes"], "fence": job["fence"]}
         )
-        queued_at = context.current_utc_datetime.isoformat()
-        lanes = []
-        for lane in range(wave["lanes"]):
-            share = {
-                **{key: job[key] for key in SHARED},
-                **{key: plan[key] for key in ("plan", "config_hash", "retry")},
-                **{"wave": index, "lane": lane, "page": 0, "failed": 0, "queued_at": queued_at},
-            }
-            lanes.append(context.call_sub_orchestrator("run_lane", share, f"{job['run_id']}:{index}:{lane}"))
-        outcomes = yield context.task_all(lanes)
-        error = next((lane["error"] for lane in outcomes if lane["error"]), None)
-        cancelled = next((lane["cancelled"] for lane in outcomes if lane["cancelled"]), None)
-        if error or cancelled:
-            return error, cancelled
-        if any(lane["failed"] for lane in outcomes) and plan["failure_policy"] == "stop":
+        share = {
+            **{key: job[key] for key in SHARED},
+            **{key: plan[key] for key in ("plan", "config_hash", "retry")},
+            **{"wave": index, "queued_at": context.current_utc_datetime.isoformat()},
+        }
+        outcome = yield from _side_by_side(context, share, range(wave["lanes"]))
+        if outcome["error"] or outcome["cancelled"]:
+            return outcome["error"], outcome["cancelled"]
+        if outcome["failed"] and plan["failure_policy"] == "stop":
             break
     return None, None
+
+
+def _side_by_side(context: df.DurableOrchestrationContext, share: dict[str, Any], lanes: range):
+    """Work through lanes of a wave at the same time; more than LANES of them are dealt to `run_lanes`.
+
+    Returns:
+        What `run_lane` returns, for all of them: the sum of `failed`, the first `error` and `cancelled` that is not None.
+    """
+    place, tasks = f"{share['run_id']}:{share['wave']}", []
+    if len(lanes) <= LANES:
+        for lane in lanes:
+            task = {**share, "lane": lane, "page": 0, "failed": 0}
+            tasks.append(context.call_sub_orchestrator("run_lane", task, f"{place}:{lane}"))
+    else:
+        for first in range(lanes.start, lanes.stop, LANES):
+            task = {**share, "lanes": [first, min(first + LANES, lanes.stop)]}
+            tasks.append(context.call_sub_orchestrator("run_lanes", task, f"{place}:from-{first}"))
+    outcomes = yield context.task_all(tasks)
+    return {
+        "failed": sum(outcome["failed"] for outcome in outcomes),
+        **{key: next((one[key] for one in outcomes if one[key]), None) for key in ("error", "cancelled")},
+    }
+
+
+@bp.orchestration_trigger(context_name="context")
+def run_lanes(context):
+    """Work through some lanes of a wave, at the same time.
+
+    Input: what a lane gets, but `lanes`: the first of them and the one after the last.
+    Output: as that of `run_lane`, for all of them.
+    """
+    share = context.get_input()
+    return (yield from _side_by_side(context, share, range(*share.pop("lanes"))))
 
 
 @bp.orchestration_trigger(context_name="context")

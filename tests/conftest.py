@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.telemetry.redaction import redactor
 from tests.doubles.azurite import Azurite, azurite
 from tests.support.azure_sql import PROVIDER_NOTE, doubles
 from tests.support.project import Project, refill
@@ -57,6 +58,12 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """An Azurite of this test session."""
     with azurite(tmp_path_factory.mktemp("azurite")) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what a test had hidden: its made-up secrets may be words of another test."""
+    monkeypatch.setattr(redactor, "_secrets", redactor._secrets)
 
 
 @pytest.fixture

@@ -66,6 +66,8 @@ def test_a_terminated_child_fails_its_parent(host):
 
 def test_suspended_instances_keep_their_messages_until_resumed(host):
     instance_id = start(host, "waits")
+    # Suspended before its first episode, an instance has no history that could say so.
+    until(lambda: running_status(host, instance_id) == "Running")
     client(host, "suspend", instance_id=instance_id, reason="a break")
     until(lambda: running_status(host, instance_id) == "Suspended")
     assert manage(host, "GET", f"/instances/{instance_id}").json["output"] == "a break"

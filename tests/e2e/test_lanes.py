@@ -1,0 +1,32 @@
+"""Histories stay short however many lanes a wave has: comboi's orchestrators over activities that only take time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = 100
+
+
+def test_a_wave_of_a_hundred_lanes_is_dealt_to_sub_orchestrations():
+    """The benchmark of docs/scale.md, with a source for each table, so that each table has a lane of its own."""
+    found = subprocess.run(
+        [sys.executable, "benchmarks/scale.py", "--json", str(TABLES)],
+        env={**os.environ, "SCALE_TABLES_PER_SOURCE": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    (figures,) = json.loads(found.stdout)
+    assert figures["lanes"] == TABLES
+    count = figures["instances_by_name"]
+    assert (count["run_lanes"], count["load_table"], count["build_dataset"]) == (3, TABLES, 24)
+    longest = figures["longest_history"]
+    assert set(longest) == {"run_pipeline", "run_lanes", "run_lane", "load_table", "extract_share", "build_dataset"}
+    assert max(longest.values()) < 200, longest
