@@ -90,7 +90,7 @@ def _side_by_side(context: df.DurableOrchestrationContext, share: dict[str, Any]
     """Work through lanes of a wave at the same time; more than LANES of them are dealt to `run_lanes`.
 
     Returns:
-        What `run_lane` returns, for all of them: the sum of `failed`, the first `error` and `cancelled` that is not None.
+        What `run_lane` returns, for all of them: the sum of `failed`, the first `error`, the first `cancelled`.
     """
     place, tasks = f"{share['run_id']}:{share['wave']}", []
     if len(lanes) <= LANES:
