@@ -19,7 +19,7 @@ output "lake_account" {
 }
 
 output "vault_url" {
-  description = "Key Vault's address, for key_vault: {vault_url: ...} in the configuration."
+  description = "Key Vault's address; in the configuration it is {{env:KEY_VAULT_URL}}."
   value       = azurerm_key_vault.this.vault_uri
 }
 

@@ -49,6 +49,7 @@ locals {
     COMBOI_CONFIG          = "/home/site/wwwroot/${var.config_file}"
     COMBOI_TIMER_SCHEDULE  = var.schedule
     DATA_LAKE_ACCOUNT_NAME = azurerm_storage_account.lake.name
+    KEY_VAULT_URL          = azurerm_key_vault.this.vault_uri
   }
 
   app_settings = merge(

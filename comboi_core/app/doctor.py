@@ -21,6 +21,7 @@ from comboi_core.config.references import find
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, SourceAuthFailed, SourceUnreachable
 from comboi_core.domain.load import Checkpoint
 from comboi_core.domain.sql import literal
+from comboi_core.secrets.stores import vault_address
 from comboi_core.telemetry.redaction import redactor
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def vault(workspace: Workspace) -> Iterator[Finding]:
             failed += 1
             yield finding("vault", False, error.message, error.remedy)
     if not failed:
-        yield finding("vault", True, f"{len(references)} secrets can be read from {file.key_vault.vault_url}")
+        yield finding("vault", True, f"{len(references)} secrets can be read from {vault_address(file.key_vault)}")
 
 
 def sources(workspace: Workspace) -> Iterator[Finding]:

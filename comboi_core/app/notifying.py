@@ -18,7 +18,7 @@ from comboi_core.config.monitoring import NotificationConfig, Occasion
 from comboi_core.domain.errors import ComboiError, LakeNotFound
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake
-from comboi_core.secrets.stores import environment, key_vault, no_vault, resolve
+from comboi_core.secrets.stores import resolve, stores_of
 from comboi_core.telemetry.alerts import FORMATS, alert_of
 from comboi_core.telemetry.insights import Insights, insights_of
 from comboi_core.telemetry.logs import LOGGER, log_to_insights
@@ -101,9 +101,7 @@ def resolved(workspace: Workspace, value: Any) -> Any:
     Raises:
         ReferenceMissing, VaultUnavailable: a value cannot be had.
     """
-    vault = workspace.project.pipeline_file.key_vault
-    stores = {"env": environment, "keyvault": key_vault(vault.vault_url) if vault else no_vault}
-    filled, values = resolve(value, stores)
+    filled, values = resolve(value, stores_of(workspace.project.pipeline_file.key_vault))
     for secret in values:
         redactor.add(secret)
     return filled

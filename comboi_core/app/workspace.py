@@ -16,7 +16,7 @@ from comboi_core.config.project import Project, Stage
 from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, Source
-from comboi_core.secrets.stores import Store, environment, key_vault, no_vault, resolve
+from comboi_core.secrets.stores import Store, resolve, stores_of
 from comboi_core.telemetry.logs import log_to_file
 from comboi_core.telemetry.redaction import redactor
 
@@ -136,8 +136,7 @@ class Workspace:
         return filled
 
     def _stores(self) -> dict[str, Store]:
-        vault = self.project.pipeline_file.key_vault
-        return {"env": environment, "keyvault": key_vault(vault.vault_url) if vault else no_vault}
+        return stores_of(self.project.pipeline_file.key_vault)
 
 
 @lru_cache(maxsize=4)

@@ -21,10 +21,31 @@ _PLACEHOLDER = re.compile(r"\{(stage|source|table)\}")
 STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
 
 
-class KeyVaultConfig(Model):
-    """Where `{{keyvault:NAME}}` references are looked up."""
+_VAULT_URL = re.compile(r"https://[A-Za-z0-9.\-]+(:[0-9]+)?/?")
 
-    vault_url: str
+
+def is_vault_url(url: str) -> bool:
+    """Tell whether this may be a vault's address: https, a host, nothing behind it."""
+    return bool(_VAULT_URL.fullmatch(url))
+
+
+class KeyVaultConfig(Model):
+    """Where `{{keyvault:NAME}}` references are looked up.
+
+    Attributes:
+        vault_url: As the portal shows it, `https://NAME.vault.azure.net/`; or `{{env:NAME}}`, which Terraform sets.
+    """
+
+    vault_url: Text
+
+    @field_validator("vault_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if "{{keyvault:" in value.replace(" ", ""):
+            raise ValueError("vault_url: the vault's address cannot come from the vault; write it, or {{env:NAME}}")
+        if "{{" not in value and not is_vault_url(value):
+            raise ValueError('vault_url: an address of the form "https://NAME.vault.azure.net/", or {{env:NAME}}')
+        return value
 
 
 class EngineConfig(Model):

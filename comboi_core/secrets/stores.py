@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from comboi_core.config.project import KeyVaultConfig, is_vault_url
 from comboi_core.config.references import Reference, find, substitute
-from comboi_core.domain.errors import ComboiError, ReferenceMissing
+from comboi_core.domain.errors import ComboiError, ConfigError, ReferenceMissing
 from comboi_core.secrets.vault import vault_at
 
 AT_ONCE = 8
@@ -44,6 +45,37 @@ def key_vault(vault_url: str) -> Store:
         VaultUnavailable: the vault does not answer, or not now.
     """
     return vault_at(vault_url).value
+
+
+def stores_of(vault: KeyVaultConfig | None) -> dict[str, Store]:
+    """Return the stores that a configuration's references are looked up in.
+
+    References in the vault's own address are resolved when the first secret is asked for: a project without secrets
+    runs without them.
+
+    Raises (from the vault's store, beside what `key_vault` says):
+        ReferenceMissing: a variable in the vault's address has no value.
+        ConfigError: the address, its references resolved, is none.
+    """
+    if vault is None:
+        return {"env": environment, "keyvault": no_vault}
+    return {"env": environment, "keyvault": lambda name: key_vault(vault_address(vault))(name)}
+
+
+def vault_address(vault: KeyVaultConfig) -> str:
+    """Return the vault's address, its references resolved; an address is no secret.
+
+    Raises:
+        ReferenceMissing: a variable has no value.
+        ConfigError: what came of it is no address.
+    """
+    url, _ = resolve(vault.vault_url, {"env": environment})
+    if not is_vault_url(url):
+        raise ConfigError(
+            f"key_vault.vault_url: {vault.vault_url} is '{url}', which is no address of a vault",
+            remedy="Give it the form https://NAME.vault.azure.net/: `terraform output vault_url` prints it.",
+        )
+    return url
 
 
 def resolve(value: Any, stores: dict[str, Store]) -> tuple[Any, list[str]]:

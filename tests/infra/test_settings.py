@@ -37,6 +37,7 @@ OTHERS = {
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "opencensus",
     "AZURE_CLIENT_ID": "azure-identity",
     "DATA_LAKE_ACCOUNT_NAME": "{{env:DATA_LAKE_ACCOUNT_NAME}} in a configuration: docs/deploy.md",
+    "KEY_VAULT_URL": "{{env:KEY_VAULT_URL}} in a configuration: docs/deploy.md",
 }
 """Settings that somebody else reads."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from comboi_core.domain.errors import ReferenceMissing, VaultUnavailable
-from comboi_core.secrets.stores import environment, key_vault, no_vault, resolve
+from comboi_core.config.project import KeyVaultConfig
+from comboi_core.domain.errors import ConfigError, ReferenceMissing, VaultUnavailable
+from comboi_core.secrets.stores import environment, key_vault, no_vault, resolve, stores_of
 
 
 def test_an_environment_variable_is_taken_as_it_is(monkeypatch):
@@ -114,3 +115,32 @@ def test_a_vault_without_encryption_gets_no_token(vault):
     with pytest.raises(VaultUnavailable):
         key_vault(f"http://unit.vault.azure.net:{vault.port}/")("password")
     assert vault.asked == []
+
+
+FROM_THE_ENVIRONMENT = KeyVaultConfig(vault_url="{{env:COMBOI_TEST_VAULT}}")
+
+
+def test_the_vault_s_address_may_come_from_the_environment(vault, monkeypatch):
+    monkeypatch.setenv("COMBOI_TEST_VAULT", vault.url)
+    vault.secrets["password"] = "x"
+
+    assert resolve("{{keyvault:password}}", stores_of(FROM_THE_ENVIRONMENT)) == ("x", ["x"])
+
+
+def test_a_vault_without_address_is_missed_only_where_a_secret_is_asked_for(monkeypatch):
+    monkeypatch.delenv("COMBOI_TEST_VAULT", raising=False)
+    stores = stores_of(FROM_THE_ENVIRONMENT)
+
+    assert resolve("no reference", stores) == ("no reference", [])
+    with pytest.raises(ReferenceMissing, match="COMBOI_TEST_VAULT is not set") as caught:
+        resolve("{{keyvault:password}}", stores)
+    assert "export COMBOI_TEST_VAULT=" in caught.value.remedy
+
+
+@pytest.mark.parametrize("url", ["http://unit.vault.azure.net/", "unit", "https://unit.vault.azure.net/secrets/x", " "])
+def test_an_address_out_of_the_environment_that_is_none_is_told_with_its_name(vault, monkeypatch, url):
+    monkeypatch.setenv("COMBOI_TEST_VAULT", url)
+
+    with pytest.raises(ConfigError, match=r"vault_url: \{\{env:COMBOI_TEST_VAULT\}\} is") as caught:
+        resolve("{{keyvault:password}}", stores_of(FROM_THE_ENVIRONMENT))
+    assert "terraform output vault_url" in caught.value.remedy and vault.asked == []
