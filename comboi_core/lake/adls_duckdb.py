@@ -48,7 +48,7 @@ def create_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None
 
     place = _place(scope)
     name = _secret(account, scope)
-    others = con.execute("SELECT name FROM duckdb_secrets() WHERE starts_with(name, ?)", [place]).fetchall()
+    others = con.execute(f"SELECT name FROM duckdb_secrets() WHERE starts_with(name, {literal(place)})").fetchall()
     if any(other != name for (other,) in others):
         raise ConfigError(
             f"two lakes of different accounts are both {scope} to DuckDB",

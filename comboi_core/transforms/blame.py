@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, ScriptError
+from comboi_core.domain.sql import literal
 from comboi_core.domain.userscript import blame, definition_line
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def setting(con: DuckDBPyConnection, name: str, value: bool) -> Iterator[None]:
     import duckdb
 
     with con.cursor() as other:
-        before = other.execute("SELECT current_setting(?)", [name]).fetchone()[0]
+        before = other.execute(f"SELECT current_setting({literal(name)})").fetchone()[0]
         other.execute(f"SET GLOBAL {name} = {value}")
         try:
             yield

@@ -1,0 +1,30 @@
+"""What a run loads: seconds of imports would be paid at each cold start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+from comboi_core.cli.commands import main
+
+sys.argv = ["comboi", "run"]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended
+print([name for name in ("pandas", "numpy", "pyarrow", "splink", "sqlglot", "azure.identity") if name in sys.modules])
+"""
+
+
+def test_a_run_of_sql_loads_no_library_that_it_does_not_use(project):
+    """DuckDB's client loads pandas, NumPy and PyArrow when a statement has a parameter: 0.4 s a process."""
+    (project.folder / "transformations" / "events_per_kind.py").unlink()
+    project.write("transformations/events_per_kind.sql", "SELECT what, count(*) AS n FROM events GROUP BY what")
+    command = [sys.executable, "-c", PROGRAM]
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=project.folder, env=project.environment(), capture_output=True, text=True, timeout=300
+        )
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stdout + done.stderr
