@@ -133,7 +133,7 @@ def _read_a_row(workspace: Workspace, con: DuckDBPyConnection, source: str, tabl
 def _postgres(con: DuckDBPyConnection, connection: dict[str, Any], name: str) -> Iterator[Finding]:
     from comboi_core.sources.postgres_session import PostgresSession
 
-    session = PostgresSession(con, connection["conn_str"], name)
+    session = PostgresSession(con, connection, name)
     try:
         before = datetime.now(UTC)
         (row,) = session.rows(

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from comboi_core.config.azure_sql import AzureSqlSource
-from comboi_core.config.base import Model
+from comboi_core.config.base import Model, Text
+from comboi_core.config.conn_str import entra_problem
 from comboi_core.config.files import FilesSource
 from comboi_core.config.sqlite import SqliteSource
 from comboi_core.config.tables import SourceBase, TableConfig
@@ -16,9 +17,31 @@ __all__ = ["AzureSqlSource", "PostgresConnection", "PostgresSource", "SourceConf
 
 
 class PostgresConnection(Model):
-    """How to reach PostgreSQL: a libpq URI or keyword string, references allowed."""
+    """How to reach PostgreSQL; references are allowed in every text.
+
+    Attributes:
+        conn_str: A libpq URI or keyword string.
+        authentication: `password` (or whatever else `conn_str` says), or `managed_identity` (Entra ID through
+            azure-identity: a managed identity in Azure, `az login` on a laptop), where `conn_str` has a user, no
+            password, and TLS is required. Default: `password`.
+        client_id: Of a user-assigned managed identity; default: AZURE_CLIENT_ID.
+    """
 
     conn_str: str
+    authentication: Literal["password", "managed_identity"] | None = None
+    client_id: Text | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PostgresConnection:
+        if self.authentication != "managed_identity":
+            if self.client_id:
+                raise ValueError("client_id: belongs to authentication: managed_identity")
+            return self
+        # With references it shows only once they have their values: the adapter looks again.
+        problem = None if "{{" in self.conn_str else entra_problem(self.conn_str)
+        if problem:
+            raise ValueError(problem)
+        return self
 
 
 class PostgresSource(SourceBase):

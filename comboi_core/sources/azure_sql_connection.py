@@ -8,7 +8,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-from comboi_core.domain.errors import ConfigError, SourceAuthFailed, SourceUnreachable
+from comboi_core.domain.errors import ConfigError, SourceUnreachable
+from comboi_core.sources.entra import access_token
 
 ACCESS_TOKEN = 1256
 """The driver's attribute for an Entra ID token."""
@@ -20,6 +21,10 @@ _SCOPES = {
     ".database.chinacloudapi.cn": "https://database.chinacloudapi.cn/.default",
 }
 _SCOPE = "https://database.windows.net/.default"
+_NO_IDENTITY = (
+    "Give the function app a managed identity (and `client_id:` of a user-assigned one), or sign in with `az login`; "
+    "the database needs a user for it: CREATE USER [name] FROM EXTERNAL PROVIDER."
+)
 
 # Spellings that other drivers and the Azure portal use; None: comboi's own business.
 _KEYS: dict[str, str | None] = {
@@ -79,7 +84,7 @@ def login(connection: dict[str, Any], place: str) -> Login:
                 remedy="Leave `encrypt:` out; for a self-signed certificate set `trust_server_certificate: true`.",
             )
         client = connection.get("client_id") or keys.pop("UID", None)
-        token = _token(_scope(keys["Server"]), client, place)
+        token = access_token(_scope(keys["Server"]), client_id=client, place=place, remedy=_NO_IDENTITY).text
         encoded = token.encode("utf-16-le")
         attributes = {ACCESS_TOKEN: struct.pack("<I", len(encoded)) + encoded}
         return Login(
@@ -174,22 +179,3 @@ def _conn_str(keys: dict[str, Any]) -> str:
 def _scope(server: str) -> str:
     host = server.removeprefix("tcp:").partition(",")[0].lower()
     return next((scope for suffix, scope in _SCOPES.items() if host.endswith(suffix)), _SCOPE)
-
-
-def _token(scope: str, client_id: str | None, place: str) -> str:
-    from azure.core.exceptions import AzureError, ClientAuthenticationError
-    from azure.identity import DefaultAzureCredential
-
-    known = {"managed_identity_client_id": client_id} if client_id else {}
-    try:
-        with DefaultAzureCredential(**known) as credential:
-            return credential.get_token(scope).token
-    except ClientAuthenticationError as error:
-        said = (str(error).splitlines() or ["no reason given"])[0]
-        raise SourceAuthFailed(
-            f"{place}: no token for {scope}: {said}",
-            remedy="Give the function app a managed identity (and `client_id:` of a user-assigned one), or sign in "
-            "with `az login`; the database needs a user for it: CREATE USER [name] FROM EXTERNAL PROVIDER.",
-        ) from None
-    except AzureError as error:
-        raise SourceUnreachable(f"{place}: Entra ID does not answer: {type(error).__name__}") from None

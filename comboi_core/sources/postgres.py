@@ -68,7 +68,7 @@ class PostgresTable:
         self._from = f"{self._relation} AS src"
         if table.where:
             self._from = f"{text.filtered(self._relation, table.where, versions=table.cursor is not None)} AS src"
-        self._session = PostgresSession(con, connection["conn_str"], self._place)
+        self._session = PostgresSession(con, connection, self._place)
         self._rows = self._session.rows
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:

@@ -1,9 +1,15 @@
-"""PostgreSQL connection strings: what comboi adds to them, and which secrets they hold."""
+"""How to log in to PostgreSQL: the configured connection as libpq takes it, and which secrets it holds."""
 
 from __future__ import annotations
 
-import re
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, quote_plus, unquote
+
+from comboi_core.config.conn_str import ENCRYPTED, entra_problem, is_uri, parameters
+from comboi_core.domain.errors import ConfigError
+from comboi_core.domain.sql import literal
+from comboi_core.sources.entra import access_token
 
 # How the session prints values decides what lands: dates in ISO order, instants in UTC, floats with every digit.
 _SESSION = {
@@ -21,31 +27,79 @@ _LIMITS = {"lock_timeout": "60s", "statement_timeout": "2h"}
 _DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "60"}
 _ADDED = {"application_name": "comboi", "client_encoding": "UTF8"}
 _SECRET_KEYS = ("password", "sslpassword")
-_KEYWORD = re.compile(r"\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))\s*", re.DOTALL)
+
+NO_IDENTITY = (
+    "Give the function app a managed identity (and `client_id:` of a user-assigned one), or sign in with `az login`; "
+    "the server needs Microsoft Entra authentication switched on, and a role for the identity."
+)
+_NO_ROLE = (
+    "Switch Microsoft Entra authentication on at the server, and make a role of the identity's name, as its Entra "
+    "administrator in the database postgres: SELECT * FROM pgaadauth_create_principal({role}, false, false); the user "
+    "in conn_str is that role, and it needs CONNECT on the database."
+)
+# Where the access tokens of each cloud are for: the server's domain decides.
+_SCOPES = {
+    ".database.usgovcloudapi.net": "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+    ".database.chinacloudapi.cn": "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
+}
+_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
 
-def is_uri(conn_str: str) -> bool:
-    """Tell a libpq URI from a keyword string."""
-    return conn_str.startswith(("postgresql://", "postgres://"))
+@dataclass(frozen=True)
+class Login:
+    """How to log in.
+
+    Attributes:
+        conn_str: The connection string as libpq takes it, the session's settings and the password included.
+        secrets: What must not appear in a message, the longest first.
+        expires_on: When the password, an access token, dies (seconds since 1970); None: it does not.
+        remedy: What to do where the server refuses it; None: what the error says by itself.
+    """
+
+    conn_str: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    expires_on: float | None = None
+    remedy: str | None = None
 
 
-def parameters(conn_str: str) -> dict[str, str]:
-    """Return the parameters of a connection string, the password included; what cannot be read is left out."""
-    if not is_uri(conn_str):
-        return {
-            match[1]: re.sub(r"\\(.)", r"\1", match[2] if match[2] is not None else match[3], flags=re.DOTALL)
-            for match in _KEYWORD.finditer(conn_str)
-        }
-    # Only up to the last @ is the password: urlsplit would end the network part at a raw / or # within one.
-    head, _, query = conn_str.partition("?")
-    found = dict(parse_qsl(query.replace("+", "%2B")))
-    try:
-        password = urlsplit(head).password
-    except ValueError:
-        password = None
-    if password is not None:
-        found["password"] = unquote(password)
-    return found
+def login(connection: Mapping[str, str], place: str) -> Login:
+    """Return how to log in; with Entra ID, a token is asked for, which stands in the password's place.
+
+    The server looks at a token when a connection begins and not again: connections outlive it.
+
+    Args:
+        connection: The model `PostgresConnection` as a dict, its references resolved.
+        place: What errors name: `source.table`.
+
+    Raises:
+        ConfigError: the connection string cannot go with a token.
+        SourceAuthFailed: there is no identity to sign in with.
+        SourceUnreachable: Entra ID does not answer.
+    """
+    conn_str = connection["conn_str"]
+    if connection.get("authentication") != "managed_identity":
+        return Login(with_session(conn_str), secrets(conn_str))
+    problem = entra_problem(conn_str)
+    if problem:
+        raise ConfigError(f"{place}: {problem}")
+    found = parameters(conn_str)
+    token = access_token(
+        _scope(found.get("host", "")), client_id=connection.get("client_id"), place=place, remedy=NO_IDENTITY
+    )
+    # Said in full, so that neither libpq's default nor PGSSLMODE lets it travel in clear.
+    given = {"sslmode": found.get("sslmode", ENCRYPTED[0]), "password": token.text}
+    complete = with_parameters(conn_str, given)
+    hidden = {*secrets(complete), token.text}
+    return Login(
+        with_session(complete),
+        tuple(sorted(hidden, key=len, reverse=True)),
+        token.expires_on,
+        _NO_ROLE.format(role=literal(found["user"])),
+    )
+
+
+def _scope(host: str) -> str:
+    return next((scope for suffix, scope in _SCOPES.items() if host.lower().endswith(suffix)), _SCOPE)
 
 
 def with_session(conn_str: str) -> str:
@@ -60,6 +114,11 @@ def with_session(conn_str: str) -> str:
     own = parameters(conn_str).get("options", "")
     added = {key: value for key, value in _DEFAULTS.items() if key not in parameters(conn_str)}
     added |= _ADDED | {"options": " ".join(filter(None, [limits, own, options]))}
+    return with_parameters(conn_str, added)
+
+
+def with_parameters(conn_str: str, added: Mapping[str, str]) -> str:
+    """Return the connection string with parameters added; they win over its own of the same name."""
     if is_uri(conn_str):
         joined = "&".join(f"{key}={quote(value, safe='')}" for key, value in added.items())
         return f"{conn_str}{'&' if '?' in conn_str else '?'}{joined}"

@@ -34,6 +34,7 @@ _MALFORMED = re.compile(
 # PostgreSQL does not send its error codes this far, only sentences, in the server's language: what is not English falls
 # to the general patterns at the end. Order matters: the first that matches decides.
 _KINDS: tuple[tuple[str, type[ComboiError]], ...] = (
+    (r"FATAL: .*\b(access token|AAD_AUTH\w*|Azure AD|Entra)\b", SourceAuthFailed),
     (r"authentication failed|no password supplied|pg_hba\.conf|not permitted to log in", SourceAuthFailed),
     (r"FATAL: .*role .* does not exist|permission denied for database", SourceAuthFailed),
     (r"unsupported startup parameter", ConfigError),
@@ -48,6 +49,8 @@ _KINDS: tuple[tuple[str, type[ComboiError]], ...] = (
     (r"Conversion Error|Out of Range Error|Invalid Input Error", UnsupportedValue),
     (r"ERROR:|Failed to prepare|Binder Error|Failed to (execute|fetch)", SourceQueryFailed),
 )
+_NETWORK = re.compile("pg_hba")
+"""A refusal that has to do with where the login comes from, not with whose it is."""
 _REMEDIES: dict[type[ComboiError], str] = {
     ConfigError: "comboi sets its session when it connects, which a pooler such as PgBouncer refuses: connect past it."
 }
@@ -61,11 +64,14 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def translate(error: Exception, place: str, secrets: Iterable[str]) -> ComboiError:
+def translate(error: Exception, place: str, secrets: Iterable[str], *, refused: str | None = None) -> ComboiError:
     """Return the typed error for what reading `place` (`source.table`) raised.
 
     A ComboiError comes back as it is. The new error does not refer to the old one, whose text holds the connection
     string.
+
+    Args:
+        refused: The remedy where the server refuses the login, if it is not the usual one.
     """
     if isinstance(error, ComboiError):
         return error
@@ -90,7 +96,8 @@ def translate(error: Exception, place: str, secrets: Iterable[str]) -> ComboiErr
         return InternalError(f"{place}: DuckDB ran out of memory: {_core(text)}", remedy=_OUT_OF_MEMORY)
     for pattern, kind in _KINDS:
         if re.search(pattern, text, re.IGNORECASE):
-            return kind(f"{place}: {_core(text)}", remedy=_REMEDIES.get(kind))
+            remedies = _REMEDIES | ({SourceAuthFailed: refused} if refused and not _NETWORK.search(text) else {})
+            return kind(f"{place}: {_core(text)}", remedy=remedies.get(kind))
     return InternalError(f"{place}: {_core(text)}")
 
 

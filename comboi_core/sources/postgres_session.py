@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from comboi_core.domain.errors import ComboiError, ConfigError
 from comboi_core.domain.sql import identifier, literal
-from comboi_core.sources.postgres_connection import secrets, with_session
+from comboi_core.sources.postgres_connection import login
 from comboi_core.sources.postgres_errors import translate
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _PACKAGE = "duckdb_extension_postgres_scanner"
 _EXTENSION = "postgres_scanner.duckdb_extension"
 _ALIASES = itertools.count()
+TOKEN_MARGIN = 60.0
+"""Seconds that a token has to live on when a question is asked, since it may open a connection."""
 
 T = TypeVar("T")
 
@@ -28,21 +31,21 @@ class PostgresSession:
     """PostgreSQL attached to a DuckDB connection, under an alias of its own, until `close`.
 
     Args:
-        conn_str: A libpq URI or keyword string, references resolved.
+        connection: The model `PostgresConnection` as a dict, its references resolved.
         place: What errors name: `source.table`.
 
     Raises:
         ComboiError: the typed error for what went wrong.
     """
 
-    def __init__(self, con: DuckDBPyConnection, conn_str: str, place: str) -> None:
+    def __init__(self, con: DuckDBPyConnection, connection: Mapping[str, str], place: str) -> None:
         self._con = con
         self._place = place
-        self._secrets = secrets(conn_str)
+        self._connection = connection
         self._alias = f"comboi_pg_{next(_ALIASES)}"
-        attach = f"ATTACH {literal(with_session(conn_str))} AS {identifier(self._alias)} (TYPE postgres, READ_ONLY)"
+        self._login = login(connection, place)
         self._guarded(lambda: con.execute(f"LOAD {literal(str(extension_path()))}"))
-        self._guarded(lambda: con.execute(attach))
+        self._attach()
 
     def query(self, text: str) -> str:
         """Return DuckDB's FROM item for a SELECT that PostgreSQL runs."""
@@ -56,21 +59,39 @@ class PostgresSession:
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
+        self._renew()
         return self._guarded(fetch)
 
     def describe(self, text: str) -> list[tuple[str, str]]:
         """Return names and DuckDB types of what a SELECT gives, without running it."""
+        self._renew()
         found = self._guarded(lambda: self._con.execute(f"DESCRIBE SELECT * FROM {self.query(text)}").fetchall())
         return [(name, kind) for name, kind, *_ in found]
 
     def translate(self, error: Exception) -> ComboiError:
         """Return the typed error for what a statement over this session raised."""
-        return translate(error, self._place, self._secrets)
+        return translate(error, self._place, self._login.secrets, refused=self._login.remedy)
 
     def close(self) -> None:
         """Detach; never raises."""
         with suppress(Exception):
             self._con.execute(f"DETACH {identifier(self._alias)}")
+
+    def _attach(self) -> None:
+        attach = f"ATTACH {literal(self._login.conn_str)} AS {identifier(self._alias)} (TYPE postgres, READ_ONLY)"
+        self._guarded(lambda: self._con.execute(attach))
+
+    def _renew(self) -> None:
+        """Sign in anew where the token is at its end.
+
+        DuckDB closes a connection that was idle for a minute, and opens the next one with what it was attached with. In
+        a transaction, as chunks are read, the connection stays open whatever becomes of the token.
+        """
+        expires_on = self._login.expires_on
+        if expires_on is not None and expires_on - time.time() < TOKEN_MARGIN:
+            self._login = login(self._connection, self._place)
+            self.close()
+            self._attach()
 
     def _guarded(self, action: Callable[[], T]) -> T:
         """Run an action; raise what it raises as a typed error that does not refer to the original one."""

@@ -27,7 +27,7 @@ def _postgres(con: DuckDBPyConnection, source: SourceConfig, connection: dict[st
     relations = {table.name: table.table for table in source.tables if table.table is not None}
     if not relations:
         return {}
-    session = PostgresSession(con, connection["conn_str"], source.name)
+    session = PostgresSession(con, connection, source.name)
     try:
         return {str(row["name"]): int(row["rows"] or 0) for row in session.rows(planner_rows(relations))}
     finally:

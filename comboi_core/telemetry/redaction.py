@@ -18,10 +18,12 @@ _PASSWORD = re.compile(
 )
 # Up to the last @: a password that holds one was not encoded, and is a secret all the same.
 _URI_PASSWORD = re.compile(r"(://[^\s/:@]*:)([^\s/]+)(@)")
+# Access tokens of Entra ID are asked for deep within drivers and clients, and pass through no place that could tell.
+_TOKEN = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
 
 
 class Redactor:
-    """Hides the secrets it was told about, and whatever looks like a password in a connection string.
+    """Hides the secrets it was told about, and whatever looks like a password in a connection string or like a token.
 
     A value shorter than MINIMUM_LENGTH is hidden only where it looks like a password: hiding every `a` helps nobody.
     """
@@ -52,7 +54,7 @@ class Redactor:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         text = _PASSWORD.sub(rf"\1\2{HIDDEN}", text)
-        return _URI_PASSWORD.sub(rf"\1{HIDDEN}\3", text)
+        return _TOKEN.sub(HIDDEN, _URI_PASSWORD.sub(rf"\1{HIDDEN}\3", text))
 
     def value(self, value: Any) -> Any:
         """Return a nested structure with every string redacted."""

@@ -164,7 +164,7 @@ def test_the_log_file_of_the_project_is_written(make, tmp_path):
 def test_references_are_resolved_when_a_source_is_opened_and_become_secrets(workspace, monkeypatch):
     monkeypatch.setenv("SHOP_CONNECTION", "host=db password=from-the-environment")
 
-    resolved = workspace._resolved(workspace.project.source("shop").connection.model_dump())
+    resolved = workspace._resolved(workspace.project.source("shop").connection.model_dump(exclude_none=True))
 
     assert resolved == {"conn_str": "host=db password=from-the-environment"}
     assert "from-the-environment" not in redactor.text("it is from-the-environment")

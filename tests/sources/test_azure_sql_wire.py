@@ -21,6 +21,7 @@ from comboi_core.lake.bronze import write_chunk
 from comboi_core.lake.local import LocalLake
 from comboi_core.sources import azure_sql_driver, azure_sql_session
 from comboi_core.sources.azure_sql_connection import login, parse
+from comboi_core.sources.entra import forget_identities
 from tests.doubles.tds.server import Fault
 from tests.support.azure_sql import PASSWORD, TOKEN, USER, AzureShop, on_the_double
 
@@ -45,18 +46,14 @@ def identity(monkeypatch):
         def __init__(self, **known) -> None:
             asked.append(known)
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_) -> None:
-            pass
-
         def get_token(self, scope):
             asked.append(scope)
             return AccessToken(TOKEN, 0)
 
     monkeypatch.setattr(azure.identity, "DefaultAzureCredential", Credential)
-    return asked
+    forget_identities()
+    yield asked
+    forget_identities()
 
 
 def without_secrets(caught, *words: str) -> None:
@@ -197,6 +194,7 @@ class TestEntraId:
             raise ClientAuthenticationError("no identity\nwith details") if reached else ServiceRequestError("timeout")
 
         monkeypatch.setattr(azure.identity, "DefaultAzureCredential", refuse)
+        forget_identities()
         with pytest.raises(SourceAuthFailed if reached else SourceUnreachable) as caught:
             secure.open(connection=self.connection(secure))
         without_secrets(caught, "shop.orders")

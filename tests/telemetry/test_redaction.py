@@ -72,6 +72,8 @@ def test_the_password_inside_any_secret_connection_string_is_hidden_by_itself(co
         "AccountKey=hunter2==;a",
         "SharedAccessKey=hunter2",
         "x://a:b@c y://u:hunter2@d",
+        "Bearer eyJ0eXAiOiJKV1QiLA.eyJhdWQiOiJodHR-hunter2.c2lnbmF0dXJl_-hunter2 ",
+        "'eyJ0eXAiOiJKV1QiLA.eyJhdWQiOi-hunter2'",
     ],
 )
 def test_what_looks_like_a_password_is_hidden_though_nobody_registered_it(text):
@@ -92,6 +94,8 @@ def test_what_looks_like_a_password_is_hidden_though_nobody_registered_it(text):
         "a:b@c",
         "signature=abc",
         "orders_password_resets has 5 rows",
+        "monkeyJ0eXAiOiJKV1.example.com/longer-than-it.is",
+        "eyJ0eXAiOiJKV1QiLA",
     ],
 )
 def test_ordinary_text_stays_as_it_is(text):
@@ -126,7 +130,14 @@ def test_a_secret_with_the_signs_of_patterns_is_taken_literally():
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 500_000, "://a:" * 100_000, "password = " * 50_000, "password" + " " * 300_000, "pwd='" + "\\" * 200_000],
+    [
+        "a" * 500_000,
+        "://a:" * 100_000,
+        "password = " * 50_000,
+        "password" + " " * 300_000,
+        "pwd='" + "\\" * 200_000,
+        "-eyJaaaaaaaa" * 50_000,
+    ],
 )
 def test_long_and_strange_texts_are_passed_through_in_one_go(text):
     assert len(Redactor().text(text)) > 0

@@ -1,0 +1,289 @@
+"""PostgreSQL with Entra ID: an access token in the place of the password, from azure-identity, over TLS only."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.config.sources import PostgresConnection, PostgresSource
+from comboi_core.domain.errors import ConfigError, SourceAuthFailed, SourceUnreachable
+from comboi_core.domain.sql import literal
+from comboi_core.sources.entra import forget_identities
+from comboi_core.sources.postgres_connection import login
+from comboi_core.sources.postgres_errors import translate
+from comboi_core.sources.postgres_session import PostgresSession
+from comboi_core.sources.sizes import table_sizes
+from comboi_core.telemetry.redaction import redactor
+from tests.doubles.identity import IdentityDouble, a_token, signed_in
+from tests.doubles.tls_front import TlsFront
+from tests.sources.conftest import Shop, data_folder
+
+ROLE = "id-comboi-dev-1a2b3c"
+SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
+RESOURCE = SCOPE.removesuffix("/.default")
+REFUSED = 'IO Error: Unable to connect to Postgres at "***": connection to server at "h", port 5432 failed: FATAL:  '
+PID = "SELECT pg_backend_pid()::text AS pid"
+
+
+@pytest.fixture(scope="module")
+def entra_pg() -> Iterator[EmbeddedPostgres]:
+    """A server that wants passwords in clear within TLS, as Azure's does for tokens."""
+    with data_folder() as folder, EmbeddedPostgres(folder, tcp=True, password="not used") as server:
+        rules = folder / "cluster" / "pg_hba.conf"
+        rules.write_text(rules.read_text().replace("scram-sha-256", "password"))
+        server.psql(f'SELECT pg_reload_conf(); CREATE ROLE "{ROLE}" LOGIN; GRANT pg_read_all_data TO "{ROLE}"')
+        yield server
+
+
+@pytest.fixture(scope="module")
+def front(entra_pg: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsFront]:
+    front = TlsFront(entra_pg.port, tmp_path_factory.mktemp("tls"))
+    yield front
+    front.close()
+
+
+@pytest.fixture
+def identity(monkeypatch: pytest.MonkeyPatch, entra_pg: EmbeddedPostgres) -> Iterator[IdentityDouble]:
+    """A managed identity whose tokens the server takes."""
+    forget_identities()
+    with signed_in(monkeypatch) as double:
+        takes(entra_pg, double.token)
+        yield double
+    forget_identities()
+
+
+@pytest.fixture
+def connection(front: TlsFront) -> dict[str, str]:
+    """The source's connection, as it is configured."""
+    server = f"localhost:{front.port}/postgres?sslmode=verify-full&sslrootcert={front.certificate}"
+    return {"conn_str": f"postgresql://{ROLE}@{server}", "authentication": "managed_identity"}
+
+
+@pytest.fixture
+def shop(con, entra_pg: EmbeddedPostgres, connection: dict[str, str], filled: str) -> Iterator[Shop]:
+    made = Shop(con, entra_pg.uri, filled, entra_pg.psql)
+    made.connection = connection
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def filled(entra_pg: EmbeddedPostgres) -> Iterator[str]:
+    """A schema with a table."""
+    entra_pg.psql("CREATE SCHEMA s; CREATE TABLE s.orders AS SELECT generate_series(1, 5) AS id; ANALYZE s.orders")
+    yield "s"
+    entra_pg.psql("DROP SCHEMA s CASCADE")
+
+
+def takes(server: EmbeddedPostgres, token: str) -> None:
+    """Have the server take this token and no other one."""
+    server.psql(f'ALTER ROLE "{ROLE}" PASSWORD {literal(token)}')
+
+
+def ended(server: EmbeddedPostgres, pid: str) -> None:
+    """End a connection from the server's side, and wait until it is gone."""
+    server.psql(
+        f"SELECT pg_terminate_backend({pid}, 5000); "
+        f"DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid}) LOOP END LOOP; END $$"
+    )
+
+
+class TestLogin:
+    def test_a_token_of_any_length_lands_rows_over_tls(self, shop, identity, entra_pg):
+        for bytes_more in (0, 1500):
+            identity.token += "x" * bytes_more
+            forget_identities()
+            takes(entra_pg, identity.token)
+            assert [row[0] for row in shop.land(mode="full")[1]] == ["1", "2", "3", "4", "5"]
+        assert len(identity.token) > 3500
+        assert set(identity.asked) == {(RESOURCE, None)}
+
+    def test_one_token_serves_many_connections(self, shop, identity):
+        for _ in range(3):
+            shop.open(mode="full")
+        assert len(identity.asked) == 1
+
+    def test_a_keyword_string_and_a_user_assigned_identity(self, con, shop, identity, front):
+        server = f"host=localhost port={front.port} dbname=postgres sslrootcert='{front.certificate}'"
+        connection = {"conn_str": f"{server} user={ROLE}", "authentication": "managed_identity", "client_id": "abc"}
+        assert PostgresSession(con, connection, "a.b").rows(PID)
+        assert identity.asked == [(RESOURCE, "abc")]
+
+    def test_sizes_are_asked_for_with_the_same_login(self, con, shop, identity):
+        table = {"name": "orders", "table": "s.orders", "mode": "full"}
+        source = PostgresSource(name="shop", type="postgres", connection=shop.connection, tables=[table])
+        assert table_sizes(con, source, shop.connection) == {"orders": 5}
+
+    @pytest.mark.parametrize(
+        ("host", "scope"),
+        [
+            ("x.postgres.database.azure.com", SCOPE),
+            ("x.postgres.database.usgovcloudapi.net", "https://ossrdbms-aad.database.usgovcloudapi.net/.default"),
+            ("X.Postgres.Database.ChinaCloudApi.cn", "https://ossrdbms-aad.database.chinacloudapi.cn/.default"),
+        ],
+    )
+    def test_each_cloud_has_its_own_scope(self, identity, host, scope):
+        login({"conn_str": f"postgresql://u@{host}/d", "authentication": "managed_identity"}, "a.b")
+        login({"conn_str": f"user=u host={host}", "authentication": "managed_identity"}, "a.b")
+        assert identity.asked[0] == (scope.removesuffix("/.default"), None)
+
+
+class TestTls:
+    @pytest.mark.parametrize("mode", ["disable", "allow", "prefer"])
+    def test_a_mode_that_may_go_without_is_refused_before_a_token_is_asked_for(self, shop, identity, mode):
+        text = shop.connection["conn_str"].replace("verify-full", mode)
+        for conn_str in (text, f"host=h user=u sslmode={mode}"):
+            with pytest.raises(ConfigError, match=f"sslmode={mode} could send the access token in clear"):
+                login({"conn_str": conn_str, "authentication": "managed_identity"}, "a.b")
+        assert not identity.asked
+
+    @pytest.mark.parametrize("conn_str", ["postgresql://u@h/d", "postgresql://u@h/d?sslmode=", "host=h user=u"])
+    def test_without_a_mode_tls_is_required_whatever_the_environment_says(self, identity, monkeypatch, conn_str):
+        monkeypatch.setenv("PGSSLMODE", "disable")
+        found = login({"conn_str": conn_str, "authentication": "managed_identity"}, "a.b")
+        assert "sslmode=require" in found.conn_str.replace("'", "")
+
+    def test_a_server_without_tls_gets_no_token(self, con, shop, identity, entra_pg, monkeypatch):
+        monkeypatch.setenv("PGSSLMODE", "disable")
+        connection = shop.connection | {"conn_str": f"postgresql://{ROLE}@127.0.0.1:{entra_pg.port}/postgres"}
+        with pytest.raises(SourceUnreachable, match="SSL"):
+            PostgresSession(con, connection, "a.b")
+
+    def test_a_server_with_another_s_certificate_gets_no_token(self, con, shop, identity, front):
+        connection = shop.connection | {"conn_str": shop.connection["conn_str"].replace("localhost", "127.0.0.1")}
+        with pytest.raises(SourceUnreachable, match="certificate"):
+            PostgresSession(con, connection, "a.b")
+
+
+class TestSecrecy:
+    def test_the_token_is_in_no_view_of_the_server_no_log_and_no_text(self, con, shop, identity, entra_pg, caplog):
+        caplog.set_level(logging.DEBUG)
+        session = PostgresSession(con, shop.connection, "a.b")
+        seen = session.rows("SELECT a::text AS seen FROM pg_stat_activity a WHERE pid = pg_backend_pid()")[0]["seen"]
+        assert ROLE in seen and identity.token not in seen
+        assert identity.token not in caplog.text + repr(session) + repr(vars(session))
+        assert redactor.text(f"a {identity.token} b") == "a *** b"
+
+    def test_a_refused_login_says_which_role_is_missing_and_shows_no_token(self, con, shop, identity, entra_pg):
+        takes(entra_pg, "another one")
+        with pytest.raises(SourceAuthFailed, match="password authentication failed") as caught:
+            PostgresSession(con, shop.connection, "shop.orders")
+        error = caught.value
+        assert f"pgaadauth_create_principal('{ROLE}', false, false)" in error.remedy and not error.transient
+        for piece in (identity.token, *identity.token.split(".")):
+            assert piece not in json.dumps(error.record())
+        assert error.__cause__ is None and error.__context__ is None
+
+    def test_a_string_that_libpq_cannot_read_shows_no_token(self, con, shop, identity):
+        connection = shop.connection | {"conn_str": shop.connection["conn_str"] + "&nonsense=1"}
+        with pytest.raises(ConfigError, match="cannot be parsed") as caught:
+            PostgresSession(con, connection, "a.b")
+        assert identity.token not in json.dumps(caught.value.record())
+
+
+class TestExpiry:
+    def test_a_connection_that_opens_after_the_token_s_end_uses_a_new_one(self, con, shop, identity, entra_pg):
+        identity.lifetime = 30
+        session = PostgresSession(con, shop.connection, "a.b")
+        pid = session.rows(PID)[0]["pid"]
+        identity.token, identity.lifetime = a_token(), 86_400
+        takes(entra_pg, identity.token)
+        ended(entra_pg, pid)
+
+        assert session.rows(PID)[0]["pid"] != pid
+        assert session.describe("SELECT 1::int AS x") == [("x", "INTEGER")]
+        assert len(identity.asked) > 1
+
+    def test_an_open_connection_outlives_its_token(self, con, shop, identity, entra_pg):
+        identity.lifetime = 30
+        adapter = shop.open(mode="full")
+        con.begin()
+        pid = con.execute(f"SELECT pid FROM {adapter._session.query(PID)}").fetchone()
+        identity.status = 500
+        takes(entra_pg, "another one")
+        assert con.execute(f"SELECT pid FROM {adapter._session.query(PID)}").fetchone() == pid
+        con.commit()
+
+    def test_a_token_that_lives_is_not_asked_for_again(self, con, shop, identity, entra_pg):
+        session = PostgresSession(con, shop.connection, "a.b")
+        asked = len(identity.asked)
+        forget_identities()
+        session.rows(PID)
+        assert len(identity.asked) == asked
+
+
+class TestNoIdentity:
+    def test_an_identity_that_gets_no_token_is_told_with_what_to_do(self, con, shop, identity):
+        identity.status = 400
+        with pytest.raises(SourceAuthFailed, match=f"shop.orders: no token for {SCOPE}") as caught:
+            PostgresSession(con, shop.connection, "shop.orders")
+        assert "managed identity" in caught.value.remedy and "az login" in caught.value.remedy
+
+    def test_a_user_without_a_token_is_told_before_the_server_is_asked(self, con, identity):
+        connection = {"conn_str": "postgresql://no-such-host.invalid/d", "authentication": "managed_identity"}
+        with pytest.raises(ConfigError, match="names no user"):
+            PostgresSession(con, connection, "a.b")
+        assert not identity.asked
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The access token does not have a valid audience claim. Please acquire a new token",
+        "Service Principals cannot generate AAD_AUTH_TOKENTYPE_APP_USER tokens for role[id-comboi]",
+        'password authentication failed for user "id-comboi"',
+        'role "id-comboi" does not exist',
+    ],
+)
+def test_what_azure_says_of_tokens_and_roles_is_a_refused_login(said):
+    error = translate(Exception(REFUSED + said), "s.t", (), refused="make a role")
+    assert (type(error), error.message, error.remedy) == (SourceAuthFailed, f"s.t: {said}", "make a role")
+
+
+def test_a_firewall_s_refusal_is_not_taken_for_a_missing_role():
+    said = 'no pg_hba.conf entry for host "203.0.113.7", user "id-comboi", database "d", no encryption'
+    error = translate(Exception(REFUSED + said), "s.t", (), refused="make a role")
+    assert type(error) is SourceAuthFailed and error.remedy != "make a role"
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize(
+        "conn_str",
+        [
+            "postgresql://id-comboi@h/d",
+            "postgresql://id-comboi@h/d?sslmode=verify-full",
+            "postgresql://me%40example.com@h/d?sslmode=require",
+            "host=h dbname=d user=me@example.com sslmode=verify-ca",
+            "{{env:DATABASE}}",
+            "postgresql://{{env:ROLE}}@{{env:HOST}}/d?sslmode={{env:MODE}}",
+        ],
+    )
+    def test_a_connection_string_names_the_user_only(self, conn_str):
+        PostgresConnection(conn_str=conn_str, authentication="managed_identity", client_id="abc")
+
+    @pytest.mark.parametrize(
+        ("conn_str", "says"),
+        [
+            ("postgresql://u:p@h/d", "has a password"),
+            ("postgresql://u@h/d?password=p", "has a password"),
+            ("host=h user=u password='p q'", "has a password"),
+            ("postgresql://u:@h/d", "has a password"),
+            ("postgresql://h/d", "names no user"),
+            ("host=h user=''", "names no user"),
+            ("", "names no user"),
+            ("postgresql://u@h/d?sslmode=prefer", "sslmode=prefer could send"),
+            ("host=h user=u sslmode = 'disable'", "sslmode=disable could send"),
+        ],
+    )
+    def test_what_cannot_go_with_a_token_is_refused_without_showing_a_password(self, conn_str, says):
+        with pytest.raises(ValueError, match=says):
+            PostgresConnection(conn_str=conn_str, authentication="managed_identity")
+
+    @pytest.mark.parametrize("authentication", [None, "password"])
+    def test_a_client_id_without_entra_id_is_a_mistake(self, authentication):
+        with pytest.raises(ValueError, match="belongs to authentication: managed_identity"):
+            PostgresConnection(conn_str="postgresql://u:p@h/d", authentication=authentication, client_id="abc")
