@@ -5,8 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
 
+from comboi_core.config.written import TEXT, Json, attributes, summary, title
 from comboi_core.domain.names import DATASET_NAME_PATTERN, NAME_PATTERN, SQL_NAME_PATTERN
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -22,11 +32,36 @@ LONGEST = 3650 * 86400.0
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MEMORY = re.compile(r"(?=[0-9.]*[1-9])([0-9]+(?:\.[0-9]+)?)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 
+DURATION: Json = {
+    "type": ["string", "number"],
+    "maximum": LONGEST,
+    "pattern": rf"^\s*(?:{_DURATION.pattern})\s*$",
+    "patternErrorMessage": "Write a duration as a number and a unit: 30s, 5m, 2h, 1d.",
+}
+SOME_DURATION: Json = DURATION | {"pattern": rf"^\s*(?=[0-9.]*[1-9])(?:{_DURATION.pattern})\s*$"}
+SIZE: Json = {
+    "type": "string",
+    "pattern": rf"^(?:{_MEMORY.pattern})$",
+    "patternErrorMessage": "Write an amount of memory as a number and a unit: 512MB, 1GB.",
+}
+"""What the types below are in the schema of the YAML."""
+
 
 class Model(BaseModel):
     """A strict, immutable model: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
+        """Describe the model and its keys as the docstrings do."""
+        found = handler.resolve_ref_schema(handler(core_schema))
+        found |= {"title": title(cls), "description": summary(cls)}
+        said = attributes(cls)
+        for name, field in found.get("properties", {}).items():
+            if name in said:
+                field["description"] = said[name]
+        return found
 
 
 def _seconds(value: Any) -> Any:
@@ -61,15 +96,23 @@ def _bytes(value: Any) -> Any:
     return int(float(number) * (1024 if "i" in unit else 1000) ** ("KMGT".index(unit[0]) + 1))
 
 
-Seconds = Annotated[float, Field(allow_inf_nan=False, le=LONGEST), BeforeValidator(_seconds)]
-"""A duration in seconds, written in YAML as `30s`, `5m`, `2h` or `1d`."""
+Seconds = Annotated[float, Field(allow_inf_nan=False, le=LONGEST), BeforeValidator(_seconds), WithJsonSchema(DURATION)]
+"""A duration in seconds, written in YAML as `30s`, `5m`, `2h` or `1d`; a number alone is seconds."""
 
-Text = Annotated[str, AfterValidator(_text)]
+SomeSeconds = Annotated[
+    float,
+    Field(allow_inf_nan=False, le=LONGEST, gt=0),
+    BeforeValidator(_seconds),
+    WithJsonSchema(SOME_DURATION | {"exclusiveMinimum": 0}),
+]
+"""A duration above zero."""
+
+Text = Annotated[str, AfterValidator(_text), WithJsonSchema(TEXT)]
 """Text that says something, and that SQL can hold."""
 
-Memory = Annotated[str, AfterValidator(_memory)]
+Memory = Annotated[str, AfterValidator(_memory), WithJsonSchema(SIZE)]
 
-Bytes = Annotated[int, BeforeValidator(_bytes)]
+Bytes = Annotated[int, BeforeValidator(_bytes), WithJsonSchema(SIZE | {"type": ["string", "integer"]})]
 """A number of bytes, written in YAML as `256MB` or `1GiB`."""
 
 
@@ -78,8 +121,8 @@ class Retry(Model):
 
     Attributes:
         attempts: All attempts, the first one included.
-        first_delay: Seconds before the second attempt.
-        factor: By which the delay grows from attempt to attempt.
+        first_delay: How long the second attempt waits.
+        factor: The factor by which the delay grows from attempt to attempt.
     """
 
     attempts: int = Field(default=4, ge=1, le=20)

@@ -2,112 +2,61 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping
-from datetime import date
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 
-from comboi_core.config.base import Model, Name, Seconds, Text
+from comboi_core.config.base import Model, Name, Text
+from comboi_core.config.check_forms import OnFail, Severity, check_schema
+from comboi_core.config.check_values import (
+    AGE,
+    BOUND,
+    COUNT,
+    PERCENT,
+    REFERENCE,
+    TEXT_VALUE,
+    VALUES,
+    WHOLE,
+    Parameter,
+    percent,
+    seconds,
+)
+from comboi_core.config.written import Json
 
-_REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,62}(\.[A-Za-z][A-Za-z0-9_\-]{0,62})?")
-_PERCENT = re.compile(r"([+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%")
-_SECONDS = TypeAdapter(Seconds)
+__all__ = ["Check", "parse_check", "percent", "seconds"]
 
-
-def percent(text: str) -> Fraction:
-    """Return `-20%` as the exact share -1/5.
-
-    Raises:
-        ValueError: with what is expected.
-    """
-    match = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
-    if not match:
-        raise ValueError(f"{text!r} is no percentage; write -20%, 50% or +12.5%")
-    return Fraction(Decimal(match[1])) / 100
-
-
-def seconds(value: Any) -> float:
-    """Return a duration such as `26h` in seconds.
-
-    Raises:
-        ValueError: it is no duration, or not above zero.
-    """
-    try:
-        found = _SECONDS.validate_python(value)
-    except ValidationError:
-        found = 0.0
-    if found <= 0:
-        raise ValueError(f"{value!r} is no duration; write a number and a unit: 30m, 26h, 2d (at most 3650d)")
-    return found
-
-
-def _text(value: Any) -> None:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text; put it in quotes")
-    if not value.strip() or "\x00" in value:
-        raise ValueError("is empty or holds a NUL character")
-
-
-def _reference(value: Any) -> None:
-    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
-        raise ValueError(f"{value!r} names no dataset (orders_clean, silver.orders) and no table (shop.orders)")
-
-
-def _whole(value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{value!r} is not a whole number")
-
-
-def _count(value: Any) -> None:
-    _whole(value)
-    if value < 0:
-        raise ValueError(f"{value} rows are less than none")
-
-
-def _scalar(value: Any) -> None:
-    if not isinstance(value, str | int | float | Decimal | date):
-        raise ValueError(f"{value!r} is not a single value")
-    if isinstance(value, float | Decimal) and not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a number that values can be compared with")
-    if isinstance(value, str) and "\x00" in value:
-        raise ValueError("holds a NUL character")
-
-
-def _bound(value: Any) -> None:
-    if isinstance(value, bool) or value is None or value == "":
-        raise ValueError(f"{value!r} is no bound; give a number, a text, a date or a time")
-    _scalar(value)
-
-
-def _values(value: Any) -> None:
-    values = [item for item in (value if isinstance(value, list | tuple) else [value]) if item is not None]
-    if not values:
-        raise ValueError("lists no value")
-    for item in values:
-        _scalar(item)
-
-
-Rules = Mapping[str, Callable[[Any], object]]
-"""Parameters that a check takes, and what refuses a value that makes no sense, with a ValueError."""
+Parameters = Mapping[str, Parameter]
 
 _COLUMN_CHECKS = {"not_null", "unique", "positive", "non_negative", "negative"}
-_VALUE_CHECKS: dict[str, Rules] = {
-    "accepted_values": {"values": _values},
-    "min": {"value": _bound},
-    "max": {"value": _bound},
-    "pattern": {"regex": _text},
-    "relationships": {"to": _reference, "field": _text},
-    "freshness": {"max_age": seconds},
+_VALUE_CHECKS: dict[str, Parameters] = {
+    "accepted_values": {"values": VALUES.about("The values that may occur: one, or a list.")},
+    "min": {"value": BOUND.about("The smallest value: a number, a text, a date or a time.")},
+    "max": {"value": BOUND.about("The largest value: a number, a text, a date or a time.")},
+    "pattern": {"regex": TEXT_VALUE.about("A regular expression (RE2), found anywhere in the value.")},
+    "relationships": {
+        "to": REFERENCE.about("The dataset, or the table as `source.table`, that has the values."),
+        "field": TEXT_VALUE.about("Its column."),
+    },
+    "freshness": {"max_age": AGE.about("How old the newest value may be: `26h`, `2d`.")},
 }
-_TABLE_CHECKS: dict[str, Rules] = {
-    "row_count": {"min": _count, "max": _count, "min_change": percent, "max_change": percent},
-    "sql": {"query": _text, "description": _text},
-    "custom": {"name": _text, "query": _text, "value": _whole, "count": _count},
+_TABLE_CHECKS: dict[str, Parameters] = {
+    "row_count": {
+        "min": COUNT.about("The smallest number of rows."),
+        "max": COUNT.about("The largest number of rows."),
+        "min_change": PERCENT.about("Against the published rows: `-20%` allows 80 rows after 100."),
+        "max_change": PERCENT.about("Against the published rows: `50%` allows 150 rows after 100."),
+    },
+    "sql": {
+        "query": TEXT_VALUE.about("One SELECT; the rows that it returns are the failing ones."),
+        "description": TEXT_VALUE.about("What is wrong with such rows."),
+    },
+    "custom": {
+        "name": TEXT_VALUE.about("How reports name the check."),
+        "query": TEXT_VALUE.about("One SELECT."),
+        "value": WHOLE.about("What the first value of its first row has to be; default: 0."),
+        "count": COUNT.about("How many rows it has to return, in place of `value`."),
+    },
 }
 _OF_THE_WHOLE = {"script", "freshness", *_TABLE_CHECKS}
 """Checks that tell nothing of single rows, so that there is nothing to put into quarantine."""
@@ -145,8 +94,14 @@ class Check(Model):
     columns: tuple[Text, ...] = ()
     params: dict[str, Any] = Field(default_factory=dict)
     script: Name | None = None
-    severity: Literal["error", "warn"] = "error"
-    on_fail: Literal["stop", "quarantine"] = "stop"
+    severity: Severity = "error"
+    on_fail: OnFail = "stop"
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
+        """Return what `parse_check` takes: nobody writes the one form."""
+        forms = check_schema(_COLUMN_CHECKS, _VALUE_CHECKS, _TABLE_CHECKS, _OF_THE_WHOLE)
+        return {"description": "A quality check: a script's name, or one mapping `check: what it takes`."} | forms
 
     @property
     def label(self) -> str:
@@ -172,7 +127,7 @@ class Check(Model):
         for key, rule in rules.items():
             if key in required or self.params.get(key) is not None:
                 try:
-                    rule(self.params[key])
+                    rule.refuse(self.params[key])
                 except ValueError as error:
                     raise ValueError(f"{self.kind}: {key}: {error}") from None
         twice = [

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from comboi_core.config.base import DatasetName, Model, Name, Text
 from comboi_core.config.checks import Check, parse_check
+from comboi_core.config.input_forms import input_forms
 from comboi_core.config.materialization import Materialization
 from comboi_core.config.splink import SplinkConfig
+from comboi_core.config.written import Json, attributes
 
 SILVER_FOLDER = "refined"
 GOLD_FOLDER = "metrics"
@@ -22,6 +25,13 @@ class Input(Model):
     Either the short form (`source` and `table`, or `dataset`), or the long one (`stage` and `source_path`).
 
     Attributes:
+        alias: How the transformation calls it.
+        source: With `table`: the source of a bronze table.
+        table: The bronze table's name in its source.
+        dataset: A silver or gold dataset.
+        stage: With `source_path`, the long form: where the input is.
+        source_path: `SOURCE/TABLE.parquet` for bronze, `refined/NAME.parquet` for silver, `metrics/NAME.parquet` for
+            gold.
         view: Of a bronze table: its rows as they are now, every landed version, or what was landed since the dataset's
             last build.
     """
@@ -31,6 +41,13 @@ class Input(Model):
     table: Name | None = None
     dataset: DatasetName | None = None
     view: Literal["current", "log", "changes"] = "current"
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
+        """Return one form per way to name an input."""
+        held = super().__get_pydantic_json_schema__(core_schema, handler)
+        forms = input_forms(held["properties"], attributes(cls), _FOLDERS)
+        return {key: held[key] for key in ("title", "description")} | forms
 
     @model_validator(mode="before")
     @classmethod
@@ -66,6 +83,9 @@ class ColumnNote(Model):
     """What is known of a column of a dataset, for the catalogue.
 
     Attributes:
+        name: The column's name.
+        type: Its type, in words of one's own.
+        description: What it holds.
         sensitive: Whether its values are left out of the failing rows that run records show.
     """
 
@@ -79,18 +99,29 @@ class DatasetConfig(Model):
     """One silver or gold dataset: transformation, checks, deduplication, one Parquet file.
 
     Attributes:
+        name: The dataset's name, unique over silver and gold; the published file is called so.
         script: Name of the file in `transformations/`, without ending; default: the dataset's name.
         asset: For a dataset that an asset of Bruin defines: the asset's file, below `transformations/`. Not for YAML.
+        inputs: What the transformation reads.
+        materialization: How a build's result becomes the published dataset; default: it replaces it.
+        columns: What is known of its columns, for the catalogue.
+        quality_checks: What has to hold before the result is published.
+        splink: Deduplication or linkage of the result, before the checks.
         allow_empty: Whether a result without rows may replace one that has some.
+        description: What a row of it is, for the catalogue.
     """
+
+    model_config = ConfigDict(json_schema_extra={"required": ["name", "inputs"]})
 
     name: DatasetName
     script: Name | None = None
-    asset: str | None = None
-    inputs: tuple[Input, ...] = ()
+    asset: SkipJsonSchema[str | None] = None
+    inputs: tuple[Input, ...] = Field(default=(), json_schema_extra={"minItems": 1})
     materialization: Materialization = Materialization()
     columns: tuple[ColumnNote, ...] = ()
-    quality_checks: tuple[Annotated[tuple[Check, ...], BeforeValidator(parse_check)], ...] = ()
+    quality_checks: tuple[
+        Annotated[tuple[Check, ...], BeforeValidator(parse_check, json_schema_input_type=Check)], ...
+    ] = ()
     splink: SplinkConfig | None = None
     allow_empty: bool = False
     description: str | None = None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from comboi_core.config.base import Model, Text
 from comboi_core.config.lakes import LakeConfig
+from comboi_core.config.references import ONLY_REFERENCES
 from comboi_core.config.tables import BaseTable, SourceBase
+from comboi_core.config.written import given, is_one_of, where
 from comboi_core.domain.load import Mode
 
 Format = Literal["csv", "json", "parquet"]
@@ -24,18 +26,31 @@ _ENDINGS: dict[str, Format] = {
 }
 TYPES = ("BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "VARCHAR")
 _DECIMAL = re.compile(r"DECIMAL\((\d{1,2}),\s*(\d{1,2})\)")
+_ANY_CASE = "|".join("".join(f"[{letter}{letter.lower()}]" for letter in name) for name in TYPES)
+_ANY_DECIMAL = r"[Dd][Ee][Cc][Ii][Mm][Aa][Ll]\([0-9]{1,2},\s*[0-9]{1,2}\)"
+ColumnType = Annotated[
+    str,
+    WithJsonSchema(
+        {"anyOf": [{"enum": [*TYPES]}, {"type": "string", "pattern": rf"^\s*(?:{_ANY_CASE}|{_ANY_DECIMAL})\s*$"}]}
+    ),
+]
+_PATH = ONLY_REFERENCES + r"(?!/)(?!.*\\)(?!.*(?:^|/)\.{0,2}(?:/|$))(?!.*[^/]\*\*)(?!.*\*\*[^/])(?!.*\*\*$)"
+"""What `_inside` accepts, for editors."""
 
 
 class CsvOptions(Model):
     """How a CSV file is written.
 
     Attributes:
+        delimiter: The character between values; default: a comma, a tab for files that end on `.tsv`.
+        quote: The character around values, or empty: none.
         escape: What stands before a quote within quotes; default: the quote itself, doubled.
         header: Whether the first line holds the columns' names; without, they are `column0`, `column1`, ...
         skip: Lines before the header.
         null_text: A text that stands for NULL, beside the empty one.
         quoted_nulls: Whether the empty text in quotes is NULL as well.
-        max_line_bytes: The longest line.
+        encoding: The encoding of the files' characters.
+        max_line_bytes: The longest line, in bytes.
     """
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -63,14 +78,19 @@ class FilesTable(BaseTable):
         path: A glob below the source's folder, e.g. `orders/*.csv` or `**/*.parquet`.
         format: What the files are; default: as the ending of `path` says.
         options: How CSV files are written.
-        types: Types of columns of CSV and JSON files, in place of those that the first files suggest.
+        types: Types of columns of CSV and JSON files, in place of those that the first files suggest: BOOLEAN, INTEGER,
+            BIGINT, DOUBLE, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR, DECIMAL(12,2).
+        mode: `full`: the files as they are now are the table. `append`: each file is added once. `merge`: a row takes
+            the place of the one with its key. Default: `merge` with a key, else `append`.
         lag: Files younger than that wait for the next run: they may still be written to.
     """
 
-    path: Text
+    model_config = ConfigDict(json_schema_extra=where(is_one_of("mode", "merge"), given("primary_key", [])))
+
+    path: Text = Field(json_schema_extra={"pattern": _PATH})
     format: Format | None = None
     options: CsvOptions | None = None
-    types: dict[str, str] = Field(default_factory=dict)
+    types: dict[str, ColumnType] = Field(default_factory=dict)
 
     @field_validator("path")
     @classmethod

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from pydantic import model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from comboi_core.config.base import Model, Text
+from comboi_core.config.references import ONLY_REFERENCES
+from comboi_core.config.written import at_most_one, exactly_one, given, reference_or, where
 
 PLACES = ("path", "account_name", "account_url", "connection_string")
 SECRETS = ("connection_string", "credential", "sas_token")
@@ -14,6 +16,8 @@ SECRETS = ("connection_string", "credential", "sas_token")
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REFERENCE = "{{"
+_FOLDER = ONLY_REFERENCES + r"(?!.*(?:^|/)\.{0,2}(?:/|$))"
+_IN_AZURE = ("account_name", "account_url", "connection_string", "file_system", "credential", "sas_token", "folder")
 
 
 class LakeConfig(Model):
@@ -30,14 +34,23 @@ class LakeConfig(Model):
         folder: A folder within the container, if the lake is not all of it.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            **exactly_one(*PLACES),
+            **where(given("path"), {"properties": dict.fromkeys(_IN_AZURE, {"type": "null"})}),
+            "else": given("file_system"),
+            **at_most_one(*SECRETS),
+        }
+    )
+
     path: Text | None = None
     account_name: Text | None = None
-    account_url: Text | None = None
+    account_url: Text | None = Field(default=None, json_schema_extra={"pattern": ONLY_REFERENCES + r"[^?]*$"})
     connection_string: Text | None = None
-    file_system: Text | None = None
+    file_system: Text | None = Field(default=None, json_schema_extra=reference_or(_CONTAINER.pattern))
     credential: Text | None = None
     sas_token: Text | None = None
-    folder: Text | None = None
+    folder: Text | None = Field(default=None, json_schema_extra={"pattern": _FOLDER})
 
     @model_validator(mode="after")
     def _consistent(self) -> LakeConfig:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from comboi_core.config.base import Model, Text
+from comboi_core.config.written import given, is_one_of, where
 
 Strategy = Literal["replace", "append", "merge", "delete+insert", "scd2"]
+
+_FOR = {
+    "unique_key": ("merge", "scd2"),
+    "incremental_key": ("delete+insert", "merge", "scd2"),
+    "time_granularity": ("delete+insert",),
+    "update": ("merge",),
+    "changed_by": ("scd2",),
+    "close_missing": ("scd2",),
+}
+"""Which strategies an attribute means anything for."""
 
 
 class Materialization(Model):
@@ -28,6 +39,17 @@ class Materialization(Model):
         close_missing: For `scd2`: whether a key that the result lacks has ended; default: yes, unless an input is read
             with `view: changes`, where missing means unchanged.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                *(where(given(name, []), is_one_of("strategy", *strategies)) for name, strategies in _FOR.items()),
+                where(is_one_of("strategy", "merge", "scd2"), given("unique_key", [])),
+                where(is_one_of("strategy", "delete+insert"), given("incremental_key")),
+                where(is_one_of("changed_by", "time"), given("incremental_key")),
+            ]
+        }
+    )
 
     strategy: Strategy = "replace"
     unique_key: tuple[Text, ...] = ()
@@ -56,14 +78,3 @@ class Materialization(Model):
             if given and strategy not in strategies:
                 raise ValueError(f"{name}: is for strategy: {' or '.join(strategies)}, not for {strategy}")
         return self
-
-
-_FOR = {
-    "unique_key": ("merge", "scd2"),
-    "incremental_key": ("delete+insert", "merge", "scd2"),
-    "time_granularity": ("delete+insert",),
-    "update": ("merge",),
-    "changed_by": ("scd2",),
-    "close_missing": ("scd2",),
-}
-"""Which strategies an attribute means anything for."""

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from comboi_core.config.base import Model, Text
+from comboi_core.config.written import reference_or
 
 Occasion = Literal["failed", "recovered", "stale", "first_success"]
 """What an alert may be about."""
@@ -44,10 +45,11 @@ class NotificationConfig(Model):
         on: `failed`: a run failed, as a whole or in part. `recovered`: everything that had failed succeeded again.
             `stale`: a table has not been landed within its `freshness`. `first_success`: the pipeline's first.
         webhook: The URL, which is a secret: `{{keyvault:NAME}}` or `{{env:NAME}}`.
+        format: How the alert is written: a card for a Teams workflow, blocks for Slack, or comboi's own JSON.
     """
 
     on: tuple[Occasion, ...] = Field(min_length=1)
-    webhook: Text
+    webhook: Text = Field(json_schema_extra=reference_or(_URL.pattern))
     format: Format = "teams"
 
     @field_validator("webhook")

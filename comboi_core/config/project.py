@@ -10,14 +10,17 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from comboi_core.config.base import Memory, Model, Name, Retry, Seconds, Text
+from comboi_core.config.base import Memory, Model, Name, Retry, SomeSeconds, Text
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.monitoring import MonitoringConfig, NotificationConfig
 from comboi_core.config.sources import SourceConfig, TableConfig
+from comboi_core.config.written import reference_or
 
 Stage = Literal["bronze", "silver", "gold"]
 _PLACEHOLDER = re.compile(r"\{(stage|source|table)\}")
+_TEMPLATE = r"^(?=.*\{table\})(?!.*(?:^|/)(?:\.|/|$))(?:\{(?:stage|source|table)\}|[^{}\\\u0000-\u001f\u007f])+$"
+"""What `StageConfig` accepts, for editors."""
 STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
 
 
@@ -36,7 +39,7 @@ class KeyVaultConfig(Model):
         vault_url: As the portal shows it, `https://NAME.vault.azure.net/`; or `{{env:NAME}}`, which Terraform sets.
     """
 
-    vault_url: Text
+    vault_url: Text = Field(json_schema_extra=reference_or(_VAULT_URL.pattern))
 
     @field_validator("vault_url")
     @classmethod
@@ -52,7 +55,8 @@ class EngineConfig(Model):
     """How DuckDB is opened, and how much is built at once.
 
     Attributes:
-        memory_limit: Per DuckDB instance; each activity opens one.
+        memory_limit: Memory per DuckDB instance; each activity opens one.
+        threads: Threads per DuckDB instance; default: as many as the machine has processors, at most 4.
         temp_directory: Where DuckDB spills and files are staged for upload; default: the system's temporary folder.
         parallel_datasets: Datasets built side by side.
         soft_deadline: After so long an extracting activity begins no further chunk but leaves the rest to the next
@@ -63,18 +67,20 @@ class EngineConfig(Model):
     threads: int = Field(default_factory=lambda: max(1, min(4, os.cpu_count() or 1)), ge=1, le=64)
     temp_directory: str | None = None
     parallel_datasets: int = Field(default=2, ge=1, le=16)
-    soft_deadline: Seconds = Field(default=120.0, gt=0)
+    soft_deadline: SomeSeconds = 120.0
 
 
 class StageConfig(Model):
     """Where a stage's files are.
 
     Attributes:
-        remote_path_template: Path of a published dataset; `source` is `refined` for silver and `metrics` for gold.
+        data_lake: The folder or the container.
+        remote_path_template: Path of a published dataset; `{table}` has to be in it, `{stage}` and `{source}` may be;
+            `source` is `refined` for silver and `metrics` for gold.
     """
 
     data_lake: LakeConfig
-    remote_path_template: str = "{source}/{table}.parquet"
+    remote_path_template: str = Field(default="{source}/{table}.parquet", json_schema_extra={"pattern": _TEMPLATE})
 
     @field_validator("remote_path_template")
     @classmethod
@@ -101,7 +107,13 @@ class BronzeConfig(StageConfig):
 
 
 class Stages(Model):
-    """The three layers of the lake."""
+    """The three layers of the lake.
+
+    Attributes:
+        bronze: Tables as the sources have them, load by load.
+        silver: Cleaned and checked datasets, one Parquet file each.
+        gold: What people and reports read, one Parquet file each.
+    """
 
     bronze: BronzeConfig
     silver: StageConfig
@@ -119,7 +131,24 @@ class MaskingConfig(Model):
 
 
 class PipelineFile(Model):
-    """`configs/initial.yml`."""
+    """The pipeline's file, `configs/initial.yml`: where the data comes from, and where it goes.
+
+    Attributes:
+        pipeline: The pipeline's name; runs and what is remembered between them are named after it.
+        failure_policy: `stop`: no later stage starts once something failed. `isolate`: only what depends on the failed
+            item is left out.
+        key_vault: Where `{{keyvault:NAME}}` references are looked up.
+        masking: What masks of personal values need.
+        engine: How DuckDB is opened, and how much is built at once.
+        retry: How often, and how patiently, transient errors are tried again.
+        sources: Databases and places of files, with the tables to land.
+        stages: Where the three layers of the lake are.
+        monitoring: Where logs and telemetry go.
+        notifications: Webhooks that are called when a run fails, recovers, or a table is stale.
+        transformations_file: The datasets' file, counted from the project's folder; default: `transformations.yml`
+            beside this file.
+        queue: Ignored, with a note: durable orchestration has replaced the storage queue.
+    """
 
     pipeline: Name
     failure_policy: Literal["stop", "isolate"] = "stop"
@@ -153,7 +182,12 @@ class PipelineFile(Model):
 
 
 class TransformationsFile(Model):
-    """`configs/transformations.yml`."""
+    """The datasets' file, `configs/transformations.yml`: what is made of the landed tables.
+
+    Attributes:
+        silver: Cleaned and checked datasets.
+        gold: Datasets for people and reports; they read silver and bronze.
+    """
 
     silver: tuple[DatasetConfig, ...] = ()
     gold: tuple[DatasetConfig, ...] = ()

@@ -11,6 +11,8 @@ from urllib.parse import quote
 _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*@")
 _BODY = re.compile(r"^(env|keyvault):([A-Za-z0-9_\-]+)\Z")
+ONLY_REFERENCES = r"^(?![\s\S]*\{\{(?!\s*(?:env:[A-Za-z0-9_\-]+|keyvault:[A-Za-z0-9\-]+)\s*\}\})[^{}]*\}\})"
+"""For JSON schemas: the beginning of a text in which every `{{...}}` is a reference, as `parse` has it."""
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 
 from comboi_core.config.base import Model, SqlName, Text
 from comboi_core.config.splink_comparisons import Comparison, Rule
+from comboi_core.config.written import Json, at_most_one, given, is_one_of
 
 DEFAULT_THRESHOLD = 0.9
 
 
 class ExpectationMaximisation(Model):
-    """Arguments of Splink's estimate_parameters_using_expectation_maximisation, as it names them."""
+    """Arguments of Splink's estimate_parameters_using_expectation_maximisation, as it names them.
+
+    Attributes:
+        estimate_without_term_frequencies: Whether sessions leave term frequencies out, which is faster.
+        fix_probability_two_random_records_match: Whether sessions keep the probability that two random records match.
+        fix_m_probabilities: Whether sessions keep the m probabilities.
+        fix_u_probabilities: Whether sessions keep the u probabilities, which sampling has estimated.
+        populate_probability_two_random_records_match_from_trained_values: Whether that probability is taken from the
+            trained values afterwards.
+        record_sample_proportion: The share of records that Splink samples to estimate how much a session will compare.
+    """
 
     estimate_without_term_frequencies: bool = False
     fix_probability_two_random_records_match: bool = False
@@ -25,7 +36,12 @@ class ExpectationMaximisation(Model):
 
 
 class RandomSampling(Model):
-    """Arguments of Splink's estimate_u_using_random_sampling, as it names them."""
+    """Arguments of Splink's estimate_u_using_random_sampling, as it names them.
+
+    Attributes:
+        min_count_per_level: Sampling stops once each level was seen so often; null: it looks at all of `max_pairs`.
+        num_chunks: In how many parts the pairs are looked at.
+    """
 
     min_count_per_level: int | None = Field(default=100, ge=1)
     num_chunks: int = Field(default=10, ge=1)
@@ -42,6 +58,8 @@ class Training(Model):
         estimate_m_from_label_column: A column whose equal values mean the same entity, instead of `em_blocking`.
         max_pairs: Pairs that the sampling of u looks at, and that a session does at most.
         seed: Seed of the random sampling.
+        em: Further arguments of the sessions.
+        u: Further arguments of the sampling of u.
     """
 
     deterministic_rules: tuple[Rule, ...] = ()
@@ -67,6 +85,8 @@ class ColumnRule(Model):
     """Which value of a cluster a column takes; in YAML the rule's name alone is enough.
 
     Attributes:
+        rule: Which value: the survivor's first that is there, the most recent, the longest, the most frequent, the
+            smallest or the largest.
         order_by: Instead of the survivor's, for `first_not_null` and `most_recent_not_null`.
         source_priority: Datasets whose value is taken first.
     """
@@ -74,6 +94,13 @@ class ColumnRule(Model):
     rule: ColumnRuleName = "first_not_null"
     order_by: Text | None = None
     source_priority: tuple[str, ...] = ()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
+        """Return the short form beside the mapping."""
+        held = super().__get_pydantic_json_schema__(core_schema, handler)
+        name = {"enum": list(get_args(ColumnRuleName))}
+        return {"title": held["title"], "description": held["description"], "anyOf": [name, held]}
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +117,10 @@ class Survivor(Model):
         source_priority: Values of `source_dataset_column_name`, the most trusted first; others come last.
         per_column: Columns that take their value from the whole cluster.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [given("order_by"), is_one_of("most_complete", True), given("source_priority", [])]}
+    )
 
     order_by: Text | None = None
     most_complete: bool = False
@@ -112,7 +143,11 @@ class Survivor(Model):
 
 
 class Labels(Model):
-    """The column that holds the true identity, where it is known; reports then show precision and recall."""
+    """Where the true identity is known, reports show precision and recall.
+
+    Attributes:
+        column: The column that holds it.
+    """
 
     column: Text
 
@@ -121,6 +156,23 @@ class SplinkConfig(Model):
     """Deduplication and linkage by Splink; the keys are those of Splink's own settings, and comboi's beside them.
 
     Attributes:
+        link_type: `dedupe_only`: duplicates within one dataset. `link_only`: records of several datasets that belong
+            together. `link_and_dedupe`: both.
+        unique_id_column_name: The column that tells records apart.
+        comparisons: What is compared, and how.
+        blocking_rules_to_generate_predictions: Pairs that are compared at all: those that one of the rules means.
+        probability_two_random_records_match: In place of `training.deterministic_rules`, which estimate it.
+        em_convergence: A session of training ends once no parameter changes by more.
+        max_iterations: Or after so many iterations.
+        match_weight_column_prefix: What Splink's columns of match weights begin with.
+        term_frequency_adjustment_column_prefix: What its columns of term frequencies begin with.
+        comparison_vector_value_column_prefix: What its columns of levels begin with.
+        linker_uid: A name for Splink's tables; default: one that Splink makes up.
+        training: How the parameters are estimated.
+        threshold_match_probability: From this probability on two records are taken for the same; default: 0.9.
+        threshold_match_weight: The same as a match weight, log2 of the odds.
+        survivor: Which record of a cluster stays.
+        labels: Where the true identity is known: reports then show precision and recall.
         source_dataset_column_name: For `link_only` and `link_and_dedupe`: the column of the one result that says which
             dataset a record is of.
         retain_matching_columns: Whether the report shows the values of the compared columns.
@@ -129,6 +181,8 @@ class SplinkConfig(Model):
         one_to_one: Whether a cluster holds at most one record of each dataset; the best matches are kept.
         max_cluster_size: Larger clusters are taken apart at higher match weights, and reported.
     """
+
+    model_config = ConfigDict(json_schema_extra=at_most_one("threshold_match_probability", "threshold_match_weight"))
 
     link_type: Literal["dedupe_only", "link_only", "link_and_dedupe"] = "dedupe_only"
     unique_id_column_name: Text

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 
 from comboi_core.config.base import Model, Text
+from comboi_core.config.written import TEXT, Json, given, without
 
 Probability = Annotated[float, Field(ge=1e-300, le=1)]
 """Of a level; Splink takes none below 1e-300."""
@@ -18,13 +19,25 @@ class Rule(Model):
     In YAML a list of columns, a condition over `l` and `r` (`l.name = r.name and l.year < r.year`), or a mapping.
 
     Attributes:
-        blocking_rule: The condition.
+        columns: Columns that both records agree on.
+        blocking_rule: The condition, in place of `columns`.
         arrays_to_explode: Columns with lists; the rule sees one row per element.
     """
 
     columns: tuple[Text, ...] = ()
     blocking_rule: Text | None = None
     arrays_to_explode: tuple[Text, ...] = ()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
+        """Return the short forms beside the mapping."""
+        held = super().__get_pydantic_json_schema__(core_schema, handler)
+        whole = held | {"oneOf": [given("columns", []), given("blocking_rule")]}
+        return {
+            "title": held["title"],
+            "description": held["description"],
+            "anyOf": [{"type": "array", "minItems": 1, "items": TEXT}, TEXT, whole],
+        }
 
     @model_validator(mode="before")
     @classmethod
@@ -54,7 +67,16 @@ class Level(Model):
 
     Attributes:
         sql_condition: Over the columns of both records, `name_l = name_r`; `ELSE` for the last level.
-        fix_m_probability: Whether training keeps `m_probability`, where it is given; likewise for u.
+        label_for_charts: How the report names the level.
+        is_null_level: Whether the level is that of missing values, which count neither for nor against a match.
+        m_probability: How often records of one entity are on this level; default: it is trained.
+        u_probability: How often records of two entities are on this level; default: it is trained.
+        fix_m_probability: Whether training keeps `m_probability`, where it is given.
+        fix_u_probability: Whether training keeps `u_probability`, where it is given.
+        tf_adjustment_column: A column whose rare values count more than its frequent ones.
+        tf_adjustment_weight: How much such an adjustment counts: 0 not at all, 1 fully. Default: 1.
+        tf_minimum_u_value: The least u probability that such an adjustment goes down to. Default: 0.
+        disable_tf_exact_match_detection: Whether Splink does not look for the exact match whose frequencies it adjusts.
     """
 
     sql_condition: Text
@@ -74,16 +96,33 @@ class Level(Model):
         return self.sql_condition.strip().upper() == "ELSE"
 
 
+_LIBRARY_ONLY = {"column", "args", "term_frequency_adjustments", "m_probabilities", "u_probabilities"}
+_LIBRARY_ONLY |= {"fix_m_probabilities", "fix_u_probabilities"}
+_OWN_ONLY = {"output_column_name", "comparison_description"}
+_KINDS = [
+    {"allOf": [given("type"), given("column"), without(*sorted(_OWN_ONLY)), {"not": given("comparison_levels", [])}]},
+    {"allOf": [given("comparison_levels", []), without(*sorted(_LIBRARY_ONLY)), {"not": given("type")}]},
+]
+
+
 class Comparison(Model):
     """One Splink comparison: of the library, by its name, or one's own, by its levels.
 
     Attributes:
-        type: A class of splink.comparison_library; `column` is its first argument, `args` holds the others.
-        m_probabilities: One per level but the NULL level, the closest agreement first; likewise for u.
-        fix_m_probabilities: Whether training keeps `m_probabilities`, where they are given; likewise for u.
+        type: A class of splink.comparison_library: `ExactMatch`, `NameComparison`, `JaroWinklerAtThresholds`.
+        column: Its first argument: the column that is compared.
+        args: Its other arguments, by name.
+        term_frequency_adjustments: Whether agreement on a rare value counts more than on a frequent one.
+        m_probabilities: One per level but the NULL level, the closest agreement first; default: they are trained.
+        u_probabilities: Likewise for u.
+        fix_m_probabilities: Whether training keeps `m_probabilities`, where they are given.
+        fix_u_probabilities: Whether training keeps `u_probabilities`, where they are given.
         comparison_levels: The levels of a comparison of one's own, the NULL level first, `ELSE` last.
         output_column_name: What the report calls a comparison of one's own.
+        comparison_description: A sentence on it, for the report.
     """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": _KINDS})
 
     type: str | None = None
     column: Text | None = None
@@ -126,8 +165,3 @@ class Comparison(Model):
             for level in self.comparison_levels
             if not level.is_null_level
         )
-
-
-_LIBRARY_ONLY = {"column", "args", "term_frequency_adjustments", "m_probabilities", "u_probabilities"}
-_LIBRARY_ONLY |= {"fix_m_probabilities", "fix_u_probabilities"}
-_OWN_ONLY = {"output_column_name", "comparison_description"}

@@ -11,7 +11,11 @@ from comboi_core.config.tables import SourceBase
 
 
 class SqliteConnection(Model):
-    """The database's file; a relative path counts from the project's folder."""
+    """Where the database is.
+
+    Attributes:
+        path: The database's file; a relative path counts from the project's folder.
+    """
 
     path: Text
 

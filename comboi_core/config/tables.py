@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from comboi_core.config.base import Bytes, Model, Name, Seconds, Text
+from comboi_core.config.base import Bytes, Model, Name, Seconds, SomeSeconds, Text
+from comboi_core.config.written import at_most_one, exactly_one, given, is_one_of, where
 from comboi_core.domain.load import Mode
 from comboi_core.domain.names import RESERVED_SOURCES
 
@@ -17,9 +18,20 @@ class BaseTable(Model):
     """What a table of any source may say.
 
     Attributes:
-        columns: What to land; the key and the cursor always come along.
-        mask: What lands of personal values, by column; keys may be hashed, nothing else.
-        freshness: The table is stale when its last good load began longer ago than this; None: it never is.
+        name: The table's name in the lake, as inputs name it; unique within its source.
+        columns: What to land; the key and the cursor always come along. Default: every column.
+        primary_key: Columns that tell rows apart; with them a changed row takes the place of the one that was landed.
+        mode: `full`: each load is the whole table. `append`: new rows are added to the landed ones. `merge`: readers
+            see the latest row per key. Default: `merge` with a key and a cursor, `append` with a cursor only, else
+            `full`.
+        lag: How far below the watermark a load reads again, for rows that were committed late. Default: what the type
+            of the cursor asks for, `5m` for times.
+        schema_policy: When columns change at the source. `evolve`: new ones appear, missing ones are NULL, types widen
+            safely. `freeze`: a difference fails the load. `discard_columns`: new ones are not landed.
+        parallel_chunks: So many chunks of one load are read side by side.
+        mask: What lands of personal values, by column: `hash`, `redact` (a fixed text), `partial` (the first
+            character), `drop`. A key can only be hashed.
+        freshness: The table is stale when its last good load began longer ago than this; default: it never is.
     """
 
     name: Name
@@ -30,7 +42,7 @@ class BaseTable(Model):
     schema_policy: Literal["evolve", "freeze", "discard_columns"] = "evolve"
     parallel_chunks: int = Field(default=2, ge=1, le=16)
     mask: dict[str, Mask] = Field(default_factory=dict)
-    freshness: Seconds | None = Field(default=None, gt=0)
+    freshness: SomeSeconds | None = None
 
     @model_validator(mode="after")
     def _masks(self) -> BaseTable:
@@ -51,12 +63,29 @@ class TableConfig(BaseTable):
     """One table to land from a database: a `table:` of the source or the result of a `query:`.
 
     Attributes:
+        table: The table or view as the source names it: `public.orders`.
+        query: A SELECT in the source's SQL, in place of `table`.
         where: A condition in the source's SQL; only rows that meet it are read. A row that meets it later only, below
             the watermark, is not seen: after a change of the condition, run the table with --full-refresh.
-        cursor: The source's own row version in place of an incremental column.
+        incremental_column: A column that every change of a row moves on; only rows above the watermark are read.
+        cursor: The source's own row version in place of an incremental column: `xmin` for PostgreSQL, `rowversion` for
+            SQL Server and Azure SQL.
+        on_null_cursor: What happens to rows whose incremental column is NULL: `include` (read each time), `exclude`, or
+            `fail`.
         chunk_rows: A load is cut into chunks of about so many rows at most, where the table can be cut.
         chunk_bytes: And of about so many bytes at most, by the source's own size of the table.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                exactly_one("table", "query"),
+                at_most_one("incremental_column", "cursor"),
+                where(is_one_of("mode", "append", "merge"), {"anyOf": [given("incremental_column"), given("cursor")]}),
+                where(is_one_of("mode", "merge"), given("primary_key", [])),
+            ]
+        }
+    )
 
     table: Text | None = None
     query: Text | None = None
@@ -101,9 +130,17 @@ class TableConfig(BaseTable):
 
 
 class SourceBase(Model):
-    """A source of tables: a name and tables whose names are unique within it."""
+    """A source of tables: a name and tables whose names are unique within it.
 
-    name: Name
+    Attributes:
+        name: The source's name, unique in the pipeline; the lake's folders and inputs use it.
+        type: What kind of source it is.
+        connection: How it is reached.
+        max_parallel: So many of its tables are read side by side.
+        tables: What to land.
+    """
+
+    name: Name = Field(json_schema_extra={"not": {"enum": sorted(RESERVED_SOURCES)}})
     max_parallel: int = Field(default=4, ge=1, le=64)
     tables: tuple[TableConfig, ...] = Field(min_length=1)
 

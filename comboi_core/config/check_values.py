@@ -1,0 +1,131 @@
+"""What the parameters of quality checks may be: what refuses a value that makes no sense, and its JSON schema."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from comboi_core.config.base import SOME_DURATION, Seconds
+from comboi_core.config.references import ONLY_REFERENCES
+from comboi_core.config.written import TEXT, Json
+
+_REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,62}(\.[A-Za-z][A-Za-z0-9_\-]{0,62})?")
+_PERCENT = re.compile(r"([+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%")
+_SECONDS = TypeAdapter(Seconds)
+
+
+def percent(text: str) -> Fraction:
+    """Return `-20%` as the exact share -1/5.
+
+    Raises:
+        ValueError: with what is expected.
+    """
+    match = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
+    if not match:
+        raise ValueError(f"{text!r} is no percentage; write -20%, 50% or +12.5%")
+    return Fraction(Decimal(match[1])) / 100
+
+
+def seconds(value: Any) -> float:
+    """Return a duration such as `26h` in seconds.
+
+    Raises:
+        ValueError: it is no duration, or not above zero.
+    """
+    try:
+        found = _SECONDS.validate_python(value)
+    except ValidationError:
+        found = 0.0
+    if found <= 0:
+        raise ValueError(f"{value!r} is no duration; write a number and a unit: 30m, 26h, 2d (at most 3650d)")
+    return found
+
+
+def _text(value: Any) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text; put it in quotes")
+    if not value.strip() or "\x00" in value:
+        raise ValueError("is empty or holds a NUL character")
+
+
+def _reference(value: Any) -> None:
+    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
+        raise ValueError(f"{value!r} names no dataset (orders_clean, silver.orders) and no table (shop.orders)")
+
+
+def _whole(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not a whole number")
+
+
+def _count(value: Any) -> None:
+    _whole(value)
+    if value < 0:
+        raise ValueError(f"{value} rows are less than none")
+
+
+def _scalar(value: Any) -> None:
+    if not isinstance(value, str | int | float | Decimal | date):
+        raise ValueError(f"{value!r} is not a single value")
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a number that values can be compared with")
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("holds a NUL character")
+
+
+def _bound(value: Any) -> None:
+    if isinstance(value, bool) or value is None or value == "":
+        raise ValueError(f"{value!r} is no bound; give a number, a text, a date or a time")
+    _scalar(value)
+
+
+def _values(value: Any) -> None:
+    values = [item for item in (value if isinstance(value, list | tuple) else [value]) if item is not None]
+    if not values:
+        raise ValueError("lists no value")
+    for item in values:
+        _scalar(item)
+
+
+_SCALAR_TEXT = ONLY_REFERENCES + r"[^\u0000]*$"
+_SCALAR: Json = {"type": ["string", "number", "boolean"], "pattern": _SCALAR_TEXT}
+_SCALARS: Json = {
+    "type": "array",
+    "contains": {"not": {"type": "null"}},
+    "items": {"type": [*_SCALAR["type"], "null"], "pattern": _SCALAR_TEXT},
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a check.
+
+    Attributes:
+        refuse: Raises a ValueError for a value that makes no sense.
+        schema: The JSON schema of what it takes, with a description.
+    """
+
+    refuse: Callable[[Any], object]
+    schema: Json
+
+    def about(self, description: str) -> Parameter:
+        """Return the parameter with words of its own."""
+        return Parameter(self.refuse, self.schema | {"description": description})
+
+
+TEXT_VALUE = Parameter(_text, TEXT)
+WHOLE = Parameter(_whole, {"type": "integer"})
+COUNT = Parameter(_count, {"type": "integer", "minimum": 0})
+BOUND = Parameter(_bound, {"type": ["string", "number"], "minLength": 1, "pattern": _SCALAR_TEXT})
+VALUES = Parameter(_values, {"anyOf": [_SCALARS, _SCALAR]})
+REFERENCE = Parameter(_reference, {"type": "string", "pattern": f"^{_REFERENCE.pattern}$"})
+AGE = Parameter(seconds, SOME_DURATION | {"exclusiveMinimum": 0})
+PERCENT = Parameter(percent, {"type": "string", "pattern": rf"^\s*{_PERCENT.pattern}\s*$"})

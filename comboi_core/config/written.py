@@ -1,0 +1,86 @@
+"""Parts of the JSON schema of what people write: what models say of themselves, and rules over several keys."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from itertools import combinations
+from typing import Any
+
+from comboi_core.config.references import ONLY_REFERENCES
+
+Json = dict[str, Any]
+
+ANY_TEXT: Json = {"type": "string", "pattern": ONLY_REFERENCES}
+TEXT: Json = {
+    "type": "string",
+    "pattern": ONLY_REFERENCES + r"[^\u0000]*\S[^\u0000]*$",
+    "patternErrorMessage": "Empty text, or a {{...}} that is neither {{env:NAME}} nor {{keyvault:NAME}}.",
+}
+"""Text that says something; `patternErrorMessage` is what editors of the family of VS Code show."""
+
+_ATTRIBUTES = re.compile(r"\n\s*Attributes:\n")
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ENTRY = re.compile(r"^    (\w+): ", re.MULTILINE)
+
+
+def reference_or(pattern: str) -> Json:
+    """Return what a text is that holds a reference, or matches a regular expression as a whole."""
+    return {"pattern": ONLY_REFERENCES + rf"(?:[\s\S]*\{{\{{|(?:{pattern})$)"}
+
+
+def title(model: type) -> str:
+    """Return a model's name in words: `Azure sql connection`."""
+    return " ".join(_WORDS.split(model.__name__.removesuffix("Config"))).capitalize()
+
+
+def summary(model: type) -> str:
+    """Return what a model's docstring says of it as a whole, a line per paragraph."""
+    text = _ATTRIBUTES.split(inspect.cleandoc(model.__doc__ or ""))[0]
+    return "\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+
+
+def attributes(model: type) -> dict[str, str]:
+    """Return what the docstrings of a model and its bases say of its attributes, the model's own word first."""
+    found: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        _, *sections = _ATTRIBUTES.split(inspect.cleandoc(one.__dict__.get("__doc__") or ""))
+        for section in sections:
+            _, *pieces = _ENTRY.split(section)
+            found |= {name: " ".join(text.split()) for name, text in zip(pieces[::2], pieces[1::2], strict=True)}
+    return found
+
+
+def given(key: str, *nothing: Any) -> Json:
+    """Return the schema of a mapping in which a key says something: it is there, neither null nor one of `nothing`."""
+    return {"required": [key], "properties": {key: {"not": {"enum": [None, *nothing]}}}}
+
+
+def exactly_one(*keys: str) -> Json:
+    """Return the schema of a mapping in which one of the keys says something."""
+    return {"oneOf": [given(key) for key in keys]}
+
+
+def at_most_one(*keys: str) -> Json:
+    """Return the schema of a mapping in which no two of the keys say something."""
+    return {"not": {"anyOf": [{"allOf": [given(one), given(other)]} for one, other in combinations(keys, 2)]}}
+
+
+def together(*keys: str) -> Json:
+    """Return the schema of a mapping in which all of the keys say something, or none."""
+    return {"oneOf": [{"allOf": [*map(given, keys)]}, {"not": {"anyOf": [*map(given, keys)]}}]}
+
+
+def without(*keys: str) -> Json:
+    """Return the schema of a mapping that has none of the keys, not even with null."""
+    return {"not": {"anyOf": [{"required": [key]} for key in keys]}}
+
+
+def is_one_of(key: str, *values: Any) -> Json:
+    """Return the schema of a mapping in which a key is there with one of the values."""
+    return {"required": [key], "properties": {key: {"enum": [*values]}}}
+
+
+def where(condition: Json, then: Json) -> Json:
+    """Return the schema of what meets `then` where it meets `condition`."""
+    return {"if": condition, "then": then}
