@@ -14,6 +14,7 @@ from typing import Literal
 
 from comboi_core.app.scaffold_samples import GITIGNORE, README, SCRIPTS, SOURCES, STAGES, TRANSFORMATIONS
 from comboi_core.config.loader import DEFAULT_CONFIG
+from comboi_core.config.schema import first_line, schema_files
 from comboi_core.domain.errors import RequestInvalid
 
 SourceType = Literal["files", "sqlite", "postgres", "azure_sql"]
@@ -56,8 +57,9 @@ def _pipeline(folder: Path) -> str:
 
 def _texts(pipeline: str, source: SourceType) -> dict[str, str]:
     texts = {
-        "configs/initial.yml": SOURCES[source].replace("PIPELINE", pipeline) + STAGES,
-        "configs/transformations.yml": TRANSFORMATIONS,
+        "configs/initial.yml": first_line("pipeline") + SOURCES[source].replace("PIPELINE", pipeline) + STAGES,
+        "configs/transformations.yml": first_line("transformations") + TRANSFORMATIONS,
+        **schema_files(),
         **SCRIPTS,
         ".gitignore": GITIGNORE,
         "README.md": README[source].replace("PIPELINE", pipeline),

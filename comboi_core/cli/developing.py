@@ -1,4 +1,4 @@
-"""The commands for those who build a project: init, new, lineage, docs."""
+"""The commands for those who build a project: init, new, lineage, docs, schema."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from comboi_core.cli.docs import docs
 from comboi_core.cli.init import init
 from comboi_core.cli.lineage import lineage
 from comboi_core.cli.new import new
+from comboi_core.cli.schema import schema
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (init, lineage, docs):
+    for command in (init, lineage, docs, schema):
         app.command()(command)
     app.add_typer(new)

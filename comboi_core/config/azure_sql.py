@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, ConfigDict, model_validator
 
 from comboi_core.config.base import Model, Text
 from comboi_core.config.tables import SourceBase
+from comboi_core.config.written import at_most_one, given, together
 
 
 def _as_written(value: Any) -> Any:
@@ -20,6 +21,7 @@ class AzureSqlConnection(Model):
 
     Attributes:
         server: Host name, and the port after a comma where it is not 1433: `host` or `host,1433`.
+        database: The database's name.
         user: SQL login; beside `dsn:` it takes the place of the string's own.
         password: As it is: unlike in `dsn:`, no character in it needs braces.
         authentication: `sql` (user and password) or `managed_identity` (Entra ID through azure-identity: a managed
@@ -30,13 +32,27 @@ class AzureSqlConnection(Model):
         dsn: An ODBC connection string in place of the keys before, as the Azure portal shows it.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"anyOf": [given("dsn"), {"allOf": [given("server"), given("database")]}]},
+                at_most_one("dsn", "server"),
+                at_most_one("dsn", "database"),
+                together("user", "password"),
+            ]
+        }
+    )
+
     server: Text | None = None
     database: Text | None = None
     user: Text | None = None
     password: Text | None = None
     authentication: Literal["sql", "managed_identity"] | None = None
     client_id: Text | None = None
-    encrypt: Annotated[Literal["yes", "no", "strict"] | None, BeforeValidator(_as_written)] = None
+    encrypt: Annotated[
+        Literal["yes", "no", "strict"] | None,
+        BeforeValidator(_as_written, json_schema_input_type=Literal["yes", "no", "strict", True, False] | None),
+    ] = None
     trust_server_certificate: bool | None = None
     dsn: Text | None = None
 

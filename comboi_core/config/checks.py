@@ -22,7 +22,7 @@ from comboi_core.config.check_values import (
     percent,
     seconds,
 )
-from comboi_core.config.written import Json
+from comboi_core.config.written import Json, title
 
 __all__ = ["Check", "parse_check", "percent", "seconds"]
 
@@ -101,7 +101,8 @@ class Check(Model):
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
         """Return what `parse_check` takes: nobody writes the one form."""
         forms = check_schema(_COLUMN_CHECKS, _VALUE_CHECKS, _TABLE_CHECKS, _OF_THE_WHOLE)
-        return {"description": "A quality check: a script's name, or one mapping `check: what it takes`."} | forms
+        said = "A script's name, or a mapping of one check's name to what it takes."
+        return {"title": title(cls), "description": said} | forms
 
     @property
     def label(self) -> str:

@@ -82,7 +82,7 @@ class FilesTable(BaseTable):
             BIGINT, DOUBLE, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR, DECIMAL(12,2).
         mode: `full`: the files as they are now are the table. `append`: each file is added once. `merge`: a row takes
             the place of the one with its key. Default: `merge` with a key, else `append`.
-        lag: Files younger than that wait for the next run: they may still be written to.
+        lag: Files younger than that wait for the next run: they may still be written to. Default: `2s`.
     """
 
     model_config = ConfigDict(json_schema_extra=where(is_one_of("mode", "merge"), given("primary_key", [])))

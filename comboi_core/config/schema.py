@@ -15,6 +15,7 @@ FileName = Literal["pipeline", "transformations"]
 FOLDER = "configs/.schema"
 """Where a project keeps them: beside the files, hidden, so that no package takes them along."""
 
+FILES: dict[FileName, str] = {"pipeline": "configs/initial.yml", "transformations": "configs/transformations.yml"}
 _MODELS = {"pipeline": PipelineFile, "transformations": TransformationsFile}
 _DURATIONS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _SIZES = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
@@ -33,15 +34,21 @@ def schema_text(file: FileName) -> str:
 
 
 def schema_files() -> dict[str, str]:
-    """Return both, by the names of their files."""
-    return {f"{file}.json": schema_text(file) for file in get_args(FileName)}
+    """Return the texts of both files, by their paths in a project."""
+    return {f"{FOLDER}/{file}.json": schema_text(file) for file in get_args(FileName)}
+
+
+def first_line(file: FileName) -> str:
+    """Return the line that leads editors from a file in `configs/` to its schema."""
+    return f"# yaml-language-server: $schema={FOLDER.partition('/')[2]}/{file}.json\n"
 
 
 def as_written(value: Any, field: Json) -> Any:
     """Return a default as a person would write it: `5s` for a duration of 5.0, `256MiB` for so many bytes."""
     units = _UNITS.get(field.get("pattern"), ())
-    if isinstance(value, bool) or not isinstance(value, int | float) or not units:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return value
+    value = int(value) if float(value).is_integer() else value
     return next((f"{value / size:.0f}{unit}" for unit, size in units if value and value % size == 0), value)
 
 

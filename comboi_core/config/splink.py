@@ -21,10 +21,11 @@ class ExpectationMaximisation(Model):
         estimate_without_term_frequencies: Whether sessions leave term frequencies out, which is faster.
         fix_probability_two_random_records_match: Whether sessions keep the probability that two random records match.
         fix_m_probabilities: Whether sessions keep the m probabilities.
-        fix_u_probabilities: Whether sessions keep the u probabilities, which sampling has estimated.
-        populate_probability_two_random_records_match_from_trained_values: Whether that probability is taken from the
-            trained values afterwards.
-        record_sample_proportion: The share of records that Splink samples to estimate how much a session will compare.
+        fix_u_probabilities: Whether sessions keep the u probabilities that sampling has estimated.
+        populate_probability_two_random_records_match_from_trained_values: Whether the sessions' own estimate of that
+            probability takes the place of the given one.
+        record_sample_proportion: The share of records from which the number of a session's pairs is estimated, to hold
+            it to `max_pairs`.
     """
 
     estimate_without_term_frequencies: bool = False
@@ -39,8 +40,8 @@ class RandomSampling(Model):
     """Arguments of Splink's estimate_u_using_random_sampling, as it names them.
 
     Attributes:
-        min_count_per_level: Sampling stops once each level was seen so often; null: it looks at all of `max_pairs`.
-        num_chunks: In how many parts the pairs are looked at.
+        min_count_per_level: Sampling may stop once each level was seen so often; null: it looks at all of `max_pairs`.
+        num_chunks: Into how many parts the pairs are cut.
     """
 
     min_count_per_level: int | None = Field(default=100, ge=1)

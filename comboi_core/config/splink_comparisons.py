@@ -76,7 +76,8 @@ class Level(Model):
         tf_adjustment_column: A column whose rare values count more than its frequent ones.
         tf_adjustment_weight: How much such an adjustment counts: 0 not at all, 1 fully. Default: 1.
         tf_minimum_u_value: The least u probability that such an adjustment goes down to. Default: 0.
-        disable_tf_exact_match_detection: Whether Splink does not look for the exact match whose frequencies it adjusts.
+        disable_tf_exact_match_detection: Whether the adjustment starts from this level's own u probability instead of
+            that of the exact match.
     """
 
     sql_condition: Text

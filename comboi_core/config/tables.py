@@ -24,13 +24,13 @@ class BaseTable(Model):
         mode: `full`: each load is the whole table. `append`: new rows are added to the landed ones. `merge`: readers
             see the latest row per key. Default: `merge` with a key and a cursor, `append` with a cursor only, else
             `full`.
-        lag: How far below the watermark a load reads again, for rows that were committed late. Default: what the type
-            of the cursor asks for, `5m` for times.
+        lag: How far below the watermark a merge reads again, and an append stays behind, for rows that are committed
+            late. Default: none where the source shows which transactions are open, else `5m` (two days for dates).
         schema_policy: When columns change at the source. `evolve`: new ones appear, missing ones are NULL, types widen
             safely. `freeze`: a difference fails the load. `discard_columns`: new ones are not landed.
         parallel_chunks: So many chunks of one load are read side by side.
-        mask: What lands of personal values, by column: `hash`, `redact` (a fixed text), `partial` (the first
-            character), `drop`. A key can only be hashed.
+        mask: What lands of personal values, by column: `hash` (equal values stay equal), `redact` (that there was one),
+            `partial` (the first and the last character), `drop` (nothing). A key can only be hashed.
         freshness: The table is stale when its last good load began longer ago than this; default: it never is.
     """
 
@@ -70,8 +70,8 @@ class TableConfig(BaseTable):
         incremental_column: A column that every change of a row moves on; only rows above the watermark are read.
         cursor: The source's own row version in place of an incremental column: `xmin` for PostgreSQL, `rowversion` for
             SQL Server and Azure SQL.
-        on_null_cursor: What happens to rows whose incremental column is NULL: `include` (read each time), `exclude`, or
-            `fail`.
+        on_null_cursor: What happens to rows whose incremental column is NULL: `include` (each load reads them),
+            `exclude`, or `fail`.
         chunk_rows: A load is cut into chunks of about so many rows at most, where the table can be cut.
         chunk_bytes: And of about so many bytes at most, by the source's own size of the table.
     """

@@ -30,8 +30,11 @@ def reference_or(pattern: str) -> Json:
 
 
 def title(model: type) -> str:
-    """Return a model's name in words: `Azure sql connection`."""
-    return " ".join(_WORDS.split(model.__name__.removesuffix("Config"))).capitalize()
+    """Return a model's name in words: `Azure SQL connection`."""
+    words = " ".join(_WORDS.split(model.__name__.removesuffix("Config"))).capitalize()
+    for plain, spelled in (("sql", "SQL"), ("Sqlite", "SQLite"), ("Csv", "CSV"), ("Postgres", "PostgreSQL")):
+        words = words.replace(plain, spelled)
+    return words
 
 
 def summary(model: type) -> str:

@@ -1,0 +1,64 @@
+"""`comboi schema`: what editors need to complete and check the two YAML files, and the configuration reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from comboi_core.cli.options import AsJson, console, print_json, reporting
+
+What = Annotated[
+    Literal["pipeline", "transformations", "reference"] | None,
+    typer.Argument(help="Print one: the schema of a file, or the reference as Markdown. Default: write both schemas."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder to write to; default for the schemas: .schema beside the configuration."),
+]
+
+
+def schema(what: What = None, out: Out = None, as_json: AsJson = False) -> None:
+    """Write the JSON schemas of the configuration for editors, or print one."""
+    with reporting():
+        texts = _texts(what)
+        written = [] if what and not out else _write(out or _default_folder(), texts)
+    if as_json and written:
+        print_json({"written": [str(path) for path in written]})
+        return
+    for path in written:
+        console.print(f"✓ {path}", style="green", markup=False)
+    if not written:
+        typer.echo("".join(texts.values()), nl=False)
+
+
+def _texts(what: str | None) -> dict[str, str]:
+    from comboi_core.config.reference_page import page
+    from comboi_core.config.schema import schema_files
+
+    if what == "reference":
+        return {"configuration.md": page()}
+    found = {Path(path).name: text for path, text in schema_files().items()}
+    return {name: text for name, text in found.items() if what in (None, Path(name).stem)}
+
+
+def _default_folder() -> Path:
+    from comboi_core.config.loader import config_path
+    from comboi_core.config.schema import FOLDER
+
+    return config_path().parent / Path(FOLDER).name
+
+
+def _write(folder: Path, texts: dict[str, str]) -> list[Path]:
+    from comboi_core.domain.errors import RequestInvalid
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise RequestInvalid(
+            f"{error.filename or folder}: cannot be written: {error.strerror}", remedy="Name another folder with --out."
+        ) from None
+    return [folder / name for name in texts]

@@ -1,0 +1,236 @@
+"""docs/configuration.md, made of the schemas: every key of both files, in the order in which one writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import get_args
+
+from comboi_core.config.base import DURATION, SIZE, SOME_DURATION
+from comboi_core.config.reference_examples import EXAMPLES
+from comboi_core.config.schema import FILES, FileName, schema
+from comboi_core.config.written import Json
+from comboi_core.domain.names import DATASET_NAME_PATTERN, NAME_PATTERN, SQL_NAME_PATTERN
+
+_INTRODUCTION = """\
+# Configuration
+
+<!-- Made by `comboi schema reference --out docs` from the docstrings in comboi_core/config: change those, not this. -->
+
+A project has two YAML files: `configs/initial.yml` says where data comes from and where it goes, and
+`configs/transformations.yml` what is made of it. `COMBOI_CONFIG` or `--config` name another first file; the second is
+`transformations.yml` beside it, or what `transformations_file:` says. Paths count from the project's folder, which is
+the parent of the first file's folder. `comboi validate` names every problem of both files with its line.
+
+- Unknown keys are errors. A key with nothing behind it (`lag:`) counts as not given where it may be left out.
+- **Text** may hold references, `{{env:NAME}}` and `{{keyvault:NAME}}`, which are read when the value is used and never
+  logged ([secrets](secrets.md)). Names, numbers, durations, sizes and words from a list hold none.
+- **Names** have letters, digits, `_` and `-`, begin with a letter and have 63 characters at most; names of datasets and
+  aliases have no `-`, and may have a schema in front: `silver.orders`.
+- **Durations** are a number and a unit: `30s`, `5m`, `2h`, `1d`, at most `3650d`; a number alone counts seconds.
+  **Sizes** are `512MB`, `1GB` (powers of 1000) or `256MiB` (of 1024). Numbers, `true` and `false` stand without quotes.
+
+## In the editor
+
+Editors with the YAML language server (VS Code with Red Hat's YAML extension, Neovim, Helix, and more) complete keys,
+explain them and mark errors by a JSON schema. `comboi init` writes the schemas to `configs/.schema/` and names them in
+the files' first lines. In a project that is there already, `comboi schema` writes them, also after an update of comboi;
+the first lines are then yours to add. Nothing is fetched.
+
+```text
+# yaml-language-server: $schema=.schema/pipeline.json             in configs/initial.yml
+# yaml-language-server: $schema=.schema/transformations.json      in configs/transformations.yml
+```
+
+A schema sees one file, and no values of references. That inputs exist, names are unique, and keys fit each other in
+every case is for `comboi validate` to say.
+"""
+
+_KINDS = {
+    DURATION["pattern"]: "duration",
+    SOME_DURATION["pattern"]: "duration",
+    SIZE["pattern"]: "size",
+    NAME_PATTERN: "name",
+    SQL_NAME_PATTERN: "name",
+    DATASET_NAME_PATTERN: "name",
+}
+
+
+def page() -> str:
+    """Return the page in Markdown."""
+    return "\n".join([_INTRODUCTION, *(part for file in get_args(FileName) for part in _file(file))])
+
+
+def _file(file: FileName) -> Iterator[str]:
+    found = schema(file)
+    yield f"## {FILES[file]}\n"
+    yield from _block(file, found, found)
+    for name, stands in _places(found).items():
+        block = found["$defs"][name]
+        shown = [place for place in stands if not (place.startswith("gold") and f"silver{place[4:]}" in stands)]
+        also = " (likewise below `gold`)" if len(shown) < len(stands) else ""
+        yield f"### {block['title']}\n"
+        yield f"At {', '.join(f'`{place}`' for place in shown)}{also}.\n"
+        yield from _block(name, block, found)
+
+
+def _places(found: Json) -> dict[str, list[str]]:
+    """Return where each definition stands, in the order of the file."""
+    places: dict[str, list[str]] = {}
+
+    def visit(node: Json, path: str) -> None:
+        for key, field in _fields(node):
+            here = f"{path}.{key}".lstrip(".")
+            for name in dict.fromkeys(_references(field)):
+                if here not in places.setdefault(name, []):
+                    places[name].append(here)
+                visit(found["$defs"][name], here)
+
+    visit(found, "")
+    return places
+
+
+def _fields(node: Json) -> Iterator[tuple[str, Json]]:
+    """Yield the keys of a mapping, or of all the forms that it may have."""
+    for form in (node, *_forms(node)):
+        yield from form.get("properties", {}).items()
+
+
+def _forms(node: Json) -> list[Json]:
+    either = node.get("anyOf") or node.get("oneOf") or []
+    return [form for form in either if "type" in form or "enum" in form]
+
+
+def _references(node: Json) -> Iterator[str]:
+    if "$ref" in node:
+        yield node["$ref"].rpartition("/")[2]
+    inner = [node[key] for key in ("items", "additionalProperties") if isinstance(node.get(key), dict)]
+    for one in (*inner, *node.get("anyOf", ()), *node.get("oneOf", ())):
+        yield from _references(one)
+
+
+def _block(name: str, node: Json, found: Json) -> Iterator[str]:
+    yield node["description"].replace("\n", "\n\n") + "\n"
+    if "properties" in node:
+        yield from _table(node, found)
+    for form in _forms(node):
+        if form.get("type") != "object":
+            said = f": {form['description']}" if "description" in form else ""
+            yield f"- {_kind(form, found)}{said}\n"
+        elif name == "Check":
+            yield from _checks(form, found)
+        else:
+            said = form["title"] if form.get("title") != node["title"] else "A mapping"
+            yield f"{said}:\n"
+            yield from _table(form, found)
+    example = EXAMPLES[type_name(name)]
+    yield f"```yaml\n{example}```\n"
+
+
+def type_name(name: str) -> str:
+    """Return the name of the model behind a file or a definition."""
+    return {"pipeline": "PipelineFile", "transformations": "TransformationsFile"}.get(name, name)
+
+
+def _table(node: Json, found: Json) -> Iterator[str]:
+    yield "| key | what to write | default | meaning |\n|---|---|---|---|"
+    fields = node["properties"]
+    for key, field in sorted(fields.items(), key=lambda item: (*_FIRST, item[0]).index(item[0])):
+        default = "required" if key in node.get("required", ()) else _default(field)
+        yield f"| `{key}` | {_kind(field, found)} | {default} | {_meaning(field, found)} |"
+    yield ""
+
+
+def _checks(node: Json, found: Json) -> Iterator[str]:
+    """Yield two tables: the checks, and what they take."""
+    yield "| check | takes | passes if |\n|---|---|---|"
+    parameters: dict[str, tuple[Json, list[str]]] = {}
+    for check, field in node["properties"].items():
+        mapping = next(form for form in (field, *_forms(field)) if form.get("type") == "object")
+        keys = [key for key in mapping["properties"] if key not in _OPTIONS]
+        takes = ", ".join(f"`{key}`" for key in keys)
+        if mapping is not field:
+            takes = f"a column, a list of columns, or a mapping with {takes.replace(', ', ' or ')}"
+        yield f"| `{check}` | {takes} | {_cell(field['description'])} |"
+        for key, parameter in mapping["properties"].items():
+            parameters.setdefault(f"{key} {parameter['description']}", (parameter, []))[1].append(check)
+    yield "\n| key | of | what to write | default | meaning |\n|---|---|---|---|---|"
+    for word, (parameter, checks) in parameters.items():
+        of = "all" if word.partition(" ")[0] in _OPTIONS else ", ".join(f"`{check}`" for check in checks)
+        kind = f"{_kind(parameter, found)} | {_default(parameter)}"
+        yield f"| `{word.partition(' ')[0]}` | {of} | {kind} | {_cell(parameter['description'])} |"
+    yield ""
+
+
+_FIRST = ("alias", "name", "type", "connection", "path", "table", "query")
+"""Keys that one writes first."""
+_OPTIONS = ("severity", "on_fail")
+
+
+def _meaning(field: Json, found: Json) -> str:
+    if "description" in field:
+        return _cell(field["description"])
+    first = next(_references(field), None)
+    return _cell(found["$defs"][first]["description"].split("\n")[0]) if first else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("\n", " ").replace("|", "\\|")
+
+
+def _default(field: Json) -> str:
+    if "default" not in field:
+        return ""
+    default = field["default"]
+    return f"`{default if isinstance(default, str) else json.dumps(default)}`" if default != "" else "empty"
+
+
+def _kind(field: Json, found: Json) -> str:
+    """Return what to write for a key, in words."""
+    if "$ref" in field:
+        title = found["$defs"][next(_references(field))]["title"]
+        return f"[{title}](#{title.lower().replace(' ', '-')})"
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"] if isinstance(value, str))
+    either = field.get("anyOf") or field.get("oneOf")
+    if either and "type" not in field:
+        kinds = dict.fromkeys(_kind(one, found) for one in either if one.get("type") != "null")
+        return ", or ".join(kinds)
+    kinds = field.get("type", [])
+    (kind, *_) = [one for one in ([kinds] if isinstance(kinds, str) else kinds) if one != "null"] or ["anything"]
+    return _KINDS_OF[kind](field, found)
+
+
+def _text(field: Json) -> str:
+    named = _KINDS.get(field.get("pattern", ""))
+    longest = " of one character" if field.get("maxLength") == 1 else ""
+    return named or ("a number or text" if "number" in field["type"] else f"text{longest}")
+
+
+def _mapping(field: Json, found: Json) -> str:
+    values = field.get("additionalProperties")
+    return f"mapping of names to {_kind(values, found)}" if isinstance(values, dict) else "mapping"
+
+
+def _number(word: str, field: Json) -> str:
+    low, above = field.get("minimum"), field.get("exclusiveMinimum")
+    high, below = field.get("maximum"), field.get("exclusiveMaximum")
+    bounds = [
+        f"{word} {json.dumps(bound)}"
+        for word, bound in (("from", low), ("above", above), ("up to", high), ("below", below))
+        if bound is not None
+    ]
+    return f"{word} {' '.join(bounds)}".strip()
+
+
+_KINDS_OF = {
+    "string": lambda field, found: _text(field),
+    "boolean": lambda field, found: "`true`, `false`",
+    "integer": lambda field, found: _number("whole number", field),
+    "number": lambda field, found: _number("number", field),
+    "array": lambda field, found: f"list of {_kind(field['items'], found)}",
+    "object": _mapping,
+    "anything": lambda field, found: "anything",
+}
