@@ -234,6 +234,7 @@ def telemetry(workspace: Workspace) -> Iterator[Finding]:
         "retry": "Check that the network lets this machine through to the connection string's IngestionEndpoint.",
         "refused": "The endpoint refuses: check the connection string's key and endpoint, and the daily cap.",
     }
+    remedy |= {outcome: transport.trouble} if transport.trouble else {}
     yield finding("telemetry", outcome == "sent", f"a message was posted: {outcome}", remedy[outcome])
 
 

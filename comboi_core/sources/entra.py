@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -10,6 +12,11 @@ from comboi_core.domain.errors import SourceAuthFailed, SourceUnreachable
 
 if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential
+
+_MANAGED = re.compile(r"^\s*ManagedIdentityCredential: (.*)$", re.MULTILINE)
+# azure-identity makes one error of a refusal and of an endpoint that is busy or away; its words tell them apart.
+_BUSY = re.compile(r" (408|410|429|5\d\d), |Failed to establish|timed out|Connection (aborted|reset)")
+_WAIT = "The endpoint of the app's managed identity does not answer now; if it stays so, restart the function app."
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,21 @@ def access_token(scope: str, *, client_id: str | None, place: str, remedy: str) 
         found = _identity(client_id).get_token(scope)
         return Token(found.token, found.expires_on)
     except ClientAuthenticationError as error:
-        said = (str(error).splitlines() or ["no reason given"])[0]
+        forget_identities()  # it would keep the refusal for a minute, and answer the next attempt with it
+        said = _reason(str(error))
+        if _BUSY.search(said):
+            raise SourceUnreachable(f"{place}: no token for {scope} at the moment: {said}", remedy=_WAIT) from None
         raise SourceAuthFailed(f"{place}: no token for {scope}: {said}", remedy=remedy) from None
     except AzureError as error:
+        forget_identities()
         raise SourceUnreachable(f"{place}: Entra ID does not answer: {type(error).__name__}") from None
+
+
+def _reason(text: str) -> str:
+    """What the managed identity's endpoint says, where the app has one; else azure-identity's first sentence."""
+    found = _MANAGED.search(text) if os.environ.get("IDENTITY_ENDPOINT") else None
+    lines = text.splitlines() or ["no reason given"]
+    return (found[1] if found else lines[0])[:300]
 
 
 @lru_cache(maxsize=8)

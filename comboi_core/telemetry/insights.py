@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from comboi_core.telemetry.envelopes import envelope
+from comboi_core.telemetry.identity import NO_ROLE, Bearer, wanted_identity
 from comboi_core.telemetry.signals import Signal
 
 log = logging.getLogger("comboi.telemetry")
@@ -102,9 +103,9 @@ class Insights:
         except Exception as unforeseen:  # whatever it is, the run has nothing to do with it
             log.warning("telemetry: %s", type(unforeseen).__name__)
             outcome = "refused"
-        self._account(outcome, len(batch))
+        self._account(outcome, len(batch), transport.trouble if outcome != "sent" else "")
 
-    def _account(self, outcome: Outcome, count: int) -> None:
+    def _account(self, outcome: Outcome, count: int, trouble: str) -> None:
         """Say once that the endpoint is down, and once that it is up again."""
         failed = outcome != "sent"
         with self._guard:
@@ -114,7 +115,8 @@ class Insights:
             if not failed:
                 self._dropped = 0
         if failed and not before:
-            log.warning("telemetry cannot be delivered (%s); runs go on without it", outcome)
+            why = f"{outcome}: {trouble}" if trouble else outcome
+            log.warning("telemetry cannot be delivered (%s); runs go on without it", why)
         elif dropped and not failed:
             log.warning("telemetry is delivered again; %d signals were dropped meanwhile", dropped)
 
@@ -122,20 +124,27 @@ class Insights:
 def open_transport(connection_string: str) -> Any:
     """Return what posts batches of signals to the endpoint of a connection string.
 
-    Its `post(signals)` returns `sent`, `retry` (not now) or `refused`, after TIMEOUT seconds per request at most.
+    Its `post(signals)` returns `sent`, `retry` (not now) or `refused`, after TIMEOUT seconds per request at most, and
+    the time that a token takes where `identity.VARIABLE` asks for tokens. Its `trouble` says what is wrong with the
+    identity, as far as that is known.
 
     Raises:
-        ValueError: the connection string is none; the message does not hold it.
+        ValueError: the connection string is none, or `identity.VARIABLE` is not understood; the message holds neither.
     """
     from opencensus.ext.azure.common import Options, utils
+    from opencensus.ext.azure.common import transport as opencensus
     from opencensus.ext.azure.common.transport import TransportMixin, TransportStatusCode
 
     logging.getLogger("opencensus").setLevel(logging.CRITICAL)  # what matters of it is in `_account`
+
+    identity = wanted_identity()
 
     class Transport(TransportMixin):
         def __init__(self) -> None:
             self.options = Options(connection_string=connection_string, timeout=TIMEOUT)
             utils.validate_instrumentation_key(self.options.instrumentation_key)
+            self.options.credential = Bearer(self.options, identity) if identity else None
+            self.trouble = ""
             self.storage = None
             self._consecutive_redirects = 0
 
@@ -145,10 +154,18 @@ def open_transport(connection_string: str) -> Any:
 
         def post(self, signals: list[Signal]) -> Outcome:
             envelopes = [envelope(signal, self.options.instrumentation_key) for signal in signals]
+            before = refusals()
             status = self._transmit(envelopes)
+            if self.options.credential:
+                self.trouble = self.options.credential.trouble or (NO_ROLE if refusals() > before else "")
             if status == TransportStatusCode.SUCCESS:
                 return "sent"
             return "retry" if status == TransportStatusCode.RETRY else "refused"
+
+    def refusals() -> int:
+        with opencensus._requests_lock:
+            retried = opencensus._requests_map.get("retry") or {}
+            return sum(retried.get(status, 0) for status in (401, 403))
 
     try:
         return Transport()

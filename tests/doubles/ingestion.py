@@ -31,6 +31,9 @@ class IngestionDouble:
         statuses: Answers to the next requests, one each; then 200.
         delay: Seconds before an answer.
         requests: How many came.
+        tokens: The bearer tokens that are taken; None: none is asked for.
+        redirect: Where requests are sent on to; None: nowhere.
+        authorizations: The header `Authorization` of each request.
     """
 
     def __init__(self) -> None:
@@ -38,6 +41,9 @@ class IngestionDouble:
         self.statuses: list[int] = []
         self.delay = 0.0
         self.requests = 0
+        self.tokens: set[str] | None = None
+        self.redirect: str | None = None
+        self.authorizations: list[str | None] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.connection_string = f"InstrumentationKey={KEY};IngestionEndpoint={self.url}"
@@ -58,13 +64,19 @@ class IngestionDouble:
 
             def do_POST(self) -> None:
                 double.requests += 1
+                authorization = self.headers.get("Authorization")
+                double.authorizations.append(authorization)
                 data = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     data = gzip.decompress(data)
                 time.sleep(double.delay)
                 status = double.statuses.pop(0) if double.statuses else 200
                 envelopes = json.loads(data, parse_constant=_no_number)
-                if self.path != "/v2.1/track":
+                if double.tokens is not None and authorization not in {f"Bearer {token}" for token in double.tokens}:
+                    status = 403 if authorization else 401
+                elif double.redirect is not None:
+                    status = 308
+                elif self.path != "/v2.1/track":
                     status = 404
                 elif status == 200 and any(item["iKey"] != KEY or set(item) < REQUIRED for item in envelopes):
                     status = 400
@@ -73,6 +85,8 @@ class IngestionDouble:
                 answer = {"itemsReceived": len(envelopes), "itemsAccepted": len(envelopes), "errors": []}
                 body = json.dumps(answer).encode()
                 self.send_response(status)
+                if status == 308:
+                    self.send_header("Location", str(double.redirect))
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

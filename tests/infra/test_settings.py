@@ -33,7 +33,6 @@ OTHERS = {
     "SCM_DO_BUILD_DURING_DEPLOYMENT": "remote build",
     "ENABLE_ORYX_BUILD": "remote build",
     "PYTHON_THREADPOOL_THREAD_COUNT": "Functions worker",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "Functions runtime",
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "opencensus",
     "AZURE_CLIENT_ID": "azure-identity",
     "DATA_LAKE_ACCOUNT_NAME": "{{env:DATA_LAKE_ACCOUNT_NAME}} in a configuration: docs/deploy.md",

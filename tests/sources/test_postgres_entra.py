@@ -223,6 +223,33 @@ class TestNoIdentity:
             PostgresSession(con, shop.connection, "shop.orders")
         assert "managed identity" in caught.value.remedy and "az login" in caught.value.remedy
 
+    @pytest.mark.parametrize("status", [400, 401, 403, 429, 500, 503])
+    def test_a_busy_endpoint_is_worth_another_attempt_and_a_refusal_is_not(self, identity, monkeypatch, status):
+        monkeypatch.setattr("azure.core.pipeline.policies.RetryPolicy.sleep", lambda *_, **__: None)
+        identity.status = status
+        with pytest.raises((SourceAuthFailed, SourceUnreachable), match=f"{status}, no identity") as caught:
+            login({"conn_str": "postgresql://u@h/d", "authentication": "managed_identity"}, "a.b")
+        assert caught.value.transient == (status >= 429)
+
+    def test_an_endpoint_that_is_away_is_worth_another_attempt(self, identity, monkeypatch):
+        monkeypatch.setattr("azure.core.pipeline.policies.RetryPolicy.sleep", lambda *_, **__: None)
+        monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")
+        with pytest.raises(SourceUnreachable, match="at the moment") as caught:
+            login({"conn_str": "postgresql://u@h/d", "authentication": "managed_identity"}, "a.b")
+        assert caught.value.transient
+
+    def test_each_attempt_asks_anew_after_a_failure(self, identity, monkeypatch):
+        monkeypatch.setattr("azure.core.pipeline.policies.RetryPolicy.sleep", lambda *_, **__: None)
+        identity.lifetime = 30
+        connection = {"conn_str": "postgresql://u@h/d", "authentication": "managed_identity"}
+        login(connection, "a.b")
+        for status, kind in ((500, SourceUnreachable), (400, SourceAuthFailed)):
+            identity.status = status
+            with pytest.raises(kind):
+                login(connection, "a.b")
+        identity.status = 200
+        assert login(connection, "a.b").expires_on
+
     def test_a_user_without_a_token_is_told_before_the_server_is_asked(self, con, identity):
         connection = {"conn_str": "postgresql://no-such-host.invalid/d", "authentication": "managed_identity"}
         with pytest.raises(ConfigError, match="names no user"):
