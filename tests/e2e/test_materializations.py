@@ -16,7 +16,7 @@ from comboi_core.app.workspace import Workspace
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.config.loader import load
 from comboi_core.domain.errors import LeaseLost
-from tests.support.killing import instants, kill_and_run_again, prepare
+from tests.support.killing import Undisturbed, instants, kill_and_run_again, prepare
 from tests.support.project import Project, change, refill
 
 NEW = [{"alias": "news", "source": "shop", "table": "orders", "view": "changes"}]
@@ -138,9 +138,18 @@ def rows_of_days(project: Project) -> list[tuple]:
     return duckdb.sql(f"FROM '{project.folder}/lake/silver/refined/days.parquet'").fetchall()
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres) -> Undisturbed:
+    """The run whose disturbed twins are compared with it."""
+    return prepare(tmp_path_factory.mktemp("kill"), database, Datasets.create)
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_killed_at_any_instant_a_build_neither_skips_nor_repeats(tmp_path: Path, seed: int, database: EmbeddedPostgres):
-    undisturbed = prepare(tmp_path, database, Datasets.create)
+def test_killed_at_any_instant_a_build_neither_skips_nor_repeats(
+    tmp_path: Path, seed: int, undisturbed: Undisturbed, database: EmbeddedPostgres
+):
+    refill(database)
+    change(database)
     kill_and_run_again(undisturbed, tmp_path / "project", instants(40 + seed, undisturbed.seconds))
 
 

@@ -15,9 +15,12 @@ from unittest import mock
 import duckdb
 import yaml
 
+from comboi_core.app.workspace import Workspace
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.config.loader import load
 from comboi_core.config.project import Stage
 from comboi_core.domain.ports import Lake
+from tests.support.checkpoints import checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD_VARIABLE = "SHOP_POSTGRES"
@@ -178,20 +181,17 @@ class Project:
 
     def commits(self) -> dict[str, dict[str, Any]]:
         """Return `source.table` -> checkpoint, as the entities have it."""
-        answer = subprocess.run(
-            [sys.executable, "-m", "tests.support.checkpoints"], cwd=self.folder, env=self.environment(),
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout)
+        return checkpoints(self.workspace(), self.folder / ".comboi" / "hub.db")
+
+    def workspace(self) -> Workspace:
+        """Return the project as commands see it."""
+        with mock.patch.dict(os.environ, self.environment(), clear=True):
+            return Workspace(load(self.folder / "configs" / "initial.yml"))
 
     def lake(self, stage: Stage) -> Lake:
         """Return the lake of a stage, as commands see it."""
-        from comboi_core.app.workspace import Workspace
-        from comboi_core.config.loader import load
-
         with mock.patch.dict(os.environ, self.environment(), clear=True):
-            return Workspace(load(self.folder / "configs" / "initial.yml")).lake(stage)
+            return self.workspace().lake(stage)
 
     def contents(self) -> dict[str, list[tuple]]:
         """Return every table's current state and every dataset, row for row: name -> sorted rows."""
