@@ -43,6 +43,9 @@ OTHERS = {
 BY_THE_PROVIDER = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
 """Set by `site_config.application_insights_connection_string`."""
 
+BY_THE_PLATFORM = {"IDENTITY_ENDPOINT"}
+"""Set in every app that has a managed identity."""
+
 
 def _files() -> Iterator[Path]:
     for place in RUNS_IN_AZURE:
@@ -98,7 +101,7 @@ def test_the_code_reads_settings_at_all():
 
 
 def test_each_setting_that_the_code_reads_is_set():
-    assert _read_by_the_code() - set(LOCAL_ONLY) <= _set() | BY_THE_PROVIDER
+    assert _read_by_the_code() - set(LOCAL_ONLY) <= _set() | BY_THE_PROVIDER | BY_THE_PLATFORM
 
 
 def test_each_setting_that_is_set_is_read():

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.config.sources import PostgresConnection, PostgresSource
 from comboi_core.domain.errors import ConfigError, SourceAuthFailed, SourceUnreachable
-from comboi_core.domain.sql import literal
 from comboi_core.sources.entra import forget_identities
 from comboi_core.sources.postgres_connection import login
 from comboi_core.sources.postgres_errors import translate
@@ -19,10 +17,9 @@ from comboi_core.sources.postgres_session import PostgresSession
 from comboi_core.sources.sizes import table_sizes
 from comboi_core.telemetry.redaction import redactor
 from tests.doubles.identity import IdentityDouble, a_token, signed_in
-from tests.doubles.tls_front import TlsFront
 from tests.sources.conftest import Shop, data_folder
+from tests.support.entra import ROLE, EntraPostgres, entra_postgres
 
-ROLE = "id-comboi-dev-1a2b3c"
 SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 RESOURCE = SCOPE.removesuffix("/.default")
 REFUSED = 'IO Error: Unable to connect to Postgres at "***": connection to server at "h", port 5432 failed: FATAL:  '
@@ -30,74 +27,37 @@ PID = "SELECT pg_backend_pid()::text AS pid"
 
 
 @pytest.fixture(scope="module")
-def entra_pg() -> Iterator[EmbeddedPostgres]:
-    """A server that wants passwords in clear within TLS, as Azure's does for tokens."""
-    with data_folder() as folder, EmbeddedPostgres(folder, tcp=True, password="not used") as server:
-        rules = folder / "cluster" / "pg_hba.conf"
-        rules.write_text(rules.read_text().replace("scram-sha-256", "password"))
-        server.psql(f'SELECT pg_reload_conf(); CREATE ROLE "{ROLE}" LOGIN; GRANT pg_read_all_data TO "{ROLE}"')
-        yield server
-
-
-@pytest.fixture(scope="module")
-def front(entra_pg: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsFront]:
-    front = TlsFront(entra_pg.port, tmp_path_factory.mktemp("tls"))
-    yield front
-    front.close()
+def entra() -> Iterator[EntraPostgres]:
+    with data_folder() as folder, entra_postgres(folder) as started:
+        yield started
 
 
 @pytest.fixture
-def identity(monkeypatch: pytest.MonkeyPatch, entra_pg: EmbeddedPostgres) -> Iterator[IdentityDouble]:
+def identity(monkeypatch: pytest.MonkeyPatch, entra: EntraPostgres) -> Iterator[IdentityDouble]:
     """A managed identity whose tokens the server takes."""
     forget_identities()
     with signed_in(monkeypatch) as double:
-        takes(entra_pg, double.token)
+        entra.takes(double.token)
         yield double
     forget_identities()
 
 
 @pytest.fixture
-def connection(front: TlsFront) -> dict[str, str]:
-    """The source's connection, as it is configured."""
-    server = f"localhost:{front.port}/postgres?sslmode=verify-full&sslrootcert={front.certificate}"
-    return {"conn_str": f"postgresql://{ROLE}@{server}", "authentication": "managed_identity"}
-
-
-@pytest.fixture
-def shop(con, entra_pg: EmbeddedPostgres, connection: dict[str, str], filled: str) -> Iterator[Shop]:
-    made = Shop(con, entra_pg.uri, filled, entra_pg.psql)
-    made.connection = connection
+def shop(con, entra: EntraPostgres) -> Iterator[Shop]:
+    entra.server.psql("CREATE SCHEMA s; CREATE TABLE s.orders AS SELECT generate_series(1, 5) AS id; ANALYZE s.orders")
+    made = Shop(con, entra.server.uri, "s", entra.server.psql)
+    made.connection = entra.connection
     yield made
     made.close()
-
-
-@pytest.fixture
-def filled(entra_pg: EmbeddedPostgres) -> Iterator[str]:
-    """A schema with a table."""
-    entra_pg.psql("CREATE SCHEMA s; CREATE TABLE s.orders AS SELECT generate_series(1, 5) AS id; ANALYZE s.orders")
-    yield "s"
-    entra_pg.psql("DROP SCHEMA s CASCADE")
-
-
-def takes(server: EmbeddedPostgres, token: str) -> None:
-    """Have the server take this token and no other one."""
-    server.psql(f'ALTER ROLE "{ROLE}" PASSWORD {literal(token)}')
-
-
-def ended(server: EmbeddedPostgres, pid: str) -> None:
-    """End a connection from the server's side, and wait until it is gone."""
-    server.psql(
-        f"SELECT pg_terminate_backend({pid}, 5000); "
-        f"DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid}) LOOP END LOOP; END $$"
-    )
+    entra.server.psql("DROP SCHEMA s CASCADE")
 
 
 class TestLogin:
-    def test_a_token_of_any_length_lands_rows_over_tls(self, shop, identity, entra_pg):
+    def test_a_token_of_any_length_lands_rows_over_tls(self, shop, identity, entra):
         for bytes_more in (0, 1500):
             identity.token += "x" * bytes_more
             forget_identities()
-            takes(entra_pg, identity.token)
+            entra.takes(identity.token)
             assert [row[0] for row in shop.land(mode="full")[1]] == ["1", "2", "3", "4", "5"]
         assert len(identity.token) > 3500
         assert set(identity.asked) == {(RESOURCE, None)}
@@ -107,7 +67,8 @@ class TestLogin:
             shop.open(mode="full")
         assert len(identity.asked) == 1
 
-    def test_a_keyword_string_and_a_user_assigned_identity(self, con, shop, identity, front):
+    def test_a_keyword_string_and_a_user_assigned_identity(self, con, shop, identity, entra):
+        front = entra.front
         server = f"host=localhost port={front.port} dbname=postgres sslrootcert='{front.certificate}'"
         connection = {"conn_str": f"{server} user={ROLE}", "authentication": "managed_identity", "client_id": "abc"}
         assert PostgresSession(con, connection, "a.b").rows(PID)
@@ -147,20 +108,20 @@ class TestTls:
         found = login({"conn_str": conn_str, "authentication": "managed_identity"}, "a.b")
         assert "sslmode=require" in found.conn_str.replace("'", "")
 
-    def test_a_server_without_tls_gets_no_token(self, con, shop, identity, entra_pg, monkeypatch):
+    def test_a_server_without_tls_gets_no_token(self, con, shop, identity, entra, monkeypatch):
         monkeypatch.setenv("PGSSLMODE", "disable")
-        connection = shop.connection | {"conn_str": f"postgresql://{ROLE}@127.0.0.1:{entra_pg.port}/postgres"}
+        connection = shop.connection | {"conn_str": f"postgresql://{ROLE}@127.0.0.1:{entra.server.port}/postgres"}
         with pytest.raises(SourceUnreachable, match="SSL"):
             PostgresSession(con, connection, "a.b")
 
-    def test_a_server_with_another_s_certificate_gets_no_token(self, con, shop, identity, front):
+    def test_a_server_with_another_s_certificate_gets_no_token(self, con, shop, identity):
         connection = shop.connection | {"conn_str": shop.connection["conn_str"].replace("localhost", "127.0.0.1")}
         with pytest.raises(SourceUnreachable, match="certificate"):
             PostgresSession(con, connection, "a.b")
 
 
 class TestSecrecy:
-    def test_the_token_is_in_no_view_of_the_server_no_log_and_no_text(self, con, shop, identity, entra_pg, caplog):
+    def test_the_token_is_in_no_view_of_the_server_no_log_and_no_text(self, con, shop, identity, entra, caplog):
         caplog.set_level(logging.DEBUG)
         session = PostgresSession(con, shop.connection, "a.b")
         seen = session.rows("SELECT a::text AS seen FROM pg_stat_activity a WHERE pid = pg_backend_pid()")[0]["seen"]
@@ -168,8 +129,8 @@ class TestSecrecy:
         assert identity.token not in caplog.text + repr(session) + repr(vars(session))
         assert redactor.text(f"a {identity.token} b") == "a *** b"
 
-    def test_a_refused_login_says_which_role_is_missing_and_shows_no_token(self, con, shop, identity, entra_pg):
-        takes(entra_pg, "another one")
+    def test_a_refused_login_says_which_role_is_missing_and_shows_no_token(self, con, shop, identity, entra):
+        entra.takes("another one")
         with pytest.raises(SourceAuthFailed, match="password authentication failed") as caught:
             PostgresSession(con, shop.connection, "shop.orders")
         error = caught.value
@@ -186,29 +147,29 @@ class TestSecrecy:
 
 
 class TestExpiry:
-    def test_a_connection_that_opens_after_the_token_s_end_uses_a_new_one(self, con, shop, identity, entra_pg):
+    def test_a_connection_that_opens_after_the_token_s_end_uses_a_new_one(self, con, shop, identity, entra):
         identity.lifetime = 30
         session = PostgresSession(con, shop.connection, "a.b")
         pid = session.rows(PID)[0]["pid"]
         identity.token, identity.lifetime = a_token(), 86_400
-        takes(entra_pg, identity.token)
-        ended(entra_pg, pid)
+        entra.takes(identity.token)
+        entra.end(pid)
 
         assert session.rows(PID)[0]["pid"] != pid
         assert session.describe("SELECT 1::int AS x") == [("x", "INTEGER")]
         assert len(identity.asked) > 1
 
-    def test_an_open_connection_outlives_its_token(self, con, shop, identity, entra_pg):
+    def test_an_open_connection_outlives_its_token(self, con, shop, identity, entra):
         identity.lifetime = 30
         adapter = shop.open(mode="full")
         con.begin()
         pid = con.execute(f"SELECT pid FROM {adapter._session.query(PID)}").fetchone()
         identity.status = 500
-        takes(entra_pg, "another one")
+        entra.takes("another one")
         assert con.execute(f"SELECT pid FROM {adapter._session.query(PID)}").fetchone() == pid
         con.commit()
 
-    def test_a_token_that_lives_is_not_asked_for_again(self, con, shop, identity, entra_pg):
+    def test_a_token_that_lives_is_not_asked_for_again(self, con, shop, identity, entra):
         session = PostgresSession(con, shop.connection, "a.b")
         asked = len(identity.asked)
         forget_identities()
