@@ -10,6 +10,7 @@ resource "azurerm_log_analytics_workspace" "this" {
   tags                = local.tags
 }
 
+# By default it also takes what comes with its key only; overrides/ has the argument that ends this.
 resource "azurerm_application_insights" "this" {
   name                = "appi-${local.base}"
   resource_group_name = azurerm_resource_group.this.name

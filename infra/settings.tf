@@ -38,7 +38,8 @@ locals {
   worker_settings = {
     # Activities, orchestrators and entities share the worker's threads; the default (processors + 4) can leave the
     # orchestrators waiting behind the activities.
-    PYTHON_THREADPOOL_THREAD_COUNT             = tostring(local.activities + 14)
+    PYTHON_THREADPOOL_THREAD_COUNT = tostring(local.activities + 14)
+    # Telemetry of the host and of comboi goes by the identity's tokens, not by the key in the connection string.
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING  = "ClientId=${azurerm_user_assigned_identity.app.client_id};Authorization=AAD"
     APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL = "true"
     # azure-identity signs in as this user-assigned identity: towards lake, vault and databases.

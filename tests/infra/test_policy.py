@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.infra.terraform import infra
+from tests.infra.terraform import INFRA, infra, read
 
 ROLES = {
     ("Storage Blob Data Owner", "azurerm_storage_account.runtime"),
@@ -105,6 +105,18 @@ def test_apps_are_reached_by_identity_not_by_keys():
     assert linux["storage_uses_managed_identity"] is True
     assert linux["content_share_force_disabled"] is True
     assert linux["ftp_publish_basic_authentication_enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("version", "argument"), [(4, {"local_authentication_disabled": True}), (5, {"local_authentication_enabled": False})]
+)
+def test_an_override_per_provider_version_has_telemetry_refused_by_key(version, argument):
+    file = INFRA / "overrides" / f"insights_azurerm{version}.tf"
+    (block,) = read({file.name: file.read_text()}).blocks
+    assert block.body == argument
+    # It comes on top of a resource of the module, whose app and role then have to do without the key.
+    assert "application_type" in infra().one(block.kind, block.name)
+    assert "Authorization=AAD" in infra().texts["settings.tf"]
 
 
 def test_every_resource_provider_that_is_used_is_registered():
