@@ -26,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     the way to its data.
     """
     os.environ.pop("COLUMNS", None)  # a worker's has the width of no terminal
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of some 800 processes would compile comboi anew
     if config.option.basetemp is None:
         folder = tempfile.mkdtemp(prefix="comboi-tests-")
         config.option.basetemp = os.path.join(folder, "run")
@@ -71,3 +72,19 @@ def project(tmp_path: Path, database: EmbeddedPostgres) -> Project:
     """The small project over a freshly filled source."""
     refill(database)
     return Project.create(tmp_path / "project", database.uri)
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres) -> Project:
+    """The small project after its first run. It is copied, never changed: see `landed`."""
+    refill(database)
+    project = Project.create(tmp_path_factory.mktemp("first-run") / "project", database.uri)
+    project.run()
+    return project
+
+
+@pytest.fixture
+def landed(first_run: Project, tmp_path: Path, database: EmbeddedPostgres) -> Project:
+    """The small project after its first run, over the source as that run saw it."""
+    refill(database)
+    return first_run.copy(tmp_path / "project")

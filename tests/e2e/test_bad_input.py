@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,11 +21,10 @@ def line_of(project: Project, path: str, text: str) -> int:
     return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
-@pytest.fixture
-def landed(project: Project) -> Project:
-    """The project after a good run."""
-    project.run()
-    return project
+@pytest.fixture(scope="module")
+def contents(first_run: Project) -> dict[str, list[tuple]]:
+    """What `landed` holds."""
+    return first_run.contents()
 
 
 def broken_yaml(project: Project) -> list[str]:
@@ -93,9 +93,8 @@ def unknown_input(project: Project) -> list[str]:
     ],
 )
 def test_a_wrong_project_is_refused_with_file_and_line_before_anything_runs(
-    landed: Project, damage: Callable[[Project], list[str]]
+    first_run: Project, landed: Project, contents: dict[str, list[tuple]], damage: Callable[[Project], list[str]]
 ):
-    good = landed.copy(landed.folder.with_name("good"))
     expected = damage(landed)
     for command in ("run", "validate"):
         done = landed.comboi(command)
@@ -105,10 +104,8 @@ def test_a_wrong_project_is_refused_with_file_and_line_before_anything_runs(
             assert text in said, f"comboi {command} said:\n{said}"
         assert "Traceback" not in said
     for folder in ("configs", "transformations"):
-        for path in (good.folder / folder).rglob("*"):
-            if path.is_file():
-                (landed.folder / path.relative_to(good.folder)).write_bytes(path.read_bytes())
-    assert landed.contents() == good.contents()
+        shutil.copytree(first_run.folder / folder, landed.folder / folder, dirs_exist_ok=True)
+    assert landed.contents() == contents
 
 
 def test_a_missing_environment_variable_is_named_with_the_remedy(landed: Project):
