@@ -108,7 +108,8 @@ def test_apps_are_reached_by_identity_not_by_keys():
 
 
 @pytest.mark.parametrize(
-    ("version", "argument"), [(4, {"local_authentication_disabled": True}), (5, {"local_authentication_enabled": False})]
+    ("version", "argument"),
+    [(4, {"local_authentication_disabled": True}), (5, {"local_authentication_enabled": False})],
 )
 def test_an_override_per_provider_version_has_telemetry_refused_by_key(version, argument):
     file = INFRA / "overrides" / f"insights_azurerm{version}.tf"
