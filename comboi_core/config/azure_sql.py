@@ -8,12 +8,17 @@ from pydantic import BeforeValidator, ConfigDict, model_validator
 
 from comboi_core.config.base import Model, Text
 from comboi_core.config.tables import SourceBase
-from comboi_core.config.written import at_most_one, given, together
+from comboi_core.config.written import at_most_one, given, is_one_of, together, where
 
 
 def _as_written(value: Any) -> Any:
     # YAML reads a bare yes or no as true or false.
     return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+_WITH_ENTRA = {
+    "anyOf": [is_one_of("authentication", "managed_identity"), {"not": {"anyOf": [given("dsn"), given("user")]}}]
+}
 
 
 class AzureSqlConnection(Model):
@@ -39,6 +44,10 @@ class AzureSqlConnection(Model):
                 at_most_one("dsn", "server"),
                 at_most_one("dsn", "database"),
                 together("user", "password"),
+                where(is_one_of("authentication", "managed_identity"), {"not": given("user")}),
+                where(is_one_of("authentication", "sql"), {"anyOf": [given("user"), given("dsn")]}),
+                where(given("client_id"), {"not": {"anyOf": [given("user"), is_one_of("authentication", "sql")]}}),
+                where(_WITH_ENTRA, {"not": is_one_of("encrypt", "no", False)}),
             ]
         }
     )

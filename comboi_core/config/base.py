@@ -34,6 +34,7 @@ _MEMORY = re.compile(r"(?=[0-9.]*[1-9])([0-9]+(?:\.[0-9]+)?)\s*(KB|MB|GB|TB|KiB|
 
 DURATION: Json = {
     "type": ["string", "number"],
+    "minimum": 0,
     "maximum": LONGEST,
     "pattern": rf"^\s*(?:{_DURATION.pattern})\s*$",
     "patternErrorMessage": "Write a duration as a number and a unit: 30s, 5m, 2h, 1d.",
@@ -112,7 +113,7 @@ Text = Annotated[str, AfterValidator(_text), WithJsonSchema(TEXT)]
 
 Memory = Annotated[str, AfterValidator(_memory), WithJsonSchema(SIZE)]
 
-Bytes = Annotated[int, BeforeValidator(_bytes), WithJsonSchema(SIZE | {"type": ["string", "integer"]})]
+Bytes = Annotated[int, BeforeValidator(_bytes), WithJsonSchema(SIZE | {"type": ["string", "integer"], "minimum": 1})]
 """A number of bytes, written in YAML as `256MB` or `1GiB`."""
 
 

@@ -9,9 +9,8 @@ from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_v
 
 from comboi_core.config.base import Model, Text
 from comboi_core.config.lakes import LakeConfig
-from comboi_core.config.references import ONLY_REFERENCES
 from comboi_core.config.tables import BaseTable, SourceBase
-from comboi_core.config.written import given, is_one_of, where
+from comboi_core.config.written import SOME_TEXT, given, is_one_of, where
 from comboi_core.domain.load import Mode
 
 Format = Literal["csv", "json", "parquet"]
@@ -34,8 +33,9 @@ ColumnType = Annotated[
         {"anyOf": [{"enum": [*TYPES]}, {"type": "string", "pattern": rf"^\s*(?:{_ANY_CASE}|{_ANY_DECIMAL})\s*$"}]}
     ),
 ]
-_PATH = ONLY_REFERENCES + r"(?!/)(?!.*\\)(?!.*(?:^|/)\.{0,2}(?:/|$))(?!.*[^/]\*\*)(?!.*\*\*[^/])(?!.*\*\*$)"
+_PATH = SOME_TEXT + r"(?!/)(?!.*\\)(?!.*(?:^|/)\.{0,2}(?:/|$))(?!.*[^/]\*\*)(?!.*\*\*[^/])(?!.*\*\*$)"
 """What `_inside` accepts, for editors."""
+_CHARACTER = {"pattern": r"^[^\n\r\u0000]*$"}
 
 
 class CsvOptions(Model):
@@ -53,9 +53,9 @@ class CsvOptions(Model):
         max_line_bytes: The longest line, in bytes.
     """
 
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    quote: str = Field(default='"', max_length=1)
-    escape: str | None = Field(default=None, max_length=1)
+    delimiter: str = Field(default=",", min_length=1, max_length=1, json_schema_extra=_CHARACTER)
+    quote: str = Field(default='"', max_length=1, json_schema_extra=_CHARACTER)
+    escape: str | None = Field(default=None, max_length=1, json_schema_extra=_CHARACTER)
     header: bool = True
     skip: int = Field(default=0, ge=0)
     null_text: Text | None = None

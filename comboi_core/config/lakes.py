@@ -7,8 +7,7 @@ import re
 from pydantic import ConfigDict, Field, model_validator
 
 from comboi_core.config.base import Model, Text
-from comboi_core.config.references import ONLY_REFERENCES
-from comboi_core.config.written import at_most_one, exactly_one, given, reference_or, where
+from comboi_core.config.written import SOME_TEXT, at_most_one, exactly_one, given, reference_or, where
 
 PLACES = ("path", "account_name", "account_url", "connection_string")
 SECRETS = ("connection_string", "credential", "sas_token")
@@ -16,7 +15,7 @@ SECRETS = ("connection_string", "credential", "sas_token")
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REFERENCE = "{{"
-_FOLDER = ONLY_REFERENCES + r"(?!.*(?:^|/)\.{0,2}(?:/|$))"
+_FOLDER = SOME_TEXT + r"(?!.*(?:^|/)\.{0,2}(?:/|$))"
 _IN_AZURE = ("account_name", "account_url", "connection_string", "file_system", "credential", "sas_token", "folder")
 
 
@@ -45,7 +44,7 @@ class LakeConfig(Model):
 
     path: Text | None = None
     account_name: Text | None = None
-    account_url: Text | None = Field(default=None, json_schema_extra={"pattern": ONLY_REFERENCES + r"[^?]*$"})
+    account_url: Text | None = Field(default=None, json_schema_extra={"pattern": SOME_TEXT + r"[^?]*$"})
     connection_string: Text | None = None
     file_system: Text | None = Field(default=None, json_schema_extra=reference_or(_CONTAINER.pattern))
     credential: Text | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from comboi_core.config.azure_sql import AzureSqlSource
 from comboi_core.config.base import Model, Text
@@ -12,6 +12,7 @@ from comboi_core.config.conn_str import entra_problem
 from comboi_core.config.files import FilesSource
 from comboi_core.config.sqlite import SqliteSource
 from comboi_core.config.tables import SourceBase, TableConfig
+from comboi_core.config.written import given, is_one_of, where
 
 __all__ = ["AzureSqlSource", "PostgresConnection", "PostgresSource", "SourceConfig", "TableConfig"]
 
@@ -26,6 +27,10 @@ class PostgresConnection(Model):
             password, and TLS is required. Default: `password`.
         client_id: Of a user-assigned managed identity; default: AZURE_CLIENT_ID.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=where(given("client_id"), is_one_of("authentication", "managed_identity"))
+    )
 
     conn_str: str
     authentication: Literal["password", "managed_identity"] | None = None

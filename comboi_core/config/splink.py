@@ -153,6 +153,13 @@ class Labels(Model):
     column: Text
 
 
+_ESTIMATED: Json = {
+    "required": ["training"],
+    "properties": {"training": {"type": "object"} | given("deterministic_rules", [])},
+}
+"""Training that estimates the probability that two random records match."""
+
+
 class SplinkConfig(Model):
     """Deduplication and linkage by Splink; the keys are those of Splink's own settings, and comboi's beside them.
 
@@ -183,7 +190,12 @@ class SplinkConfig(Model):
         max_cluster_size: Larger clusters are taken apart at higher match weights, and reported.
     """
 
-    model_config = ConfigDict(json_schema_extra=at_most_one("threshold_match_probability", "threshold_match_weight"))
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [given("probability_two_random_records_match"), _ESTIMATED],
+            **at_most_one("threshold_match_probability", "threshold_match_weight"),
+        }
+    )
 
     link_type: Literal["dedupe_only", "link_only", "link_and_dedupe"] = "dedupe_only"
     unique_id_column_name: Text

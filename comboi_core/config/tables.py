@@ -83,6 +83,7 @@ class TableConfig(BaseTable):
                 at_most_one("incremental_column", "cursor"),
                 where(is_one_of("mode", "append", "merge"), {"anyOf": [given("incremental_column"), given("cursor")]}),
                 where(is_one_of("mode", "merge"), given("primary_key", [])),
+                where(given("cursor"), {"anyOf": [is_one_of("mode", "full"), given("primary_key", [])]}),
             ]
         }
     )

@@ -12,12 +12,14 @@ from comboi_core.config.references import ONLY_REFERENCES
 Json = dict[str, Any]
 
 ANY_TEXT: Json = {"type": "string", "pattern": ONLY_REFERENCES}
+SOME_TEXT = ONLY_REFERENCES + r"(?=[^\u0000]*[^\s\u0000][^\u0000]*$)"
+"""The beginning of the regular expression of a text that says something."""
 TEXT: Json = {
     "type": "string",
-    "pattern": ONLY_REFERENCES + r"[^\u0000]*\S[^\u0000]*$",
+    "pattern": SOME_TEXT,
     "patternErrorMessage": "Empty text, or a {{...}} that is neither {{env:NAME}} nor {{keyvault:NAME}}.",
 }
-"""Text that says something; `patternErrorMessage` is what editors of the family of VS Code show."""
+"""Text that says something. `patternErrorMessage` is what editors of the family of VS Code show."""
 
 _ATTRIBUTES = re.compile(r"\n\s*Attributes:\n")
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -26,7 +28,7 @@ _ENTRY = re.compile(r"^    (\w+): ", re.MULTILINE)
 
 def reference_or(pattern: str) -> Json:
     """Return what a text is that holds a reference, or matches a regular expression as a whole."""
-    return {"pattern": ONLY_REFERENCES + rf"(?:[\s\S]*\{{\{{|(?:{pattern})$)"}
+    return {"pattern": SOME_TEXT + rf"(?:[\s\S]*\{{\{{|(?:{pattern})$)"}
 
 
 def title(model: type) -> str:
