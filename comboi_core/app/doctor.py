@@ -212,6 +212,7 @@ def _probe(workspace: Workspace, stage: Stage) -> str:
 
 def telemetry(workspace: Workspace) -> Iterator[Finding]:
     """Send a message to Application Insights, if it is configured."""
+    from comboi_core.telemetry.identity import VARIABLE as AUTHENTICATION
     from comboi_core.telemetry.insights import open_transport
     from comboi_core.telemetry.signals import Signal
 
@@ -226,7 +227,10 @@ def telemetry(workspace: Workspace) -> Iterator[Finding]:
         yield finding("telemetry", False, error.message, error.remedy)
         return
     except ValueError as unusable:
-        yield finding("telemetry", False, str(unusable), "Copy it anew from the resource's overview in the portal.")
+        remedy = "Copy the connection string anew from the resource's overview in the portal."
+        if AUTHENTICATION in str(unusable):
+            remedy = f"Correct {AUTHENTICATION}, or take it away: then the connection string's key is all."
+        yield finding("telemetry", False, str(unusable), remedy)
         return
     outcome = transport.post([Signal("message", datetime.now(UTC).isoformat(), "comboi doctor was here", code=1)])
     remedy = {

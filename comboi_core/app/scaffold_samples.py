@@ -53,6 +53,7 @@ sources:
   - name: shop
     type: postgres
     # export SHOP_PASSWORD=... ; the role needs to read only: GRANT pg_read_all_data, pg_read_all_stats TO comboi
+    # In Azure without a password: user@host alone in the conn_str, and beside it authentication: managed_identity
     connection: {conn_str: "postgresql://comboi:{{env:SHOP_PASSWORD}}@localhost:5432/shop"}
     max_parallel: 4                # so many tables are read side by side
 """

@@ -19,6 +19,7 @@ from comboi_core.app.notifying import VARIABLE
 from comboi_core.cli.doctor import doctor as command
 from comboi_core.secrets.vault import forget_vaults
 from comboi_core.telemetry import insights
+from tests.doubles.identity import signed_in
 from tests.doubles.ingestion import IngestionDouble
 from tests.doubles.tds.remote import Doubles
 from tests.support.azure_sql import PASSWORD, USER
@@ -232,6 +233,21 @@ def test_telemetry_is_posted_and_an_endpoint_that_is_gone_is_told(patient, inges
     assert "network" in wrong()["telemetry"].remedy
     monkeypatch.setenv("INSIGHTS", "InstrumentationKey=nonsense")
     assert "portal" in wrong()["telemetry"].remedy
+
+
+def test_telemetry_by_identity_is_posted_and_what_it_lacks_is_told(patient, ingestion, monkeypatch):
+    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", ingestion.connection_string)
+    monkeypatch.setenv("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "Authorization=AAD")
+    with signed_in(monkeypatch) as identity:
+        ingestion.tokens = {identity.token}
+        assert not wrong()
+
+        ingestion.tokens = set()
+        assert "Monitoring Metrics Publisher" in wrong()["telemetry"].remedy
+        identity.status = 400
+        assert "az login" in wrong()["telemetry"].remedy
+    monkeypatch.setenv("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "AAD")
+    assert "APPLICATIONINSIGHTS_AUTHENTICATION_STRING" in wrong()["telemetry"].remedy
 
 
 def test_a_webhook_that_is_none_is_told_and_none_is_called(patient, monkeypatch):
