@@ -127,5 +127,6 @@ COUNT = Parameter(_count, {"type": "integer", "minimum": 0})
 BOUND = Parameter(_bound, {"type": ["string", "number"], "minLength": 1, "pattern": _SCALAR_TEXT})
 VALUES = Parameter(_values, {"anyOf": [_SCALARS, _SCALAR]})
 REFERENCE = Parameter(_reference, {"type": "string", "pattern": f"^{_REFERENCE.pattern}$"})
+PERCENTAGE: Json = {"type": "string", "pattern": rf"^\s*{_PERCENT.pattern}\s*$"}
 AGE = Parameter(seconds, SOME_DURATION | {"exclusiveMinimum": 0})
-PERCENT = Parameter(percent, {"type": "string", "pattern": rf"^\s*{_PERCENT.pattern}\s*$"})
+PERCENT = Parameter(percent, PERCENTAGE)

@@ -31,7 +31,7 @@ def input_forms(fields: Mapping[str, Json], said: Mapping[str, str], folders: Ma
             "source_path": {"type": "string", "pattern": rf"^{path}(?:\.parquet)?$"},
         }
         long["source_path"]["description"] = said["source_path"]
-        forms.append(_form(f"A path of {stage}", alias | long, view if stage == "bronze" else current))
+        forms.append(_form("A path", alias | long, view if stage == "bronze" else current))
     return {"oneOf": forms}
 
 

@@ -20,14 +20,16 @@ _IN_AZURE = ("account_name", "account_url", "connection_string", "file_system", 
 
 
 class LakeConfig(Model):
-    """A local folder (`path`), or a container in Azure; references are resolved when the lake is opened.
+    """A local folder (`path`), or a container in Azure: one of `account_name`, `account_url`, `connection_string`.
+
+    References are resolved when the lake is opened.
 
     Attributes:
         path: A folder; a relative path counts from the project's folder.
         account_name: A storage account of Azure's public cloud.
         account_url: The blob endpoint of any account, e.g. of another cloud.
         connection_string: Endpoint and credential in one, as the portal shows it, or Azurite's.
-        file_system: The container.
+        file_system: The container; required in Azure.
         credential: The account's key. Without key, SAS and connection string the identity signs in (azure-identity).
         sas_token: A shared access signature with the rights to read, write, list and delete.
         folder: A folder within the container, if the lake is not all of it.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from comboi_core.config.base import DURATION, SIZE, SOME_DURATION
+from comboi_core.config.check_values import PERCENTAGE
 from comboi_core.config.reference_examples import EXAMPLES
 from comboi_core.config.schema import FILES, FileName, schema
 from comboi_core.config.written import Json
@@ -50,6 +51,7 @@ _KINDS = {
     DURATION["pattern"]: "duration",
     SOME_DURATION["pattern"]: "duration",
     SIZE["pattern"]: "size",
+    PERCENTAGE["pattern"]: "percentage",
     NAME_PATTERN: "name",
     SQL_NAME_PATTERN: "name",
     DATASET_NAME_PATTERN: "name",
@@ -113,7 +115,7 @@ def _block(name: str, node: Json, found: Json) -> Iterator[str]:
     yield node["description"].replace("\n", "\n\n") + "\n"
     if "properties" in node:
         yield from _table(node, found)
-    for form in _forms(node):
+    for form in _merged(_forms(node)):
         if form.get("type") != "object":
             said = f": {form['description']}" if "description" in form else ""
             yield f"- {_kind(form, found)}{said}\n"
@@ -123,11 +125,27 @@ def _block(name: str, node: Json, found: Json) -> Iterator[str]:
             said = form["title"] if form.get("title") != node["title"] else "A mapping"
             yield f"{said}:\n"
             yield from _table(form, found)
-    example = EXAMPLES[type_name(name)]
+    example = EXAMPLES[_model_name(name)]
     yield f"```yaml\n{example}```\n"
 
 
-def type_name(name: str) -> str:
+def _merged(forms: list[Json]) -> list[Json]:
+    """Return the forms, those of one title as one that names all their constants."""
+    found: dict[str, Json] = {}
+    for form in forms:
+        name = form.get("title", f"form {len(found)}")
+        first = found.setdefault(name, form)
+        fields = first.get("properties", {})
+        constants = {
+            key: {"enum": [*field.get("enum", [field.get("const")]), form["properties"][key]["const"]]}
+            for key, field in fields.items()
+            if first is not form and "const" in form["properties"][key]
+        }
+        found[name] = first | {"properties": fields | {key: fields[key] | one for key, one in constants.items()}}
+    return list(found.values())
+
+
+def _model_name(name: str) -> str:
     """Return the name of the model behind a file or a definition."""
     return {"pipeline": "PipelineFile", "transformations": "TransformationsFile"}.get(name, name)
 
@@ -162,7 +180,7 @@ def _checks(node: Json, found: Json) -> Iterator[str]:
     yield ""
 
 
-_FIRST = ("alias", "name", "type", "connection", "path", "table", "query")
+_FIRST = ("alias", "source", "stage", "name", "type", "connection", "path", "table", "query")
 """Keys that one writes first."""
 _OPTIONS = ("severity", "on_fail")
 
@@ -190,10 +208,10 @@ def _kind(field: Json, found: Json) -> str:
     if "$ref" in field:
         title = found["$defs"][next(_references(field))]["title"]
         return f"[{title}](#{title.lower().replace(' ', '-')})"
-    if "const" in field:
-        return f"`{field['const']}`"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"] if isinstance(value, str))
+    if "const" in field:
+        return f"`{field['const']}`"
     either = field.get("anyOf") or field.get("oneOf")
     if either and "type" not in field:
         kinds = dict.fromkeys(_kind(one, found) for one in either if one.get("type") != "null")
