@@ -87,4 +87,4 @@ def first_run(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgr
 def landed(first_run: Project, tmp_path: Path, database: EmbeddedPostgres) -> Project:
     """The small project after its first run, over the source as that run saw it."""
     refill(database)
-    return first_run.copy(tmp_path / "project")
+    return first_run.copy(tmp_path / "landed")

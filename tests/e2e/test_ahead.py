@@ -15,21 +15,20 @@ def planned(project: Project, *arguments: str) -> dict[str, dict]:
     return {table["table"]: table for table in json.loads(done.stdout)["tables"]}
 
 
-def test_plan_says_what_a_run_would_do_and_does_nothing(project: Project, database: EmbeddedPostgres):
+def test_plan_says_what_a_run_would_do_and_does_nothing(project: Project, landed: Project, database: EmbeddedPostgres):
     first = planned(project)
     assert first["orders"]["replaces"] is False and first["orders"]["window"]["low"] is None
     assert first["orders"]["estimated_rows"] == 5000 and first["orders"]["chunks"] == 3
     assert not (project.folder / "lake").exists()
-    project.run()
-    before = project.commits()
+    before = landed.commits()
     change(database)
     database.psql("ALTER TABLE shop.customers ADD COLUMN phone text")
-    ahead = planned(project)
+    ahead = planned(landed)
     assert ahead["orders"]["window"]["low"] == before["shop.orders"]["watermark"]
     assert ahead["orders"]["estimated_rows"] == 900
     assert any("phone" in text for text in ahead["customers"]["schema_changes"])
-    assert project.commits() == before
-    shown = project.comboi("plan").stdout
+    assert landed.commits() == before
+    shown = landed.comboi("plan").stdout
     assert "changes" in shown and "then builds" in shown and "phone" in shown
 
 
@@ -40,66 +39,60 @@ def test_plan_shows_each_tables_own_error(project: Project, database: EmbeddedPo
     assert "source_object_missing" in done.stdout and "5,000" in done.stdout
 
 
-def test_a_backfill_reads_a_range_again_and_leaves_the_watermark(project: Project, database: EmbeddedPostgres):
-    project.run("bronze")
-    before = project.commits()["shop.orders"]
+def test_a_backfill_reads_a_range_again_and_leaves_the_watermark(landed: Project, database: EmbeddedPostgres):
+    before = landed.commits()["shop.orders"]
     database.psql("UPDATE shop.orders SET status = 'corrected' WHERE order_id BETWEEN 100 AND 199")
-    project.run("bronze")
-    assert not [row for row in project.contents()["shop.orders"] if row[3] == "corrected"], "updated_at did not move"
-    done = project.comboi(
+    landed.run("bronze")
+    assert not [row for row in landed.contents()["shop.orders"] if row[3] == "corrected"], "updated_at did not move"
+    done = landed.comboi(
         "backfill", "shop.orders", "--from", "2026-01-01 01:39:00+00", "--to", "2026-01-01 03:19:00+00", "--json"
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["tables"][0]["rows"] == 100
-    after = project.commits()["shop.orders"]
+    after = landed.commits()["shop.orders"]
     assert (after["watermark"], after["sequence"]) == (before["watermark"], before["sequence"] + 1)
-    rows = project.contents()["shop.orders"]
+    rows = landed.contents()["shop.orders"]
     assert len(rows) == 5000
     assert sorted(row[0] for row in rows if row[3] == "corrected") == list(range(100, 200))
 
 
-def test_a_backfill_that_would_double_rows_is_refused(project: Project):
-    project.run("bronze")
+def test_a_backfill_that_would_double_rows_is_refused(landed: Project):
     for table, why in (("events", "landed twice"), ("customers", "no cursor")):
-        done = project.comboi("backfill", table, "--from", "2026-01-01", "--to", "2026-01-02")
+        done = landed.comboi("backfill", table, "--from", "2026-01-01", "--to", "2026-01-02")
         assert done.returncode == 1 and why in done.stdout and "--full-refresh" in done.stdout
-    assert len(project.contents()["shop.events"]) == 3000
+    assert len(landed.contents()["shop.events"]) == 3000
 
 
-def test_a_reset_table_is_read_anew_and_replaced(project: Project, database: EmbeddedPostgres):
-    project.run("bronze")
+def test_a_reset_table_is_read_anew_and_replaced(landed: Project, database: EmbeddedPostgres):
     database.psql("DELETE FROM shop.events WHERE event_id <= 1000")
-    done = project.comboi("checkpoints", "reset", "shop.events", "--yes")
+    done = landed.comboi("checkpoints", "reset", "shop.events", "--yes")
     assert done.returncode == 0, done.stderr
-    assert len(project.contents()["shop.events"]) == 3000, "readers see the old rows until the next run"
-    assert "read anew next" in project.comboi("checkpoints", "list").stdout
-    project.run("bronze")
-    assert len(project.contents()["shop.events"]) == 2000
-    shown = project.comboi("checkpoints", "show", "shop.events").stdout
+    assert len(landed.contents()["shop.events"]) == 3000, "readers see the old rows until the next run"
+    assert "read anew next" in landed.comboi("checkpoints", "list").stdout
+    landed.run("bronze")
+    assert len(landed.contents()["shop.events"]) == 2000
+    shown = landed.comboi("checkpoints", "show", "shop.events").stdout
     assert "reset by cli" in shown and "read anew next" not in shown
-    assert project.comboi("checkpoints", "reset", "shop.event", "--yes").returncode == 1
+    assert landed.comboi("checkpoints", "reset", "shop.event", "--yes").returncode == 1
 
 
-def test_checkpoints_are_rebuilt_from_the_lake_after_the_task_hub_was_lost(
-    project: Project, database: EmbeddedPostgres
-):
-    project.run()
-    project.run()
+def test_checkpoints_are_rebuilt_from_the_lake_after_the_task_hub_was_lost(landed: Project, database: EmbeddedPostgres):
+    landed.run()
     change(database)
-    project.run()
-    before, contents = project.commits(), project.contents()
-    shutil.rmtree(project.folder / ".comboi")
+    landed.run()
+    before, contents = landed.commits(), landed.contents()
+    shutil.rmtree(landed.folder / ".comboi")
 
-    refused = project.comboi("run")
+    refused = landed.comboi("run")
     assert refused.returncode == 1
     assert "checkpoint_lost" in refused.stdout and "comboi checkpoints rebuild" in refused.stdout
-    done = project.comboi("checkpoints", "rebuild")
+    done = landed.comboi("checkpoints", "rebuild")
     assert done.returncode == 0, done.stdout + done.stderr
-    after = project.commits()
+    after = landed.commits()
     for name, checkpoint in before.items():
         for field in ("sequence", "watermark", "manifest"):
             assert after[name][field] == checkpoint[field], name
-    assert project.contents() == contents
-    record = project.run()
+    assert landed.contents() == contents
+    record = landed.run()
     assert {table["table"]: table["rows"] for table in record["tables"]} == {"orders": 0, "events": 0, "customers": 50}
-    assert "nothing was changed" in project.comboi("checkpoints", "rebuild").stdout
+    assert "nothing was changed" in landed.comboi("checkpoints", "rebuild").stdout

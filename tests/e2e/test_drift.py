@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -34,7 +35,7 @@ class Served:
         asked = {"stage": "bronze", "select": ["orders"]} | request
         run_id = requests.post(self.base, json=asked, timeout=60).json()["run_id"]
         while (record := requests.get(f"{self.base}/{run_id}", timeout=60).json())["status"] == "running":
-            pass
+            time.sleep(0.02)
         return record["tables"][0]
 
     def orders(self) -> dict[int, dict[str, Any]]:

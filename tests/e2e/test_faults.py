@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -184,5 +185,5 @@ def test_an_old_run_that_wakes_up_after_its_lease_was_taken(project: Project, da
 def ended(base: str, run_id: str) -> dict:
     """Wait for a run's end and return its record."""
     while (record := requests.get(f"{base}/{run_id}", timeout=60).json())["status"] == "running":
-        pass
+        time.sleep(0.02)
     return record

@@ -17,11 +17,12 @@ def by_name(record: dict) -> dict[str, dict]:
 
 
 def test_the_first_run_lands_everything_and_the_second_one_only_the_changes(
-    project: Project, database: EmbeddedPostgres
+    landed: Project, database: EmbeddedPostgres
 ):
-    first = by_name(project.run())
+    (path,) = landed.folder.glob("lake/bronze/runs/*.json")
+    first = by_name(json.loads(path.read_text()))
     change(database)
-    second = by_name(project.run())
+    second = by_name(landed.run())
 
     assert {name: first[name]["rows"] for name in ("orders", "events", "customers")} == {
         "orders": 5000,
@@ -35,7 +36,7 @@ def test_the_first_run_lands_everything_and_the_second_one_only_the_changes(
     }
     assert first["orders"]["watermark"] == "2026-01-04 11:20:00+00"
     assert second["orders"]["window"]["low"] == "2026-01-04 11:20:00+00"
-    found = project.contents()
+    found = landed.contents()
     source = database.psql("SELECT count(*), sum(amount), count(*) FILTER (WHERE status = 'paid') FROM shop.orders")
     count, total, paid = source.strip().split("|")
     assert (len(found["shop.orders"]), str(sum(row[2] for row in found["shop.orders"]))) == (int(count), total)
@@ -44,11 +45,10 @@ def test_the_first_run_lands_everything_and_the_second_one_only_the_changes(
     assert {row[3] for row in found["revenue"]} == {3500}
 
 
-def test_a_run_with_nothing_new_commits_nothing_for_incremental_tables(project: Project):
-    project.run()
-    before = project.commits()
-    record = by_name(project.run())
-    after = project.commits()
+def test_a_run_with_nothing_new_commits_nothing_for_incremental_tables(landed: Project):
+    before = landed.commits()
+    record = by_name(landed.run())
+    after = landed.commits()
 
     assert record["orders"]["rows"] == 0 and record["orders"]["status"] == "succeeded"
     assert {name: after[f"shop.{name}"]["sequence"] for name in ("orders", "events")} == {"orders": 1, "events": 1}
@@ -66,29 +66,26 @@ def test_a_stage_or_a_selection_runs_alone(project: Project):
 
 
 def test_a_full_refresh_reads_the_table_anew_and_drops_what_the_source_deleted(
-    project: Project, database: EmbeddedPostgres
+    landed: Project, database: EmbeddedPostgres
 ):
-    project.run("bronze")
     database.psql("DELETE FROM shop.orders WHERE order_id <= 100")
-    project.run("bronze")
-    assert len(project.contents()["shop.orders"]) == 5000, "an incremental run cannot see deletes"
-    project.run("bronze", "--full-refresh")
-    assert len(project.contents()["shop.orders"]) == 4900
+    landed.run("bronze")
+    assert len(landed.contents()["shop.orders"]) == 5000, "an incremental run cannot see deletes"
+    landed.run("bronze", "--full-refresh")
+    assert len(landed.contents()["shop.orders"]) == 4900
 
 
 def test_every_activity_executed_twice_gives_the_same_result(
-    project: Project, database: EmbeddedPostgres, tmp_path_factory
+    project: Project, landed: Project, database: EmbeddedPostgres
 ):
-    twice = project.copy(tmp_path_factory.mktemp("twice") / "project")
     faults = {"DURABLE_LOCAL_FAULTS": "double_activities,replay_twice,shuffle=7"}
-    project.run()
-    twice.run(**faults)
+    project.run(**faults)
     change(database)
-    project.run()
-    twice.run(**faults)
+    landed.run()
+    project.run(**faults)
 
-    assert twice.contents() == project.contents()
-    once, doubled = project.commits(), twice.commits()
+    assert project.contents() == landed.contents()
+    once, doubled = landed.commits(), project.commits()
     for name, checkpoint in once.items():
         for field in ("watermark", "sequence", "manifest"):
             assert doubled[name][field] == checkpoint[field]

@@ -261,10 +261,10 @@ def test_a_zipped_file_that_was_cut_off_is_refused_and_not_read_in_part(put, tab
 
 
 def test_a_zipped_file_in_parts_is_whole_and_a_damaged_one_is_not(put, table):
-    put("a.csv.gz", gzip.compress(b"id\n1\n") + gzip.compress(b"2\n" * 5_000_000))
+    put("a.csv.gz", gzip.compress(b"id,v\n1,x\n") + gzip.compress((b"2," + b"x" * 2_000 + b"\n") * 5_000))
     orders = table("*.csv.gz")
-    assert len(orders.load()) == 5_000_001
-    damaged = bytearray(gzip.compress(b"id\n1\n"))
+    assert len(orders.load()) == 5_001
+    damaged = bytearray(gzip.compress(b"id,v\n1,x\n"))
     damaged[-8] ^= 1
     put("b.csv.gz", bytes(damaged))
     with pytest.raises(UnsupportedValue, match=r"b\.csv\.gz cannot be unzipped: .*incorrect data check"):
