@@ -19,7 +19,7 @@ from activities.work import bp as activities
 from comboi_core.app.workspace import open_workspace
 from comboi_core.domain.errors import ComboiError, InternalError, RunRefused
 from comboi_core.telemetry.redaction import redactor
-from comboi_core.web import cancel, erasing, maintenance, monitoring, openapi, paging, starting
+from comboi_core.web import cancel, erasing, maintenance, monitoring, openapi, paging, reports, starting
 from comboi_core.web.answers import Answer, MethodNotAllowed, RouteNotFound, problem
 from comboi_core.web.overview import overview
 from comboi_core.web.page.page import page
@@ -144,6 +144,16 @@ async def get_table(req: func.HttpRequest, client: df.DurableOrchestrationClient
 
     async def work() -> Answer:
         return Answer(200, await monitoring.get_table(DurableHub(client), open_workspace(), req.route_params["name"]))
+
+    return await _respond(work)
+
+
+@app.route(route="datasets/{name}/report", methods=["GET"])
+async def get_report(req: func.HttpRequest) -> func.HttpResponse:
+    """GET /api/datasets/{name}/report"""
+
+    async def work() -> Answer:
+        return await reports.match_quality(open_workspace(), req.route_params["name"])
 
     return await _respond(work)
 

@@ -86,7 +86,7 @@ def status(
     if as_json:
         print_json(record)
         return
-    console.print(render.run_view(record))
+    console.print(render.run_view(record, api.url if api and not key else None))
     if record["status"] == "unfinished":
         console.print("no host is running it; `comboi run` takes it up and finishes it first", markup=False)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -169,8 +170,12 @@ def _checks(item: Record) -> str:
     return ", ".join(parts)
 
 
-def run_view(record: Record) -> RenderableType:
-    """Return a whole run: headline, tables, datasets, then what failed or warned, with remedies."""
+def run_view(record: Record, url: str | None = None) -> RenderableType:
+    """Return a whole run: headline, tables, datasets, then what failed or warned, with remedies.
+
+    Args:
+        url: Of an app that a browser can open without a key; match-quality reports are then shown as links to it.
+    """
     head = Text.assemble(("run ", "bold"), record["run_id"], "  ", status(record["status"]))
     if record.get("seconds") is not None:
         head.append(f"  in {record['seconds']:.1f}s")
@@ -186,7 +191,7 @@ def run_view(record: Record) -> RenderableType:
         datasets = [item for item in record.get("datasets", ()) if item["stage"] == stage]
         if datasets:
             parts += [Text(), datasets_grid(stage, datasets)]
-    troubles = list(_troubles(record))
+    troubles = list(_troubles(record, url))
     if troubles:
         parts += [Text(), *troubles]
     if record.get("lake") and record["status"] not in ("running", "unfinished"):
@@ -194,13 +199,13 @@ def run_view(record: Record) -> RenderableType:
     return Group(*parts)
 
 
-def _troubles(record: Record) -> list[RenderableType]:
+def _troubles(record: Record, url: str | None) -> list[RenderableType]:
     """Return what failed, warned or was skipped; what several items say in the same words is said once."""
     said: dict[tuple[str, str, str], list[str]] = {}
     others: list[RenderableType] = []
     for item in [record, *record.get("tables", ()), *record.get("datasets", ())]:
         name = item.get("name") or (f"{item['source']}.{item['table']}" if "source" in item else "run")
-        for line in _lines(item, ended=record["status"] != "running"):
+        for line in _lines(item, url, ended=record["status"] != "running"):
             said.setdefault(line, []).append(name)
         for check in item.get("checks") or ():
             if not check["passed"]:
@@ -213,7 +218,7 @@ def _troubles(record: Record) -> list[RenderableType]:
     return found + others
 
 
-def _lines(item: Record, *, ended: bool) -> Iterator[tuple[str, str, str]]:
+def _lines(item: Record, url: str | None, *, ended: bool) -> Iterator[tuple[str, str, str]]:
     """Yield what is to be said of an item: sign and text, remedy, style."""
     if item.get("error"):
         yield f"✗ [{item['error']['code']}] {item['error']['message']}", item["error"]["remedy"], "red"
@@ -228,7 +233,8 @@ def _lines(item: Record, *, ended: bool) -> Iterator[tuple[str, str, str]]:
         quality = "against the labels precision {precision:.4f}, recall {recall:.4f}".format(**duplicates)
         yield f"· deduplication: {quality}", "", "dim"
     if duplicates.get("report"):
-        yield f"· deduplication: match quality in {duplicates['report']}", "", "dim"
+        place = f"{url}/api/datasets/{quote(item['name'], safe='')}/report" if url else duplicates["report"]
+        yield f"· deduplication: match quality in {place}", "", "dim"
     for remark in duplicates.get("remarks") or ():
         yield f"! deduplication: {remark}", "", "yellow"
 

@@ -33,10 +33,11 @@ def run_and_show(request: dict[str, Any], config: Path | None, url: str | None, 
                 progress.print(f"note: {note}", markup=False)
         with serving(config, url, key) as served, _interruptible(served):
             record = run_on(served, request, progress)
+            lasting = None if served.here or key else served.api.url
     if as_json:
         print_json(record)
     else:
-        console.print(render.run_view(record))
+        console.print(render.run_view(record, lasting))
     if record["status"] != "succeeded":
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""Answers: a status, a JSON body, headers; errors as `application/problem+json` (RFC 9457)."""
+"""Answers: a status, a body (JSON as a rule), headers; errors as `application/problem+json` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from comboi_core.telemetry.redaction import redactor
 STATUS_OF_CODE = {
     "request_invalid": 400,
     "selection_empty": 400,
+    "dataset_not_found": 404,
+    "report_not_found": 404,
     "route_not_found": 404,
     "run_not_found": 404,
     "table_not_found": 404,
@@ -27,6 +29,9 @@ STATUS_OF_CODE = {
     "reference_missing": 503,
     "vault_unavailable": 503,
 }
+
+
+HTML = "text/html"
 
 
 class RouteNotFound(ComboiError):
@@ -45,7 +50,7 @@ class MethodNotAllowed(ComboiError):
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP answer; `body` is text where the content type is HTML, else anything that JSON can express."""
 
     status: int
     body: Any
@@ -54,7 +59,9 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as JSON text."""
+        """The body as it is sent."""
+        if self.content_type == HTML:
+            return self.body
         text = json.dumps(self.body, ensure_ascii=False)
         return text.encode(errors="replace").decode()  # a lone surrogate out of a request cannot be sent back
 

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 VERSION = "1.0"
 """Of the API, not of the program: it grows with what a client can see."""
 
+JSON = "application/json"
 TEXT: Json = {"type": "string"}
 NAME: Json = {"type": "string", "minLength": 1}
 FLAG: Json = {"type": "boolean"}
@@ -56,13 +57,15 @@ def _object(required: Json, optional: Json | None = None, *, closed: bool = Fals
     return shape | {"additionalProperties": False} if closed else shape
 
 
-def _content(schema: Json, kind: str = "application/json") -> Json:
+def _content(schema: Json, kind: str = JSON) -> Json:
     return {"content": {kind: {"schema": schema}}}
 
 
-def _answers(status: int, text: str, schema: Json, *problems: int, headers: Json | None = None) -> Json:
+def _answers(
+    status: int, text: str, schema: Json, *problems: int, headers: Json | None = None, kind: str = JSON
+) -> Json:
     """Return an operation's answers: the good one, the problems it is known for, and those that any may have."""
-    found: Json = {str(status): {"description": text, **_content(schema)}}
+    found: Json = {str(status): {"description": text, **_content(schema, kind)}}
     if headers:
         found[str(status)]["headers"] = headers
     for code in sorted({*problems, 500, 503}):
@@ -160,6 +163,14 @@ PATHS: Json = {
             "summary": "Let the next load of a table read it anew, whole. Readers see what they see until then.",
             "parameters": [NAMED_TABLE],
             "responses": _answers(200, "The table.", _ref("Table"), 404),
+        },
+    },
+    "/datasets/{name}/report": {
+        "get": {
+            "operationId": "getReport",
+            "summary": "The match-quality report of a dataset's latest build, for people.",
+            "parameters": [_in_path("name", "The dataset's name as the configuration has it, such as silver.orders.")],
+            "responses": _answers(200, "The report.", TEXT, 404, kind="text/html"),
         },
     },
     "/plan": {

@@ -293,3 +293,12 @@ def test_a_run_that_has_ended_says_where_its_record_is_and_who_cancelled_it():
     said = shown(run_view(record(status="cancelled", cancelled={"at": SINCE, "by": "cli"}, lake="/data/bronze")))
 
     assert "cancelled by cli" in said and f"/data/bronze/runs/{RUN}.json" in said
+
+
+def test_the_match_quality_report_is_a_link_where_a_browser_can_open_it_and_else_a_path():
+    merged = {"records": 2, "clusters": 1, "duplicates": 1, "report": "silver/orders.report.html"}
+    run = record(datasets=[dataset(name="silver.orders", duplicates=merged)])
+
+    assert "match quality in silver/orders.report.html" in shown(run_view(run))
+    link = "match quality in http://127.0.0.1:7071/api/datasets/silver.orders/report"
+    assert link in shown(run_view(run, "http://127.0.0.1:7071"))

@@ -25,7 +25,7 @@ from comboi_core.config.loader import load
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.names import run_id
 from comboi_core.state import checkpoint, pipeline
-from comboi_core.web import monitoring, paging
+from comboi_core.web import monitoring, paging, reports
 from comboi_core.web.answers import Answer, problem
 from comboi_core.web.overview import overview
 from comboi_core.web.page.page import page
@@ -154,6 +154,8 @@ class Site:
             wanted = paging.parse_filter(self.workspace, dict(request.query))
             return Answer(200, await paging.list_runs(self, self.workspace, wanted))  # type: ignore[arg-type]
         kind, _, name = path.partition("/")
+        if kind == "datasets":
+            return await reports.match_quality(self.workspace, name.removesuffix("/report"))
         ask = {"runs": monitoring.get_run, "tables": monitoring.get_table}[kind]
         return Answer(200, await ask(self, self.workspace, name))  # type: ignore[arg-type]
 
@@ -173,7 +175,9 @@ class Site:
                 answer = await self._get(request)
         except ComboiError as error:
             answer = problem(error)
-        return web.Response(text=answer.text, status=answer.status, content_type=answer.content_type)
+        return web.Response(
+            text=answer.text, status=answer.status, headers=answer.headers, content_type=answer.content_type
+        )
 
     def __enter__(self) -> Site:
         self._loop = asyncio.new_event_loop()

@@ -10,8 +10,10 @@ class Problem extends Error {
   }
 }
 
-async function call(path, { method = "GET", body = null, once = null } = {}) {
-  const key = new URLSearchParams(location.search).get("code");
+const functionKey = () => new URLSearchParams(location.search).get("code");
+
+async function call(path, { method = "GET", body = null, once = null, read = JSON.parse } = {}) {
+  const key = functionKey();
   const headers = {
     ...(key ? { "x-functions-key": key } : {}),
     ...(body ? { "content-type": "application/json" } : {}),
@@ -26,7 +28,7 @@ async function call(path, { method = "GET", body = null, once = null } = {}) {
   const text = await answer.text();
   let found = null;
   try {
-    found = JSON.parse(text);
+    found = (answer.ok ? read : JSON.parse)(text);
   } catch { /* told below */ }
   if (answer.ok && found !== null) return found;
   if (found?.code) throw new Problem({ ...found, message: found.detail ?? found.message });

@@ -24,7 +24,8 @@ def page() -> Page:
     """Return the page. It holds no data: the browser asks the API, with the key from the page's own address.
 
     The policy allows the page's own style and script, by their hashes, and requests to the app that served it; no
-    other host, no frame around it, and no address of it, whose query may hold a key, in a `Referer`.
+    other host, no frame around it, and no address of it, whose query may hold a key, in a `Referer`. What it opens
+    out of its own memory inherits the policy, so a report's style is let in as a blob, which nobody else can make.
     """
     parts = files(__package__)
     style = parts.joinpath("page.css").read_text("utf-8")
@@ -34,7 +35,7 @@ def page() -> Page:
     html = document.replace("/*style*/", style).replace("/*script*/", script)
     policy = {
         "default-src": "'none'",
-        "style-src": _hash(style),
+        "style-src": f"{_hash(style)} blob:",
         "script-src": _hash(script),
         "connect-src": "'self'",
         "img-src": "data:",

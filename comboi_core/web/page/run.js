@@ -106,6 +106,31 @@ function sampleTable(check) {
 function reports(run) {
   const found = itemsOf(run).filter((item) => item.duplicates?.report);
   if (!found.length) return null;
-  return [el("h3", {}, "Match-quality reports"), el("ul", {}, found.map((item) => el("li", {}, data(item.name), ": ", data(item.duplicates.report, "code"), el("span", { class: "soft" }, ` in the ${item.layer} lake `),
+  return [el("h3", {}, "Match-quality reports"), el("p", { class: "soft" }, "Each is about the latest build of its dataset."), el("ul", {}, found.map((item) => el("li", {}, reportLink(item.name), ": ", data(item.duplicates.report, "code"), el("span", { class: "soft" }, ` in the ${item.layer} lake `),
     el("button", { class: "plain", type: "button", "data-focus": `copy ${item.name}`, "aria-label": `Copy the report path of ${item.name}`, onclick: () => navigator.clipboard.writeText(item.duplicates.report).then(() => said("Path copied")) }, "copy path"))))];
+}
+
+// A link cannot bear a key in a header: where one is needed, the page asks for the report and opens what it got.
+function reportLink(name) {
+  const path = `datasets/${encodeURIComponent(name)}/report`;
+  const click = functionKey() ? (event) => openReport(event, path) : () => {};
+  return el("a", { href: `${BASE}/${path}`, target: "_blank", rel: "noopener", class: "data", "data-focus": `report ${name}`, "aria-label": `Match-quality report of ${name}, opens in a new tab`, onclick: click, onauxclick: click }, name);
+}
+
+const blobUrl = (text, type) => URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+
+async function openReport(event, path) {
+  if (event.button > 1) return;
+  event.preventDefault();
+  const tab = window.open("", "_blank"); // at once: after the answer, a browser takes it for a pop-up
+  if (!tab) return said("The browser refuses to open a tab");
+  tab.opener = null;
+  try {
+    const html = await call(path, { read: String });
+    // What this page opens inherits its policy, under which a style may be a file of this page's, but not inline.
+    tab.location.replace(blobUrl(html.replace(/<style>([^]*?)<\/style>/g, (_, style) => `<link rel='stylesheet' href='${blobUrl(style, "text/css")}'>`), "text/html"));
+  } catch (error) {
+    tab.close();
+    ask({ title: "The report cannot be shown", body: problemBox(error.body ?? { message: String(error) }), verb: null });
+  }
 }
