@@ -259,9 +259,9 @@ class Project(Model):
 
     @property
     def config_hash(self) -> str:
-        """A short hash of everything that decides what a run does; references count by name, not by value.
+        """A short hash of what the files and the assets' headers configure; references count by name, not by value.
 
-        Threads do not: by default there are as many as the machine has processors, and activities of one run may be
+        Scripts do not count: they are code, and go where function_app.py goes. Threads do not: by default there are as many as the machine has processors, and activities of one run may be
         on several machines.
         """
         deciding = self.pipeline_file.model_dump_json(exclude={"queue": True, "engine": {"threads"}})
