@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 _ARGUMENTS = (
     "--headless",
@@ -23,6 +23,10 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+_ABORTED = "net::ERR_ABORTED"
+"""What becomes of a request under way when its page is left for another one, or is closed."""
 
 
 @contextmanager
@@ -45,13 +49,19 @@ class Tab:
     """An opened page, and what it did beside what it shows.
 
     Attributes:
-        complaints: Errors and warnings of the console, exceptions of the script, failed requests.
+        complaints: Errors and warnings of the console, exceptions of the script, requests that failed while the page
+            was there to be answered.
         requests: The address of every request.
     """
 
     page: Page
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+
+    def failed(self, request: Request) -> None:
+        """Take note of a request that failed; the page itself aborts none, so that an aborted one was left behind."""
+        if request.failure != _ABORTED:
+            self.complaints.append(f"{request.url}: {request.failure}")
 
 
 @contextmanager
@@ -77,7 +87,7 @@ def tab(
             "console", lambda message: message.type in ("error", "warning") and opened.complaints.append(message.text)
         )
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: opened.complaints.append(f"{request.url}: {request.failure}"))
+        page.on("requestfailed", opened.failed)
         page.on("request", lambda request: opened.requests.append(request.url))
         yield opened
     finally:

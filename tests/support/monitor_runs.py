@@ -45,7 +45,7 @@ def opened(browser, site) -> Iterator[Tab]:
     """A tab that must not complain, nor ask any other host; nothing is loaded yet."""
     with tab(browser) as one:
         yield one
-        assert one.complaints == []
+        assert not one.complaints, one.complaints
         assert {urlsplit(url).netloc for url in one.requests if not url.startswith("data:")} == {
             urlsplit(site.url).netloc
         }
