@@ -125,8 +125,8 @@ def _block(name: str, node: Json, found: Json) -> Iterator[str]:
             said = form["title"] if form.get("title") != node["title"] else "A mapping"
             yield f"{said}:\n"
             yield from _table(form, found)
-    example = EXAMPLES[_model_name(name)]
-    yield f"```yaml\n{example}```\n"
+    if _model_name(name) in EXAMPLES:
+        yield f"```yaml\n{EXAMPLES[_model_name(name)]}```\n"
 
 
 def _merged(forms: list[Json]) -> list[Json]:

@@ -144,6 +144,26 @@ PARSER_KNOWS_MORE = {
 }
 """What the schemas leave to `comboi validate`, by its messages, and what it is about."""
 
+ONLY_THE_PARSER: list[tuple[str, Path, str, str]] = [
+    ("Retry", (*RETRY, "first_delay"), "4000d", "less than or equal to 315360000"),
+    ("Check", (*DATASET, "quality_checks"), "[freshness: {column: a, max_age: 4000d}]", "at most 3650d"),
+    ("TableConfig", (*TABLE, "chunk_bytes"), "0.0001KB", "greater than or equal to 1"),
+    ("FilesTable", (*TABLE, "types"), "{a: 'DECIMAL(9,10)'}", "is no type that files can have"),
+    ("Check", (*DATASET, "quality_checks"), "[unique_combination: [a, A]]", "names the column '.*' twice"),
+    ("MaskingConfig", ("masking", "salt"), '"\\x1c"', "is empty or holds a NUL"),
+    ("Check", (*DATASET, "quality_checks"), "[row_count: {min_change: -100%}]", "never fails|always fails"),
+    ("Check", (*DATASET, "quality_checks"), "[row_count: {min_change: 5%, max_change: 4%}]", "is above max"),
+    ("StageConfig", (*STAGE, "remote_path_template"), "'{table}\u00a0'", "has to stay inside the lake"),
+    ("TableConfig", (*TABLE, "mask"), "{email: hash}", "needs masking:|of the primary key|is the cursor"),
+    ("PostgresSource", (*TABLE, "cursor"), "rowversion", "cursor: (xmin|rowversion)"),
+    ("CsvOptions", (*TABLE, "options"), "{delimiter: x, quote: x}", "are characters of their own"),
+    ("DatasetConfig", (*DATASET, "inputs"), "[{alias: a, dataset: b}, {alias: A, dataset: c}]", "two inputs have"),
+    ("SplinkConfig", (*DATASET, "materialization"), "{strategy: append}", "splink: looks at all records"),
+    ("SplinkConfig", (*DATASET, "splink", "training", "em_blocking"), "[{columns: [a], arrays_to_explode: [a]}]",
+     "cannot train on a rule"),
+]  # fmt: skip
+"""Values that one key is refused for by comparison or by its surroundings, and the parser's words."""
+
 COERCED = {"true", "false", "0", "1", "'5'"}
 """What the parser takes for a number or a truth value though it is written as another; editors advise against it."""
 
@@ -155,6 +175,16 @@ def test_parser_and_schema_agree_on(example, path, text, good):
 
     problems = parser_problems(file, changed)
     assert (problems == [], VALIDATORS[file].is_valid(as_json(changed))) == (good, good), problems
+
+
+@pytest.mark.parametrize(("example", "path", "text", "message"), ONLY_THE_PARSER)
+def test_only_the_parser_refuses(example, path, text, message):
+    file, value = in_place(EXAMPLES[example])
+    changed = put(value, path, text)
+
+    (problem,) = parser_problems(file, changed)
+    assert re.search(message, problem)
+    assert VALIDATORS[file].is_valid(as_json(changed))
 
 
 @pytest.fixture(scope="module")

@@ -50,8 +50,9 @@ def test_every_key_is_explained(file):
     assert silent == []
 
 
-def test_every_link_within_the_reference_leads_somewhere():
-    text = page()
-    headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+def test_every_link_to_a_part_of_the_reference_leads_there():
+    parts = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", page(), re.MULTILINE)}
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
 
-    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
+    assert set(re.findall(r"\]\(#([^)]+)\)", page())) <= parts
+    assert {part for text in pages for part in re.findall(r"\]\(configuration\.md#([^)]+)\)", text)} <= parts
