@@ -210,6 +210,9 @@ class TestNoIdentity:
                 login(connection, "a.b")
         identity.status = 200
         assert login(connection, "a.b").expires_on
+        identity.close()
+        with pytest.raises(SourceUnreachable, match="Entra ID does not answer"):
+            login(connection, "a.b")
 
     def test_a_user_without_a_token_is_told_before_the_server_is_asked(self, con, identity):
         connection = {"conn_str": "postgresql://no-such-host.invalid/d", "authentication": "managed_identity"}

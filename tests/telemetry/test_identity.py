@@ -115,6 +115,15 @@ def test_no_identity_is_told_once_and_costs_telemetry_only(ingestion, identity, 
     assert sent(ingestion, "there again")
 
 
+def test_an_identity_s_endpoint_that_is_away_is_worth_another_attempt(ingestion, identity, monkeypatch):
+    monkeypatch.setattr("azure.core.pipeline.policies.RetryPolicy.sleep", lambda *_, **__: None)
+    identity.lifetime = 200
+    transport = open_transport(ingestion.connection_string)
+    assert (transport.post([message()]), transport.trouble) == ("sent", "")
+    identity.close()
+    assert transport.post([message()]) == "retry" and "Entra ID does not answer" in transport.trouble
+
+
 def test_an_endpoint_in_clear_gets_no_token(ingestion, identity):
     transport = open_transport(ingestion.connection_string)
     transport.options.endpoint = "http://ingestion.example.com"
