@@ -261,8 +261,8 @@ class Project(Model):
     def config_hash(self) -> str:
         """A short hash of what the files and the assets' headers configure; references count by name, not by value.
 
-        Scripts do not count: they are code, and go where function_app.py goes. Threads do not: by default there are as many as the machine has processors, and activities of one run may be
-        on several machines.
+        Scripts do not count: they are code, and go where function_app.py goes. Threads do not: by default there are as
+        many as the machine has processors, and activities of one run may be on several machines.
         """
         deciding = self.pipeline_file.model_dump_json(exclude={"queue": True, "engine": {"threads"}})
         text = deciding + self.transformations.model_dump_json()
