@@ -8,23 +8,22 @@ from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.support.project import Project
 
 
-def test_a_failing_check_publishes_nothing_and_shows_the_failing_rows(project: Project, database: EmbeddedPostgres):
-    project.run()
-    published = project.folder / "lake" / "silver" / "refined" / "orders_clean.parquet"
+def test_a_failing_check_publishes_nothing_and_shows_the_failing_rows(landed: Project, database: EmbeddedPostgres):
+    published = landed.folder / "lake" / "silver" / "refined" / "orders_clean.parquet"
     before = published.read_bytes()
     database.psql(
         "UPDATE shop.customers SET name = NULL WHERE customer_id = 7;"
         "UPDATE shop.orders SET amount = -1, updated_at = '2026-03-01+00' WHERE order_id = 42"
     )
-    done = project.comboi("run")
+    done = landed.comboi("run")
 
     assert done.returncode == 1
     assert published.read_bytes() == before, "the old file stays"
     assert [path.name for path in published.parent.iterdir() if "orders_clean" in path.name] == [published.name]
-    status = project.comboi("status")
+    status = landed.comboi("status")
     assert "check_failed" in status.stdout and "1 negative amounts" in status.stdout
     assert "not_null(name)" in status.stdout
-    record = json.loads(project.comboi("status", "--json").stdout)
+    record = json.loads(landed.comboi("status", "--json").stdout)
     assert record["status"] == "failed"
     datasets = {item["name"]: item for item in record["datasets"]}
     assert datasets["orders_clean"]["status"] == "failed"
@@ -49,15 +48,14 @@ def test_a_warning_publishes_and_is_shown(project: Project, database: EmbeddedPo
     assert "accepted_values" in done.stdout and "1 warn" in done.stdout
 
 
-def test_an_empty_result_replaces_a_full_one_only_where_that_is_allowed(project: Project):
-    project.run()
-    project.write("transformations/orders_clean.sql", "SELECT o.*, '' AS name, '' AS city FROM orders o WHERE false\n")
-    refused = project.comboi("run")
+def test_an_empty_result_replaces_a_full_one_only_where_that_is_allowed(landed: Project):
+    landed.write("transformations/orders_clean.sql", "SELECT o.*, '' AS name, '' AS city FROM orders o WHERE false\n")
+    refused = landed.comboi("run")
     assert refused.returncode == 1 and "allow_empty" in refused.stdout
-    assert len(project.contents()["orders_clean"]) == 5000
-    project.edit("configs/transformations.yml", "- name: orders_clean\n", "- name: orders_clean\n  allow_empty: true\n")
-    project.run("--select", "orders_clean")
-    assert project.contents()["orders_clean"] == []
+    assert len(landed.contents()["orders_clean"]) == 5000
+    landed.edit("configs/transformations.yml", "- name: orders_clean\n", "- name: orders_clean\n  allow_empty: true\n")
+    landed.run("--select", "orders_clean")
+    assert landed.contents()["orders_clean"] == []
 
 
 def test_isolate_builds_what_does_not_depend_on_what_failed(project: Project, database: EmbeddedPostgres):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
 
 from comboi_core.app.notifying import VARIABLE
+from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.telemetry.signals import operation_id
 from tests.doubles.ingestion import IngestionDouble
 from tests.doubles.webhook import WebhookDouble
-from tests.support.project import CONFIG, Project
+from tests.support.project import CONFIG, Project, refill
 
 HOOK = "HOOK"
 
@@ -21,6 +23,17 @@ def ingestion() -> Iterator[IngestionDouble]:
     """An endpoint of Application Insights."""
     double = IngestionDouble()
     yield double
+    double.close()
+
+
+@pytest.fixture(scope="module")
+def sent(
+    tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres
+) -> Iterator[tuple[dict[str, Any], IngestionDouble]]:
+    """The record of a run, and the endpoint that it told."""
+    refill(database)
+    project, double = Project.create(tmp_path_factory.mktemp("sent") / "project", database.uri), IngestionDouble()
+    yield project.run(**{VARIABLE: double.connection_string}), double
     double.close()
 
 
@@ -38,8 +51,8 @@ def names(record: dict) -> set[str]:
     }
 
 
-def test_a_run_arrives_under_one_operation_with_its_parts_and_figures(project: Project, ingestion: IngestionDouble):
-    record = project.run(**{VARIABLE: ingestion.connection_string})
+def test_a_run_arrives_under_one_operation_with_its_parts_and_figures(sent: tuple[dict[str, Any], IngestionDouble]):
+    record, ingestion = sent
 
     (request,) = ingestion.rows("requests")
     assert (request["name"], request["success"], request["resultCode"]) == ("run shop", True, "succeeded")
@@ -56,8 +69,8 @@ def test_a_run_arrives_under_one_operation_with_its_parts_and_figures(project: P
     assert operations == {operation_id(record["run_id"])}
 
 
-def test_logs_arrive_with_run_table_and_attempt(project: Project, ingestion: IngestionDouble):
-    record = project.run(**{VARIABLE: ingestion.connection_string})
+def test_logs_arrive_with_run_table_and_attempt(sent: tuple[dict[str, Any], IngestionDouble]):
+    record, ingestion = sent
 
     traces = [row for row in ingestion.rows("traces") if row["customDimensions"].get("table") == "shop.orders"]
     assert {row["customDimensions"]["activity"] for row in traces} >= {"plan_table", "extract_chunks", "publish_load"}
@@ -75,7 +88,7 @@ def test_a_run_goes_on_as_without_telemetry_whatever_the_endpoint_does(
     ingestion.delay = 600.0 if trouble == "hanging" else 0.0
     ingestion.statuses = [400] * 1000 if trouble == "refusing" else []
 
-    record = project.run(**{VARIABLE: ingestion.connection_string})
+    record = project.run("bronze", **{VARIABLE: ingestion.connection_string})
 
     assert record["status"] == "succeeded" and ingestion.envelopes == []
 
@@ -103,7 +116,7 @@ def test_a_webhook_that_is_down_does_not_fail_the_run(project: Project, service:
     hooks = [{"on": ["first_success"], "webhook": f"{{{{env:{HOOK}}}}}"}]
     project.write("configs/initial.yml", yaml.safe_dump(CONFIG | {"notifications": hooks}))
 
-    record = project.run(**{HOOK: service.url})
+    record = project.run("bronze", **{HOOK: service.url})
 
     (told,) = record["notifications"]
     assert record["status"] == "succeeded" and not told["sent"] and told["told"].startswith("cannot be reached")
