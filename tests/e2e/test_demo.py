@@ -28,17 +28,25 @@ def demo(folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A demo that was killed with the first run on its way, then run again to its end: its folder and what it said."""
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int, str]]]:
+    """A demo that was killed with its first run on the way, then started again, twice at once: its folder, and the exit
+    code and the output of either."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
     victim = demo(folder)
     while "running" not in (line := victim.stdout.readline()):
         assert line, "the demo ended before it ran anything"
     os.kill(victim.pid, signal.SIGKILL)
     victim.communicate()
-    process = demo(folder)
-    said = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, said
+    both = demo(folder), demo(folder)
+    said = [process.communicate(timeout=300)[0] for process in both]
+    return folder, sorted(zip((process.returncode for process in both), said, strict=True))
+
+
+@pytest.fixture(scope="module")
+def told(ended: tuple[Path, list[tuple[int, str]]]) -> tuple[Path, str]:
+    """The folder of the demo that came to its end, and what it said."""
+    folder, ((code, said), _) = ended
+    assert code == 0, said
     return folder, said
 
 
@@ -95,11 +103,9 @@ def test_nothing_is_left_running(told: tuple[Path, str]):
     assert [command for command in commands if folder in command] == []
 
 
-def test_two_demos_in_one_folder_do_not_disturb_each_other(tmp_path: Path):
-    first, second = demo(tmp_path / "demo"), demo(tmp_path / "demo")
-    said = [process.communicate(timeout=300)[0] for process in (first, second)]
-    assert sorted([first.returncode, second.returncode]) == [0, 1], said
-    assert "another demo is at work" in (said[0] if first.returncode else said[1])
+def test_two_demos_in_one_folder_do_not_disturb_each_other(ended: tuple[Path, list[tuple[int, str]]]):
+    _, ((done, _), (refused, why)) = ended
+    assert (done, refused) == (0, 1) and "another demo is at work" in why
 
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path):
