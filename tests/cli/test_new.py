@@ -1,9 +1,8 @@
-"""`comboi new`: pieces made of what is in the source and in the lake; comments stay, nothing invalid is written."""
+"""`comboi new transformation` and `check`: made of what the lake has; comments stay, nothing invalid is written."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,45 +10,18 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from comboi_core.app.workspace import Workspace
-from comboi_core.cli.commands import app
-from comboi_core.cli.demo.postgres import EmbeddedPostgres
-from comboi_core.config.loader import load
 from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import DataFile, Manifest
 from comboi_core.lake.bronze import write_manifest
 from comboi_core.transforms.scripts import run_script
+from tests.cli.making import folder, new, project, state, text
+
+__all__ = ["folder"]
+
 
 ODD = 'od"d {n}\\ """ order'
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A project on SQLite as `comboi init` makes it."""
-    assert comboi("init", tmp_path / "shop", "--source", "sqlite").exit_code == 0
-    return tmp_path / "shop"
-
-
-def comboi(*arguments: str | Path) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def new(folder: Path, *arguments: str) -> Any:
-    return comboi("new", *arguments, "--config", folder / "configs" / "initial.yml")
-
-
-def project(folder: Path) -> Any:
-    return load(folder / "configs" / "initial.yml")
-
-
-def text(folder: Path, path: str) -> str:
-    return (folder / path).read_text(encoding="utf-8")
-
-
-def state(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def land(folder: Path, table: str, *columns: str, key: tuple[str, ...] = (), mode: str = "merge") -> None:
@@ -270,93 +242,6 @@ def test_permissions_and_line_breaks_of_the_yaml_stay(folder):
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
-def test_a_table_of_sqlite_comes_with_its_key_and_its_cursor(folder):
-    with sqlite3.connect(folder / "data" / "shop.db") as database:
-        database.execute("CREATE TABLE items (b INTEGER, a TEXT, note TEXT, LastModified TEXT, PRIMARY KEY (a, b))")
-        database.execute("INSERT INTO items VALUES (1, 'x', 'n', '2026-01-01 00:00:00')")
-        database.execute('CREATE TABLE "odd name" (x TEXT, created_at TEXT)')
-
-    items, odd = new(folder, "table", "shop", "items"), new(folder, "table", "shop", "odd name")
-
-    assert items.exit_code == odd.exit_code == 0, items.output + odd.output
-    table = project(folder).table("shop", "items")
-    assert (table.primary_key, table.incremental_column, table.effective_mode) == (("a", "b"), "LastModified", "merge")
-    bare = project(folder).table("shop", "odd_name")
-    assert (bare.table, bare.primary_key, bare.effective_mode) == ("odd name", (), "full")
-    written = text(folder, "configs/initial.yml")
-    assert "# incremental_column: created_at" in written and "# primary_key: [...]  # none is known" in written
-    assert "primary key" in items.stdout and "LastModified" in items.stdout
-
-
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [("updated_by TEXT", "Ada"), ("updated_by TEXT", None), ("changes INTEGER", 1), ("updated_at TEXT", "yesterday")],
-)
-def test_a_column_that_cannot_be_a_cursor_is_not_taken_for_one(folder, column, value):
-    with sqlite3.connect(folder / "data" / "shop.db") as database:
-        database.execute(f"CREATE TABLE items (id INTEGER PRIMARY KEY, {column})")
-        if value is not None:
-            database.execute("INSERT INTO items VALUES (1, ?)", [value])
-
-    result = new(folder, "table", "shop", "items")
-
-    assert result.exit_code == 0 and "about" in result.stdout
-    table = project(folder).table("shop", "items")
-    assert (table.primary_key, table.incremental_column) == (("id",), None)
-
-
-def test_a_glob_of_files_becomes_a_table_called_after_its_folder(tmp_path):
-    comboi("init", tmp_path)
-    (tmp_path / "data" / "events").mkdir()
-    (tmp_path / "data" / "events" / "1.csv").write_text("id,at\n1,2026-01-01\n")
-
-    result = new(tmp_path, "table", "shop", "events/*.csv")
-
-    assert result.exit_code == 0, result.output
-    assert project(tmp_path).table("shop", "events").path == "events/*.csv"
-
-
-def test_a_table_of_postgres_comes_with_its_key_in_its_order_and_the_column_that_changes(
-    tmp_path, database: EmbeddedPostgres, monkeypatch
-):
-    database.psql("""
-        DROP SCHEMA IF EXISTS new_table CASCADE; CREATE SCHEMA new_table;
-        CREATE TABLE new_table."Odd Items" ("No" int, shop int, exchange_date date, updated_at timestamptz,
-            PRIMARY KEY (shop, "No") INCLUDE (exchange_date));
-        CREATE VIEW new_table.seen AS SELECT * FROM new_table."Odd Items";
-        CREATE TABLE new_table.made (id int PRIMARY KEY, created_at timestamptz)""")
-    comboi("init", tmp_path, "--source", "postgres")
-    file = tmp_path / "configs" / "initial.yml"
-    file.write_text(
-        file.read_text().replace("postgresql://comboi:{{env:SHOP_PASSWORD}}@localhost:5432/shop", "{{env:NEW_PG}}")
-    )
-    monkeypatch.setenv("NEW_PG", database.uri)
-
-    done = [
-        new(tmp_path, "table", "shop", name) for name in ('new_table."Odd Items"', "new_table.seen", "new_table.made")
-    ]
-
-    assert [one.exit_code for one in done] == [0, 0, 0], [one.output for one in done]
-    odd = project(tmp_path).table("shop", "Odd_Items")
-    assert (odd.primary_key, odd.incremental_column) == (("shop", "No"), "updated_at")
-    assert project(tmp_path).table("shop", "seen").effective_mode == "full"
-    written = file.read_text()
-    assert "# cursor: xmin" in written and "# incremental_column: created_at" in written
-    assert database.uri not in "".join(one.output for one in done) + written
-
-
-def test_a_source_that_cannot_be_reached_is_an_error_without_its_password(tmp_path, monkeypatch):
-    comboi("init", tmp_path, "--source", "postgres")
-    file = tmp_path / "configs" / "initial.yml"
-    file.write_text(file.read_text().replace("localhost:5432", "127.0.0.1:1"))
-    monkeypatch.setenv("SHOP_PASSWORD", "hunter2-secret")
-    before = state(tmp_path)
-
-    result = new(tmp_path, "table", "shop", "public.items")
-
-    assert result.exit_code == 1 and "hunter2" not in result.output and state(tmp_path) == before
-
-
 def test_where_assets_define_everything_the_first_dataset_of_ones_own_begins_the_file(folder):
     for path in (
         "configs/transformations.yml",
@@ -376,33 +261,6 @@ def test_where_assets_define_everything_the_first_dataset_of_ones_own_begins_the
         "silver:\n  - name: mine\n    inputs:\n      - {alias: orders, dataset: silver.orders}\n"
     )
     assert all(one.exit_code == 1 and "is an asset" in one.stderr for one in refused)
-
-
-def test_a_table_of_azure_sql_comes_with_its_key_and_its_row_version(tmp_path, doubles, monkeypatch):
-    comboi("init", tmp_path, "--source", "azure_sql")
-    monkeypatch.setenv("SHOP_PASSWORD", "geheim;1")
-    with doubles.server(users={"comboi": "geheim;1"}) as server:
-        server.run(
-            "CREATE TABLE dbo.items (id int NOT NULL PRIMARY KEY, price money, changed datetime2, v rowversion)",
-        )
-        server.run("CREATE TABLE dbo.loose (id int, changed datetime2)")
-        file = tmp_path / "configs" / "initial.yml"
-        value = yaml.safe_load(file.read_text())
-        value["sources"][0]["connection"] |= {"server": server.address, "database": "crm", "encrypt": "no"}
-        file.write_text(yaml.safe_dump(value))
-
-        result, loose = new(tmp_path, "table", "shop", "dbo.items"), new(tmp_path, "table", "shop", "dbo.loose")
-
-    assert (result.exit_code, loose.exit_code) == (0, 0), result.output + loose.output
-    items = project(tmp_path).table("shop", "items")
-    assert (items.table, items.primary_key, items.cursor, items.effective_mode) == (
-        "dbo.items",
-        ("id",),
-        "rowversion",
-        "merge",
-    )
-    assert project(tmp_path).table("shop", "loose").primary_key == () and "none is known" in file.read_text()
-    assert "DECIMAL(19,4)" in result.stdout and "geheim" not in result.output + file.read_text()
 
 
 def test_a_yaml_that_is_a_link_stays_one_and_what_it_leads_to_is_extended(folder, tmp_path):

@@ -50,3 +50,12 @@ def people(con: duckdb.DuckDBPyConnection, persons: int = 60, *, shuffled: int =
 
 def run(con: duckdb.DuckDBPyConnection, settings: SplinkConfig | None = None, table: str = "people") -> Any:
     return deduplicate(con, table, settings or config(), into="kept", crosswalk="links").report
+
+
+def tables(con: duckdb.DuckDBPyConnection) -> set[tuple]:
+    return set(
+        con.execute("""
+            SELECT schema_name, table_name FROM duckdb_tables()
+            UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal
+            UNION ALL SELECT schema_name, NULL FROM duckdb_schemas()""").fetchall()
+    )
