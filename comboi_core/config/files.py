@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_v
 from comboi_core.config.base import Model, Text
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.tables import BaseTable, SourceBase
-from comboi_core.config.written import SOME_TEXT, given, is_one_of, where
+from comboi_core.config.written import given, is_one_of, text_like, where
 from comboi_core.domain.load import Mode
 
 Format = Literal["csv", "json", "parquet"]
@@ -33,9 +33,12 @@ ColumnType = Annotated[
         {"anyOf": [{"enum": [*TYPES]}, {"type": "string", "pattern": rf"^\s*(?:{_ANY_CASE}|{_ANY_DECIMAL})\s*$"}]}
     ),
 ]
-_PATH = SOME_TEXT + r"(?!/)(?!.*\\)(?!.*(?:^|/)\.{0,2}(?:/|$))(?!.*[^/]\*\*)(?!.*\*\*[^/])(?!.*\*\*$)"
+_PATH = text_like(
+    r"(?!/)(?!.*\\)(?!.*(?:^|/)\.{0,2}(?:/|$))(?!.*[^/]\*\*)(?!.*\*\*[^/])(?!.*\*\*$)",
+    "A glob inside the source's folder: folder/*.csv, without ..; ** stands for folders, between slashes.",
+)
 """What `_inside` accepts, for editors."""
-_CHARACTER = {"pattern": r"^[^\n\r\u0000]*$"}
+_CHARACTER = {"pattern": r"^[^\n\r\u0000]*$", "patternErrorMessage": "A character, no line break."}
 
 
 class CsvOptions(Model):
@@ -87,7 +90,7 @@ class FilesTable(BaseTable):
 
     model_config = ConfigDict(json_schema_extra=where(is_one_of("mode", "merge"), given("primary_key", [])))
 
-    path: Text = Field(json_schema_extra={"pattern": _PATH})
+    path: Text = Field(json_schema_extra=_PATH)
     format: Format | None = None
     options: CsvOptions | None = None
     types: dict[str, ColumnType] = Field(default_factory=dict)

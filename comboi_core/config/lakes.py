@@ -7,7 +7,7 @@ import re
 from pydantic import ConfigDict, Field, model_validator
 
 from comboi_core.config.base import Model, Text
-from comboi_core.config.written import SOME_TEXT, at_most_one, exactly_one, given, reference_or, where
+from comboi_core.config.written import at_most_one, exactly_one, given, reference_or, text_like, where
 
 PLACES = ("path", "account_name", "account_url", "connection_string")
 SECRETS = ("connection_string", "credential", "sas_token")
@@ -15,7 +15,12 @@ SECRETS = ("connection_string", "credential", "sas_token")
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REFERENCE = "{{"
-_FOLDER = SOME_TEXT + r"(?!.*(?:^|/)\.{0,2}(?:/|$))"
+_FOLDER = text_like(
+    r"(?!.*(?:^|/)\.{0,2}(?:/|$))", "A path within the container, without .. and without / at the ends."
+)
+_URL = text_like(r"[^?]*$", "No ? in it; a shared access signature goes to sas_token.")
+_NAME = reference_or(_CONTAINER.pattern, "A container's name: 3 to 63 small letters, digits and single hyphens.")
+"""What `LakeConfig` accepts, for editors."""
 _IN_AZURE = ("account_name", "account_url", "connection_string", "file_system", "credential", "sas_token", "folder")
 
 
@@ -46,12 +51,12 @@ class LakeConfig(Model):
 
     path: Text | None = None
     account_name: Text | None = None
-    account_url: Text | None = Field(default=None, json_schema_extra={"pattern": SOME_TEXT + r"[^?]*$"})
+    account_url: Text | None = Field(default=None, json_schema_extra=_URL)
     connection_string: Text | None = None
-    file_system: Text | None = Field(default=None, json_schema_extra=reference_or(_CONTAINER.pattern))
+    file_system: Text | None = Field(default=None, json_schema_extra=_NAME)
     credential: Text | None = None
     sas_token: Text | None = None
-    folder: Text | None = Field(default=None, json_schema_extra={"pattern": _FOLDER})
+    folder: Text | None = Field(default=None, json_schema_extra=_FOLDER)
 
     @model_validator(mode="after")
     def _consistent(self) -> LakeConfig:

@@ -49,7 +49,7 @@ class NotificationConfig(Model):
     """
 
     on: tuple[Occasion, ...] = Field(min_length=1)
-    webhook: Text = Field(json_schema_extra=reference_or(_URL.pattern))
+    webhook: Text = Field(json_schema_extra=reference_or(_URL.pattern, "An https:// URL, or {{keyvault:NAME}}."))
     format: Format = "teams"
 
     @field_validator("webhook")

@@ -19,7 +19,10 @@ from comboi_core.config.written import reference_or
 
 Stage = Literal["bronze", "silver", "gold"]
 _PLACEHOLDER = re.compile(r"\{(stage|source|table)\}")
-_TEMPLATE = r"^(?=.*\{table\})(?!.*(?:^|/)(?:\.|/|$))(?:\{(?:stage|source|table)\}|[^{}\\\u0000-\u001f\u007f])+$"
+_TEMPLATE = {
+    "pattern": r"^(?=.*\{table\})(?!.*(?:^|/)(?:\.|/|$))(?:\{(?:stage|source|table)\}|[^{}\\\u0000-\u001f\u007f])+$",
+    "patternErrorMessage": "A path inside the lake with {table} in it; {stage} and {source} may be, too.",
+}
 """What `StageConfig` accepts, for editors."""
 STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
 
@@ -39,7 +42,11 @@ class KeyVaultConfig(Model):
         vault_url: As the portal shows it, `https://NAME.vault.azure.net/`; or `{{env:NAME}}`, which Terraform sets.
     """
 
-    vault_url: Text = Field(json_schema_extra=reference_or(_VAULT_URL.pattern))
+    vault_url: Text = Field(
+        json_schema_extra=reference_or(
+            _VAULT_URL.pattern, "An address like https://NAME.vault.azure.net/, or {{env:NAME}}."
+        )
+    )
 
     @field_validator("vault_url")
     @classmethod
@@ -80,7 +87,7 @@ class StageConfig(Model):
     """
 
     data_lake: LakeConfig
-    remote_path_template: str = Field(default="{source}/{table}.parquet", json_schema_extra={"pattern": _TEMPLATE})
+    remote_path_template: str = Field(default="{source}/{table}.parquet", json_schema_extra=_TEMPLATE)
 
     @field_validator("remote_path_template")
     @classmethod

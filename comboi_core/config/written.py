@@ -26,9 +26,14 @@ _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ENTRY = re.compile(r"^    (\w+): ", re.MULTILINE)
 
 
-def reference_or(pattern: str) -> Json:
+def text_like(pattern: str, message: str) -> Json:
+    """Return what a text is that matches a regular expression from its beginning on; else editors show the message."""
+    return {"pattern": SOME_TEXT + pattern, "patternErrorMessage": message}
+
+
+def reference_or(pattern: str, message: str) -> Json:
     """Return what a text is that holds a reference, or matches a regular expression as a whole."""
-    return {"pattern": SOME_TEXT + rf"(?:[\s\S]*\{{\{{|(?:{pattern})$)"}
+    return text_like(rf"(?:[\s\S]*\{{\{{|(?:{pattern})$)", message)
 
 
 def title(model: type) -> str:

