@@ -220,8 +220,8 @@ def test_a_table_to_reset_is_looked_up_before_anyone_is_asked(project: Project):
 
 
 def test_a_big_table_stops_between_two_calls_and_the_next_run_reads_it_whole(project: Project):
-    """Chunks of 50 rows and a deadline that passes at once: a call per chunk, so that there are many gaps."""
-    project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 50")
+    """Chunks of 100 rows and a deadline that passes at once: a call per chunk, so that there are many gaps."""
+    project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 100")
     project.edit("configs/initial.yml", "engine:", "engine:\n  soft_deadline: 0.001s")
     with served(project) as url:
         run_id = requests.post(f"{url}/runs", json={"select": ["orders"], "stage": "bronze"}, timeout=60).json()[
@@ -234,7 +234,7 @@ def test_a_big_table_stops_between_two_calls_and_the_next_run_reads_it_whole(pro
             return progress if progress.get("chunks_done", 0) > 2 else None
 
         progress = until(landed)
-        assert progress["chunks"] == 100 and 0 < progress["rows"] < 5000 and progress["estimated_rows"]
+        assert progress["chunks"] == 50 and 0 < progress["rows"] < 5000 and progress["estimated_rows"]
         requests.post(f"{url}/runs/{run_id}/cancel", timeout=60)
         record = follow(url, run_id)
         assert (record["status"], record["tables"][0]["status"]) == ("cancelled", "cancelled")

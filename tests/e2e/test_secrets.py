@@ -128,12 +128,12 @@ def test_a_failed_run_says_what_is_wrong_without_any_secret(planted: Planted, tr
 
 
 def test_a_rotated_password_is_taken_by_the_next_run(planted: Planted, guarded: EmbeddedPostgres):
-    assert planted.comboi("run") == 0, planted.said
+    assert planted.comboi("run", "bronze") == 0, planted.said
     guarded.psql("ALTER ROLE comboi PASSWORD 'pl4nted-second-password'")
     try:
-        assert planted.comboi("run") == 1
+        assert planted.comboi("run", "bronze") == 1
         planted.vault.secrets["password"] = "pl4nted-second-password"
-        assert planted.comboi("run") == 0, planted.said
+        assert planted.comboi("run", "bronze") == 0, planted.said
     finally:
         escaped = PASSWORD.replace("'", "''")
         guarded.psql(f"ALTER ROLE comboi PASSWORD '{escaped}'")
@@ -145,10 +145,10 @@ def test_a_password_that_is_rotated_while_the_host_is_up_is_taken_within_the_run
 ):
     with planted.project.start("serve", "--port", "0") as host:
         try:
-            assert planted.comboi("run") == 0, planted.said
+            assert planted.comboi("run", "bronze") == 0, planted.said
             planted.vault.secrets["password"] = "pl4nted-third-password"
             guarded.psql("ALTER ROLE comboi PASSWORD 'pl4nted-third-password'")
-            assert planted.comboi("run") == 0, planted.said
+            assert planted.comboi("run", "bronze") == 0, planted.said
         finally:
             host.terminate()
             escaped = PASSWORD.replace("'", "''")
