@@ -23,7 +23,7 @@ A project has two YAML files: `configs/initial.yml` says where data comes from a
 `transformations.yml` beside it, or what `transformations_file:` says. Paths count from the project's folder, which is
 the parent of the first file's folder. `comboi validate` names every problem of both files with its line.
 
-- Unknown keys are errors. A key with nothing behind it (`lag:`) counts as not given where it may be left out.
+- Keys that are not on this page are errors; so is a key that stands twice.
 - **Text** may hold references, `{{env:NAME}}` and `{{keyvault:NAME}}`, which are read when the value is used and never
   logged ([secrets](secrets.md)). Names, numbers, durations, sizes and words from a list hold none.
 - **Names** have letters, digits, `_` and `-`, begin with a letter and have 63 characters at most; names of datasets and
