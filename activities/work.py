@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from comboi_core.app import bronze, datasets, planning, record
+from comboi_core.app import bronze, datasets, notifying, planning, record
 from comboi_core.app.answers import answer
 
 bp = df.Blueprint()
@@ -74,3 +74,9 @@ def record_items(payload: dict):
 def record_run(payload: dict):
     """Write the run's record."""
     return answer(record.record_run, payload)
+
+
+@bp.activity_trigger(input_name="payload")
+def tell_unrecorded(payload: dict):
+    """Tell of a run that failed and could not be recorded."""
+    return answer(notifying.tell_unrecorded, payload)

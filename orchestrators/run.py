@@ -44,6 +44,7 @@ def run_pipeline(context):
         context.set_custom_status({"phase": "refused", "holder": lease["holder"]})
         return {"run_id": request["run_id"], "status": "skipped", "holder": lease["holder"]}
     job = {**request, "fence": lease["fence"], "started_at": started_at, "interval": interval}
+    job["unrecorded"] = lease.get("unrecorded")
     context.set_custom_status({"phase": "planning", "fence": lease["fence"]})
     error, cancelled = None, None
     try:
@@ -53,9 +54,11 @@ def run_pipeline(context):
     finished_at = context.current_utc_datetime.isoformat()
     record = {**job, "finished_at": finished_at, "error": error, "cancelled": cancelled}
     recorded = yield from attempt(context, "record_run", record, BOOTSTRAP_RETRY)
-    unrecorded = {"status": "failed", "finished_at": finished_at, "error": error or recorded.get("error")}
-    summary = {"run_id": request["run_id"], **recorded.get("summary", unrecorded)}
+    lost = {"status": "failed", "finished_at": finished_at, "error": error or recorded.get("error"), "unrecorded": True}
+    summary = {"run_id": request["run_id"], **recorded.get("summary", lost)}
     yield context.call_entity(pipeline, "finish", {"run_id": request["run_id"], "summary": summary})
+    if summary.get("unrecorded") and not job["unrecorded"]:  # else the run before has told of this outage
+        yield from attempt(context, "tell_unrecorded", {**record, "error": summary["error"]}, BOOTSTRAP_RETRY)
     context.set_custom_status({"phase": "finished", "fence": lease["fence"]})
     return summary
 

@@ -25,6 +25,7 @@ def recorded_run(lake: Lake, run_id: str | None) -> Record:
 
     Raises:
         RunNotFound: there is no such run, or none at all.
+        RecordUnreadable: the run's record is not one.
     """
     ids = run_ids(lake)
     if run_id is None and not ids:
@@ -33,7 +34,7 @@ def recorded_run(lake: Lake, run_id: str | None) -> Record:
         raise RunNotFound(f"there is no run '{run_id}'")
     chosen = run_id or ids[0]
     try:
-        return runfiles.read_json(lake, runfiles.record_path(chosen))
+        return runfiles.read_record(lake, chosen)
     except LakeNotFound:
         return _unfinished(lake, chosen)
 
@@ -48,21 +49,28 @@ def recorded_runs(lake: Lake, limit: int) -> list[Record]:
 
 
 def listed(lake: Lake, run_id: str) -> Record:
-    """Return a run's summary, as the run history has it."""
+    """Return a run's summary, as the run history has it; with the status `unreadable`, `path` and `error` if it cannot
+    be had from the record."""
     try:
-        record = runfiles.read_json(lake, runfiles.record_path(run_id))
+        record = runfiles.read_record(lake, run_id)
     except LakeNotFound:
         record = _unfinished(lake, run_id)
+    except runfiles.RecordUnreadable as error:
+        unknown = dict.fromkeys(("trigger", "stage", "started_at", "fence"))
+        told = {"path": error.context["path"], "error": error.record()}
+        return {"run_id": run_id, "status": "unreadable", **unknown, **told}
     shown = {key: record.get(key) for key in ("run_id", "status", "trigger", "stage", "started_at", "fence")}
     return shown | (summary(record) if record["status"] != "unfinished" else {})
 
 
 def ran(lake: Lake, run_id: str, item: str) -> bool:
-    """Tell whether a run was to work on a table (`source.table`) or dataset."""
+    """Tell whether a run was to work on a table (`source.table`) or dataset; where its record is unreadable, it may."""
     try:
-        record = runfiles.read_json(lake, runfiles.record_path(run_id))
+        record = runfiles.read_record(lake, run_id)
     except LakeNotFound:
         record = assemble(lake, {"run_id": run_id})
+    except runfiles.RecordUnreadable:
+        return True
     tables = (table_id(table["source"], table["table"]) for table in record.get("tables", ()))
     return item in tables or any(dataset["name"] == item for dataset in record.get("datasets", ()))
 

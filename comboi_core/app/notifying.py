@@ -7,6 +7,9 @@ import os
 import secrets
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -15,14 +18,14 @@ from comboi_core.app import runfiles
 from comboi_core.app.codec import decode, encode_json
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.monitoring import NotificationConfig, Occasion
-from comboi_core.domain.errors import ComboiError, LakeNotFound
+from comboi_core.domain.errors import ComboiError, LakeNotFound, LakeRefused, LakeUnavailable
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake
 from comboi_core.secrets.stores import resolve, stores_of
 from comboi_core.telemetry.alerts import FORMATS, alert_of
 from comboi_core.telemetry.insights import Insights, insights_of
 from comboi_core.telemetry.logs import LOGGER, log_to_insights
-from comboi_core.telemetry.occasions import Memory, advance, ages
+from comboi_core.telemetry.occasions import RUN_ITSELF, Memory, advance, ages
 from comboi_core.telemetry.redaction import redactor
 from comboi_core.telemetry.runs import run_signals
 from comboi_core.telemetry.webhooks import post
@@ -38,13 +41,15 @@ SEEDS = 20
 Payload = dict[str, Any]
 
 
-def after_run(workspace: Workspace, record: Payload) -> list[Payload]:
+def after_run(workspace: Workspace, record: Payload, *, unrecorded: str | None = None) -> list[Payload]:
     """Send a finished run's telemetry and alerts, and say in its record what was sent. Never raises.
 
-    An execution that comes after another one of the same run sends nothing twice.
+    An execution that comes after another one of the same run sends nothing twice. Where the lake fails after the record
+    is there, a failure is told all the same, and then twice rather than never.
 
     Args:
         record: The run's record, which is in the lake already; `notifications` is added to it, here and there.
+        unrecorded: When the run before started, if that one failed and could not be recorded.
 
     Returns:
         The record's `notifications`: `on`, `webhook` (its place in the configuration), `format`, `sent`, `told`,
@@ -55,7 +60,11 @@ def after_run(workspace: Workspace, record: Payload) -> list[Payload]:
         if insights is None and not workspace.project.pipeline_file.notifications:
             return []
         lake = workspace.lake("bronze")
-        memory, repeated = _remembered(workspace, lake, record)
+        try:
+            memory, repeated = _remembered(workspace, lake, record, unrecorded)
+        except (LakeUnavailable, LakeRefused) as down:
+            log.warning("%s", redactor.text(down.message), extra={"run_id": record["run_id"], "code": down.code})
+            memory, repeated = _unremembered(record), False
         freshness = _freshness(workspace)
         if insights and not repeated:
             insights.send(run_signals(record, ages(memory, record, freshness)))
@@ -67,6 +76,33 @@ def after_run(workspace: Workspace, record: Payload) -> list[Payload]:
     except Exception:
         log.warning("%s", redactor.text(traceback.format_exc()), extra={"run_id": record.get("run_id")})
         return []
+
+
+def tell_unrecorded(workspace: Workspace, run: Payload) -> Payload:
+    """Send telemetry and the `failed` alerts of a run that could not be recorded, without asking the lake for anything.
+
+    What the lake remembers of others is not known here: an execution that is repeated sends them again.
+
+    Args:
+        run: `run_id`, `pipeline`, `trigger`, `started_at`, `finished_at`, `error` (why it has no record, or what failed
+            before that), `stage`, `full_refresh`.
+
+    Returns:
+        `notifications`: as in a run's record.
+    """
+    seconds = datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])
+    record = {**run, "status": "failed", "seconds": round(seconds.total_seconds(), 3), "tables": [], "datasets": []}
+    insights = telemetry(workspace)
+    if insights:
+        insights.send(run_signals(record))
+    return {"notifications": _deliver(workspace, None, record, _unremembered(record), {})}
+
+
+def _unremembered(record: Payload) -> Memory:
+    """Return what there is to tell of a run where nothing is known of those before: whether it failed."""
+    if record["status"] not in ("failed", "partial"):
+        return Memory(run_id=record["run_id"])
+    return Memory(run_id=record["run_id"], occasions={"failed": []})
 
 
 def send_logs(workspace: Workspace) -> None:
@@ -112,13 +148,17 @@ def memory_path(pipeline: str) -> str:
     return f"_alerts/{pipeline}.json"
 
 
-def _remembered(workspace: Workspace, lake: Lake, record: Payload) -> tuple[Memory, bool]:
+def _remembered(
+    workspace: Workspace, lake: Lake, record: Payload, unrecorded: str | None = None
+) -> tuple[Memory, bool]:
     """Take the run in; return the memory after it, and whether it was in there already."""
     path = memory_path(record["pipeline"])
     try:
         before = decode(Memory, runfiles.read_json(lake, path))
     except (LakeNotFound, ValueError):  # none yet, or none that this comboi understands
         before = _seeded(lake, record)
+    if unrecorded:  # it has been told without the lake's knowledge; so has to be that it is over
+        before = replace(before, failing={RUN_ITSELF: unrecorded, **before.failing})
     project = workspace.project
     freshness = _freshness(workspace)
     names = frozenset(freshness) | {dataset.name for dataset in project.datasets()}
@@ -134,7 +174,11 @@ def _seeded(lake: Lake, record: Payload) -> Memory:
     memory = Memory()
     ids = sorted(runfiles.run_ids(lake, runfiles.RECORDS) - {record["run_id"]})[-SEEDS:]
     for run_id in ids:
-        earlier = runfiles.read_json(lake, runfiles.record_path(run_id))
+        try:
+            earlier = runfiles.read_record(lake, run_id)
+        except runfiles.RecordUnreadable as error:
+            log.warning("%s", error.message, extra={"run_id": run_id, "code": error.code})
+            continue
         if earlier.get("pipeline") == record["pipeline"] and "tables" in earlier:
             names = frozenset([*(item["name"] for item in earlier["datasets"]), *_tables(earlier)])
             memory = advance(memory, earlier, {}, names)
@@ -154,8 +198,9 @@ def _freshness(workspace: Workspace) -> dict[str, float | None]:
 
 
 def _deliver(
-    workspace: Workspace, lake: Lake, record: Payload, memory: Memory, freshness: dict[str, float | None]
+    workspace: Workspace, lake: Lake | None, record: Payload, memory: Memory, freshness: dict[str, float | None]
 ) -> list[Payload]:
+    """Send what is asked for on the memory's occasions; without a lake, nobody knows whether another execution did."""
     wanted = [
         (occasion, number, webhook)
         for number, webhook in enumerate(workspace.project.pipeline_file.notifications)
@@ -173,7 +218,7 @@ def _deliver(
         event = f"{record['run_id']}/{occasion}"
         path = f"{runfiles.WORK}/{record['run_id']}/alerts/{number:03d}-{occasion}.json"
         shown = {"on": occasion, "webhook": number, "format": webhook.format}
-        return shown | _once(lake, path, lambda: _send(workspace, webhook, payload, event))
+        return shown | _once(lake, path, lambda: _send(workspace, webhook, payload, event) | {"at": _now()})
 
     with ThreadPoolExecutor(min(8, len(wanted)), thread_name_prefix="comboi-alerts") as pool:
         return list(pool.map(one, wanted))
@@ -190,11 +235,29 @@ def _send(workspace: Workspace, webhook: NotificationConfig, payload: Payload, e
     return {"sent": delivery.sent, "told": delivery.told, "attempts": delivery.attempts}
 
 
-def _once(lake: Lake, path: str, send: Any) -> Payload:
+def _once(lake: Lake | None, path: str, send: Callable[[], Payload]) -> Payload:
     """Send, unless another execution did or is about to; return what came of it, whoever sent it.
 
-    The lake knows no exclusive writing, so two executions that claim in the very same moment may both send.
+    The lake knows no exclusive writing, so two executions that claim in the very same moment may both send. So may they
+    where there is no lake to claim in.
     """
+    if lake is None:
+        return send()
+    try:
+        earlier = _claimed(lake, path)
+    except (LakeUnavailable, LakeRefused) as down:
+        log.warning("an alert is sent without a claim: %s", redactor.text(down.message))
+        return send()
+    if earlier:
+        return earlier
+    outcome = send()
+    with suppress(LakeUnavailable, LakeRefused):
+        runfiles.write_json(lake, path, outcome)
+    return outcome
+
+
+def _claimed(lake: Lake, path: str) -> Payload | None:
+    """Return what came of the sending by another execution; None where this one has claimed it."""
     deadline = time.monotonic() + CLAIM_SECONDS
     while (claim := _claim(lake, path)) and time.monotonic() < deadline:
         if "sent" in claim or _age(claim["at"]) > CLAIM_SECONDS:
@@ -203,12 +266,14 @@ def _once(lake: Lake, path: str, send: Any) -> Payload:
     if claim and "sent" in claim:
         return claim
     token = secrets.token_hex(8)
-    runfiles.write_json(lake, path, {"by": token, "at": datetime.now(UTC).isoformat()})
+    runfiles.write_json(lake, path, {"by": token, "at": _now()})
     if (claim := _claim(lake, path)) and claim.get("by") != token:
-        return _once(lake, path, send)
-    outcome = {**send(), "at": datetime.now(UTC).isoformat()}
-    runfiles.write_json(lake, path, outcome)
-    return outcome
+        return _claimed(lake, path)
+    return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def _claim(lake: Lake, path: str) -> Payload | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 from comboi_core.app import runfiles
 from comboi_core.app.notifying import after_run
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.ports import Lake
+from comboi_core.telemetry.logs import LOGGER
+from comboi_core.telemetry.redaction import redactor
+
+log = logging.getLogger(f"{LOGGER}.record")
 
 Payload = dict[str, Any]
 
@@ -67,7 +73,8 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
 
     Args:
         request: `run_id`, `pipeline`, `trigger`, `fence`, `started_at`, `finished_at`, `error` (of the run itself, or
-            None), `cancelled` (who did and when, or None), `stage`, `select`, `full_refresh`.
+            None), `cancelled` (who did and when, or None), `stage`, `select`, `full_refresh`, `unrecorded` (when the
+            run before started, if that one could not be recorded; else None).
     """
     lake = workspace.lake("bronze")
     record = assemble(lake, request)
@@ -75,8 +82,11 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
     record["seconds"] = _seconds(request["started_at"], request["finished_at"])
     record["status"] = _status(record, request.get("error"))
     runfiles.write_json(lake, runfiles.record_path(request["run_id"]), record)
-    after_run(workspace, record)
-    runfiles.tidy(lake, request["run_id"])
+    after_run(workspace, record, unrecorded=request.get("unrecorded"))
+    try:
+        runfiles.tidy(lake, request["run_id"])
+    except ComboiError as error:  # the next run tidies up; this one has its record, whatever becomes of the lake now
+        log.warning("%s", redactor.text(error.message), extra={"run_id": request["run_id"], "code": error.code})
     return {"summary": summary(record)}
 
 
@@ -143,25 +153,20 @@ def _status(record: Payload, error: Payload | None) -> str:
 
 def summary(record: Payload) -> Payload:
     """Return a record's summary: counts, rows and the first error; its size does not grow with the tables."""
-    items = [*record["tables"], *record["datasets"]]
-    failed = next((item for item in items if item["status"] == "failed"), None)
-    error = record["error"] or (failed and failed.get("error"))
-    counts = {
-        kind: {status: sum(item["status"] == status for item in record[kind]) for status in _statuses(record[kind])}
-        for kind in ("tables", "datasets")
-    }
+    items = {kind: record.get(kind) or [] for kind in ("tables", "datasets")}
+    failed = next((item for kind in items.values() for item in kind if item["status"] == "failed"), None)
+    error = record.get("error") or (failed and failed.get("error"))
     return {
-        "status": record["status"],
-        "finished_at": record["finished_at"],
-        "seconds": record["seconds"],
-        "rows": sum(table.get("rows") or 0 for table in record["tables"]),
-        "counts": counts,
+        **{key: record[key] for key in ("status", "finished_at", "seconds") if key in record},
+        "rows": sum(table.get("rows") or 0 for table in items["tables"]),
+        "counts": {kind: _counts(found) for kind, found in items.items()},
         **({"error": error} if error else {}),
     }
 
 
-def _statuses(items: list[Payload]) -> list[str]:
-    return sorted({item["status"] for item in items})
+def _counts(items: list[Payload]) -> dict[str, int]:
+    statuses = [item["status"] for item in items]
+    return {status: statuses.count(status) for status in sorted(set(statuses))}
 
 
 def _seconds(start: str, end: str) -> float:

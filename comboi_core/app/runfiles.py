@@ -6,9 +6,21 @@ import json
 from typing import Any
 
 from comboi_core.app.codec import encode_json
+from comboi_core.app.record_shape import misshapen
+from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.ports import Lake
 
 RECORDS, WORK = "runs", "work"
+
+
+class RecordUnreadable(ComboiError):
+    """A run's record is not one: cut off, not JSON, or something else; the message names the file."""
+
+    code = "record_unreadable"
+    remedy = (
+        "Restore the file from an earlier version or a backup of the lake, or delete it: that loses what the run has "
+        "told, but nothing that it landed."
+    )
 
 
 def record_path(run_id: str) -> str:
@@ -55,6 +67,24 @@ def items_path(run_id: str, wave: int, lane: int, page: int) -> str:
 def read_json(lake: Lake, path: str) -> Any:
     """Return a file's JSON."""
     return json.loads(lake.read(path))
+
+
+def read_record(lake: Lake, run_id: str) -> dict[str, Any]:
+    """Return the record of a finished run.
+
+    Raises:
+        LakeNotFound: it has none.
+        RecordUnreadable: the file is no record of this run; the context's `path` names it.
+    """
+    path = record_path(run_id)
+    try:
+        record = read_json(lake, path)
+        wrong = misshapen(record, run_id)
+    except (ValueError, RecursionError) as error:
+        wrong = f"it is no JSON ({str(error)[:100]})"
+    if wrong:
+        raise RecordUnreadable(f"{path} in the lake {lake.describe()} cannot be read: {wrong}", path=path)
+    return record
 
 
 def write_json(lake: Lake, path: str, value: Any) -> None:

@@ -26,6 +26,7 @@ STYLES = {
     "partial": ("◐", "yellow"),
     "running": ("▸", "cyan"),
     "unfinished": ("▸", "yellow"),
+    "unreadable": ("?", "red"),
     "pending": ("·", "dim"),
     "queued": ("…", "dim"),
     "skipped": ("–", "dim"),

@@ -53,12 +53,13 @@ def begin(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState,
             of an idempotency key.
 
     Returns:
-        The result is `{"granted": True, "fence": n}` or `{"granted": False, "holder": {"run_id", "since"}}`.
+        The result is `{"granted": True, "fence": n}` or `{"granted": False, "holder": {"run_id", "since"}}`. Where the
+        run before could not be recorded, `unrecorded` says when it started: its failure has been told already.
     """
     holder = state["holder"]
     if holder:
         granted = holder["run_id"] == request["run_id"]
-        return state, {"granted": True, "fence": state["fence"]} if granted else {"granted": False, "holder": holder}
+        return state, _granted(state) if granted else {"granted": False, "holder": holder}
     run_id, digits = request["run_id"], "-" + request["run_id"].rpartition("-")[2]
     ended = next(
         (
@@ -83,7 +84,14 @@ def begin(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState,
         "holder": {"run_id": request["run_id"], "since": request["started_at"]},
         "runs": [summary, *state["runs"]][:HISTORY_LENGTH],
     }
-    return after, {"granted": True, "fence": after["fence"]}
+    return after, _granted(after)
+
+
+def _granted(state: PipelineState) -> Result:
+    """Return the answer to the holder, whose summary is the newest one."""
+    before = state["runs"][1] if len(state["runs"]) > 1 else {}
+    told = {"unrecorded": before["started_at"]} if before.get("unrecorded") else {}
+    return {"granted": True, "fence": state["fence"], **told}
 
 
 def finish(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:

@@ -26,6 +26,7 @@ STATUS_OF_CODE = {
     "config_invalid": 503,
     "lake_refused": 503,
     "lake_unavailable": 503,
+    "record_unreadable": 503,
     "reference_missing": 503,
     "vault_unavailable": 503,
 }

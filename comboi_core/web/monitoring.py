@@ -12,6 +12,7 @@ from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError, LakeNotFound, RunNotFound, TableNotFound
 from comboi_core.domain.names import RUN_ID_PATTERN, did_you_mean, table_id
 from comboi_core.state import checkpoint
+from comboi_core.telemetry.redaction import redactor
 from comboi_core.web.hub import ENDED, Hub
 from comboi_core.web.live import live_items
 
@@ -21,28 +22,64 @@ Body = dict[str, Any]
 async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
     """Return one run's record; while it is on, as far as it has come.
 
+    While the lake is down, a run that is on has neither tables nor datasets, and `problem` says why. A run that ended
+    without a record (`unrecorded`) is what the pipeline remembers of it.
+
     Raises:
         RunNotFound: no run has this id.
+        RecordUnreadable: its record is not one; the message names the file.
+        ComboiError: the lake cannot be read, and has the run's record.
     """
     if not RUN_ID_PATTERN.match(run_id):
         raise RunNotFound(
             f"'{run_id}' is no run id; they look like {workspace.project.pipeline}-20261123T060000Z-7f3a91"
         )
-    lake = workspace.lake("bronze")
+    down = None
     try:
-        record = await asyncio.to_thread(runfiles.read_json, lake, runfiles.record_path(run_id))
+        record = await asyncio.to_thread(_recorded, workspace, run_id)
         return await _until_released(hub, workspace, record)
     except LakeNotFound:
         status = await hub.status(run_id)
+    except ComboiError as error:
+        down, status = error, await hub.status(run_id)
     if not status:
-        raise RunNotFound(f"there is no run '{run_id}'")
+        known = await _remembered(hub, workspace, run_id)
+        if known.get("unrecorded"):  # the task hub has been cleared of it
+            return known
+        raise down or RunNotFound(f"there is no run '{run_id}'")
     output = status["output"] if isinstance(status["output"], dict) else {}
     if status["runtimeStatus"] in ENDED:
-        return {"run_id": run_id, "pipeline": workspace.project.pipeline, "tables": [], "datasets": []} | {
-            "status": output.get("status", "failed"),
-            **{key: output[key] for key in ("holder", "error", "finished_at") if key in output},
+        if down and not output.get("unrecorded"):
+            raise down
+        told = {key: output[key] for key in ("holder", "error", "finished_at", "unrecorded") if key in output}
+        return await _remembered(hub, workspace, run_id) | {"status": output.get("status", "failed")} | told
+    try:
+        return await _live(hub, workspace, run_id, status)
+    except ComboiError as error:
+        phase = (status["customStatus"] or {}).get("phase", "starting")
+        now = {
+            "status": "running",
+            "phase": phase,
+            "finished_at": None,
+            "problem": redactor.value(dict(error.record())),
         }
-    phase = status["customStatus"] or {}
+        return await _remembered(hub, workspace, run_id) | now
+
+
+def _recorded(workspace: Workspace, run_id: str) -> Body:
+    return runfiles.read_record(workspace.lake("bronze"), run_id)
+
+
+async def _remembered(hub: Hub, workspace: Workspace, run_id: str) -> Body:
+    """Return a run without its items: what the pipeline's entity remembers of it."""
+    state = await hub.read("pipeline", workspace.project.pipeline)
+    known = next((run for run in state["runs"] if run["run_id"] == run_id), {}) if state else {}
+    return {"run_id": run_id, "pipeline": workspace.project.pipeline, "tables": [], "datasets": []} | known
+
+
+async def _live(hub: Hub, workspace: Workspace, run_id: str, status: Body) -> Body:
+    """Return the record of a run that is on, as far as it has come."""
+    lake, phase = workspace.lake("bronze"), status["customStatus"] or {}
     request = status["input"] if isinstance(status["input"], dict) else {}
     request |= {"run_id": run_id, "fence": phase.get("fence"), "started_at": status["createdTime"]}
     state = await hub.read("pipeline", workspace.project.pipeline)

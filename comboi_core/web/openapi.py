@@ -235,7 +235,7 @@ PATHS: Json = {
 RANGE = _object({"from": NAME, "to": NAME}, closed=True)
 TIMES: Json = {"queued_at": MOMENT, "started_at": MOMENT, "finished_at": MOMENT, "seconds": SECONDS}
 RETRIED = _list(_object({"code": TEXT, "message": TEXT}, {"activity": TEXT, "started_at": MOMENT, "failed_at": MOMENT}))
-RUN_FIELDS: Json = {"run_id": TEXT, "status": {"type": "string", "enum": [*RUN_STATES, "unfinished"]}}
+RUN_FIELDS: Json = {"run_id": TEXT, "status": {"type": "string", "enum": [*RUN_STATES, "unfinished", "unreadable"]}}
 TABLE_FIELDS: Json = {
     "source": TEXT,
     "table": TEXT,
@@ -270,9 +270,12 @@ SCHEMAS: Json = {
         RUN_FIELDS,
         {"trigger": _or_null(TEXT), "stage": _or_null(TEXT), "started_at": _or_null(MOMENT), "fence": _or_null(COUNT)}
         | {"finished_at": MOMENT, "seconds": SECONDS, "rows": COUNT, "counts": {"type": "object"}}
-        | {"error": _ref("Error")},
+        | {"error": _ref("Error"), "unrecorded": FLAG, "path": TEXT},
     ),
-    "RunPage": _object({"pipeline": TEXT, "runs": _list(_ref("RunSummary")), "next": _or_null(TEXT)}),
+    "RunPage": _object(
+        {"pipeline": TEXT, "runs": _list(_ref("RunSummary")), "next": _or_null(TEXT)},
+        {"problems": _list(_ref("Error"))},
+    ),
     "Progress": _object(
         {},
         {"phase": TEXT, "since": MOMENT, "attempt": COUNT, "error": {"type": "object"}, "sequence": COUNT}
@@ -297,7 +300,8 @@ SCHEMAS: Json = {
         RUN_FIELDS | {"tables": _list(_ref("RunTable")), "datasets": _list(_ref("RunDataset"))},
         {"pipeline": TEXT, "trigger": _or_null(TEXT), "stage": _or_null(TEXT), "phase": TEXT, "fence": _or_null(COUNT)}
         | {"started_at": _or_null(MOMENT), "finished_at": _or_null(MOMENT), "seconds": SECONDS, "lake": TEXT}
-        | {"holder": _ref("Holder"), "cancelled": _or_null(_ref("Cancellation")), "error": _or_null(_ref("Error"))},
+        | {"holder": _ref("Holder"), "cancelled": _or_null(_ref("Cancellation")), "error": _or_null(_ref("Error"))}
+        | {"unrecorded": FLAG, "problem": _ref("Error")},
     ),
     "Load": _object({"sequence": COUNT, "run_id": TEXT}, {"rows": COUNT, "bytes": COUNT, "mode": TEXT}),
     "Table": _object(TABLE_FIELDS),

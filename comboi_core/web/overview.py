@@ -137,16 +137,23 @@ def _stale(freshness: float | None, as_of: str | None, now: datetime) -> bool:
 
 
 def _past_runs(workspace: Workspace, runs: list[Body]) -> tuple[list[PastRun | None], list[Body]]:
-    """Return the finished runs' records, condensed, beside `runs`; after an error of the lake no other is asked for."""
+    """Return the finished runs' records, condensed, beside `runs`; after an error of the lake no other is asked for.
+
+    A record that is not one is a problem of its own, and leaves its run's column empty.
+    """
     found: list[PastRun | None] = [None] * len(runs)
+    problems: list[Body] = []
     try:
         lake = workspace.lake("bronze")
         for place, run in enumerate(runs):
             if run["status"] != "running":
-                found[place] = _past_run(lake, run["run_id"])
+                try:
+                    found[place] = _past_run(lake, run["run_id"])
+                except runfiles.RecordUnreadable as error:
+                    problems.append(dict(error.record()))
     except ComboiError as error:
-        return found, [dict(error.record())]
-    return found, []
+        problems.append(dict(error.record()))
+    return found, problems
 
 
 def _past_run(lake: Lake, run_id: str) -> PastRun | None:
@@ -156,7 +163,7 @@ def _past_run(lake: Lake, run_id: str) -> PastRun | None:
         known = _kept.get(key)
     if known is None:
         try:
-            known = _condensed(runfiles.read_json(lake, runfiles.record_path(run_id)))
+            known = _condensed(runfiles.read_record(lake, run_id))
         except LakeNotFound:
             return None
         with _lock:
@@ -167,8 +174,10 @@ def _past_run(lake: Lake, run_id: str) -> PastRun | None:
 
 
 def _condensed(record: Body) -> PastRun:
-    outcomes = {("bronze", table_id(item["source"], item["table"])): _outcome(item) for item in record["tables"]}
-    outcomes |= {(sys.intern(item["stage"]), item["name"]): _outcome(item) for item in record["datasets"]}
+    outcomes = {
+        ("bronze", table_id(item["source"], item["table"])): _outcome(item) for item in record.get("tables", ())
+    }
+    outcomes |= {(sys.intern(item["stage"]), item["name"]): _outcome(item) for item in record.get("datasets", ())}
     return PastRun(not (record.get("backfill") or record.get("erasure")), outcomes)
 
 

@@ -7,7 +7,7 @@ a page looks at so many of them at most, and says where to go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,9 @@ from typing import Any
 from comboi_core.app import runfiles
 from comboi_core.app.history import belongs_to, listed, ran, started_at
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import RequestInvalid
+from comboi_core.domain.errors import ComboiError, RequestInvalid
 from comboi_core.domain.names import did_you_mean, table_id
+from comboi_core.telemetry.redaction import redactor
 from comboi_core.web.hub import Hub
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
@@ -125,37 +126,49 @@ async def list_runs(hub: Hub, workspace: Workspace, wanted: Filter) -> Body:
 
     Returns:
         `pipeline`, `runs` (at most `limit`), `next`: the cursor of the page that follows, or None. A page may hold
-        fewer runs than there is room for although another one follows.
+        fewer runs than there is room for although another one follows. `problems`, where there are any, says why
+        there may be further runs that cannot be found at the moment.
+
+    Raises:
+        ComboiError: the lake cannot be read, and the page's runs are in no other place.
     """
     pipeline = workspace.project.pipeline
     state = await hub.read("pipeline", pipeline)
     remembered = state["runs"] if state else []
-    lake = workspace.lake("bronze")
+    problems: list[Body] = []
     ids = [run["run_id"] for run in remembered]
     if ids and (wanted.after is None or wanted.after in ids[:-1]):
         rest = remembered[ids.index(wanted.after) + 1 :] if wanted.after else remembered
-        found, last = await asyncio.to_thread(_page, lake, rest, dict, wanted)
-        if last is None and any(map(wanted.may_contain, await asyncio.to_thread(_older, lake, pipeline, ids))):
-            last = ids[-1]
+        found, last = await asyncio.to_thread(_page, workspace, rest, wanted)
+        try:
+            if last is None and any(map(wanted.may_contain, await asyncio.to_thread(_older, workspace, ids))):
+                last = ids[-1]
+        except ComboiError as down:  # what the pipeline remembers is worth the more then
+            problems.append(redactor.value(dict(down.record())))
     else:
         after = None if wanted.after in ids else wanted.after
-        older = await asyncio.to_thread(_older, lake, pipeline, ids, after)
-        found, last = await asyncio.to_thread(_page, lake, older, lambda run_id: listed(lake, run_id), wanted)
-    return {"pipeline": pipeline, "runs": found, "next": last}
+        older = await asyncio.to_thread(_older, workspace, ids, after)
+        found, last = await asyncio.to_thread(_page, workspace, older, wanted)
+    return {"pipeline": pipeline, "runs": found, "next": last, **({"problems": problems} if problems else {})}
 
 
-def _older(lake: Any, pipeline: str, remembered: Iterable[str], after: str | None = None) -> list[str]:
+def _older(workspace: Workspace, remembered: Iterable[str], after: str | None = None) -> list[str]:
     """Return the ids of the runs that only the lake knows, newest first, those after a cursor."""
-    found = runfiles.run_ids(lake, runfiles.RECORDS) - set(remembered)
+    found = runfiles.run_ids(workspace.lake("bronze"), runfiles.RECORDS) - set(remembered)
+    pipeline = workspace.project.pipeline
     kept = (run_id for run_id in found if belongs_to(pipeline, run_id) and (after is None or run_id < after))
     return sorted(kept, reverse=True)
 
 
-def _page(
-    lake: Any, candidates: list[Any], summarize: Callable[[Any], Body], wanted: Filter
-) -> tuple[list[Body], str | None]:
-    """Return the runs of a page, and the id of the last one looked at if others come after it."""
+def _page(workspace: Workspace, candidates: list[Any], wanted: Filter) -> tuple[list[Body], str | None]:
+    """Return the runs of a page, and the id of the last one looked at if others come after it.
+
+    Args:
+        candidates: Summaries, or ids of runs whose records are in the lake.
+    """
     found: list[Body] = []
+    asks_lake = wanted.item is not None or any(isinstance(candidate, str) for candidate in candidates)
+    lake = workspace.lake("bronze") if asks_lake else None
     opened, last = 0, None
     for candidate in candidates:
         run_id = candidate if isinstance(candidate, str) else candidate["run_id"]
@@ -167,7 +180,7 @@ def _page(
         opened += isinstance(candidate, str) or wanted.item is not None
         if wanted.item and not ran(lake, run_id, wanted.item):
             continue
-        run = summarize(candidate)
+        run = listed(lake, candidate) if isinstance(candidate, str) else dict(candidate)
         if wanted.contains(run):
             found.append(run)
     return found, None

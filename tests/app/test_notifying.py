@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from comboi_core.app import notifying, runfiles
-from comboi_core.app.notifying import after_run, memory_path, send_logs
+from comboi_core.app.notifying import after_run, memory_path, send_logs, tell_unrecorded
 from comboi_core.domain.errors import ConfigError, LakeUnavailable
 from comboi_core.telemetry import webhooks
 from comboi_core.telemetry.insights import insights_of
@@ -187,16 +187,88 @@ def test_a_stale_table_is_told(make, service):
     assert payload["problems"][0]["name"] == "shop.orders" and payload["occasion"] == "stale"
 
 
-def test_a_lake_that_is_down_is_logged_and_nothing_is_raised(telling, monkeypatch, caplog):
+def down(*_):
+    raise LakeUnavailable("gone pwd=hunter2")
+
+
+@pytest.mark.parametrize("part", ["read_json", "write_json"])
+def test_a_failure_is_told_although_the_lake_is_down_by_then(telling, service, monkeypatch, caplog, part):
     run = finish(telling, 1, "failed")
+    monkeypatch.setattr(notifying.runfiles, part, down)
 
-    def down(*_):
-        raise LakeUnavailable("gone pwd=hunter2")
+    after_run(telling, run)
 
+    assert [payload["occasion"] for payload in service.payloads] == ["failed"]
+    assert "gone" in caplog.text and "hunter2" not in caplog.text
+
+
+def test_a_success_that_the_lake_cannot_remember_is_nothing_to_tell(telling, service, monkeypatch):
+    run = finish(telling, 1)
     monkeypatch.setattr(notifying.runfiles, "read_json", down)
 
+    assert after_run(telling, run) == [] and service.payloads == []
+
+
+def test_whatever_else_goes_wrong_is_logged_without_secrets_and_nothing_is_raised(telling, monkeypatch, caplog):
+    run = finish(telling, 1, "failed")
+    broken = RuntimeError("odd pwd=hunter2")
+    monkeypatch.setattr(notifying, "advance", lambda *_: (_ for _ in ()).throw(broken))
+
     assert after_run(telling, run) == []
-    assert "LakeUnavailable" in caplog.text and "hunter2" not in caplog.text
+    assert "RuntimeError" in caplog.text and "hunter2" not in caplog.text
+
+
+def lost(workspace, **changes):
+    """Tell of a run that the lake did not take the record of; the lake's folder is a file, so any use of it fails."""
+    folder, aside = workspace.project.root / "lake", workspace.project.root / "aside"
+    folder.mkdir(exist_ok=True)
+    folder.rename(aside)
+    folder.write_text("a file where the folder was")
+    error = {"code": "lake_unavailable", "message": "runs: No space", "remedy": "Free space.", "transient": True}
+    run = {"run_id": RUN.format(hour=2), "pipeline": "sales", "trigger": "timer", "error": error, "fence": 2}
+    run |= {"started_at": "2026-11-23T02:00:00+00:00", "finished_at": "2026-11-23T02:00:30+00:00", "select": []}
+    answer = tell_unrecorded(workspace, run | changes)
+    folder.unlink()
+    aside.rename(folder)
+    return answer
+
+
+def test_a_run_without_a_record_is_told_with_the_lakes_error_and_remedy(make, service, monkeypatch):
+    ingestion = IngestionDouble()
+    monkeypatch.setenv(notifying.VARIABLE, ingestion.connection_string)
+    workspace = make(lambda pipeline, _: pipeline.update(notifications=[webhook(), webhook(on=["recovered"])]))
+
+    (sent,) = lost(workspace)["notifications"]
+
+    (payload,) = service.payloads
+    assert (payload["occasion"], payload["problems"][0]["remedy"]) == ("failed", "Free space.")
+    assert payload["problems"][0]["name"] == "the run itself" and payload["facts"]["seconds"] == "30.0"
+    assert sent["sent"] and sent["attempts"] == 1
+    assert insights_of(ingestion.connection_string).flush(30)
+    ingestion.close()
+    assert [(row["success"], row["customDimensions"]["code"]) for row in ingestion.rows("requests")] == [
+        (False, "lake_unavailable")
+    ]
+
+
+def test_the_end_of_an_outage_is_told_although_the_lake_knew_nothing_of_it(telling, service):
+    after_run(telling, finish(telling, 1))
+    lost(telling)
+
+    after_run(telling, finish(telling, 3), unrecorded="2026-11-23T02:00:00+00:00")
+    after_run(telling, finish(telling, 4))
+
+    assert [payload["occasion"] for payload in service.payloads] == ["first_success", "failed", "recovered"]
+    assert service.payloads[-1]["facts"]["had failed"] == "the run itself"
+
+
+def test_a_broken_record_among_earlier_ones_keeps_no_alert_away(telling, service, caplog):
+    finish(telling, 1)
+    telling.lake("bronze").write(runfiles.record_path(RUN.format(hour=2)), b'{"run_id": "sal')
+
+    after_run(telling, finish(telling, 3, "failed"))
+
+    assert [payload["occasion"] for payload in service.payloads] == ["failed"] and "T020000Z" in caplog.text
 
 
 def test_without_webhooks_and_telemetry_the_lake_is_left_alone(workspace, service):

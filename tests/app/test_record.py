@@ -7,10 +7,10 @@ import json
 import pytest
 
 from comboi_core.app import runfiles
-from comboi_core.app.history import recorded_run, recorded_runs, run_ids
+from comboi_core.app.history import ran, recorded_run, recorded_runs, run_ids
 from comboi_core.app.planning import plan_run
 from comboi_core.app.record import assemble, record_items, record_run, summary
-from comboi_core.domain.errors import RunNotFound
+from comboi_core.domain.errors import LakeUnavailable, RunNotFound
 
 RUN = "sales-20261123T060000Z-7f3a91"
 REQUEST = {"run_id": RUN, "pipeline": "sales", "trigger": "http", "stage": None, "select": [], "full_refresh": False}
@@ -178,3 +178,61 @@ def test_runs_in_the_lake_are_listed_newest_first_finished_or_not(workspace):
 def test_a_run_that_is_not_there_is_not_found(workspace, run_id):
     with pytest.raises(RunNotFound):
         recorded_run(workspace.lake("bronze"), run_id)
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        (b"", "no JSON"),
+        (b'{"run_id": "sal', "no JSON"),
+        (b"\xff\xfe\x00", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"null", "no record"),
+        (b"[]", "no record"),
+        (b"{}", "run_id: Field required"),
+        (b'{"run_id": "another", "status": "failed"}', "of another run"),
+        (b'{"run_id": "RUN", "status": 5}', "status: "),
+        (b'{"run_id": "RUN", "status": "failed", "error": "pwd=hunter2"}', "error: "),
+        (b'{"run_id": "RUN", "status": "failed", "started_at": "yesterday"}', "started_at: "),
+        (b'{"run_id": "RUN", "status": "failed", "tables": {}}', "tables: "),
+        (b'{"run_id": "RUN", "status": "failed", "tables": [{"source": "shop"}]}', "tables.0."),
+        (b'{"run_id": "RUN", "status": "failed", "tables": [null]}', "tables.0: "),
+        (b'{"run_id": "RUN", "status": "failed", "datasets": [{"stage": "gold", "name": "a", "status": "failed",'
+         b'"checks": [{"passed": "no"}]}]}', "datasets.0.checks.0."),
+    ],
+)  # fmt: skip
+def test_a_broken_record_is_listed_as_unreadable_with_its_file_and_the_others_beside_it(workspace, content, wrong):
+    lake, other = workspace.lake("bronze"), "sales-20261122T060000Z-7f3a91"
+    record_run(workspace, RECORD | {"run_id": other})
+    lake.write(runfiles.record_path(RUN), content.replace(b"RUN", RUN.encode()))
+
+    broken, good = recorded_runs(lake, 5)
+
+    assert (broken["run_id"], broken["status"], broken["path"]) == (RUN, "unreadable", f"runs/{RUN}.json")
+    assert wrong in broken["error"]["message"] and f"runs/{RUN}.json" in broken["error"]["message"]
+    assert "hunter2" not in json.dumps(broken) and broken["error"]["remedy"]
+    assert (good["run_id"], good["status"]) == (other, "succeeded")
+    assert ran(lake, RUN, "shop.orders") and not ran(lake, other, "shop.orders")
+    with pytest.raises(runfiles.RecordUnreadable, match=f"runs/{RUN}.json"):
+        recorded_run(lake, RUN)
+
+
+@pytest.mark.parametrize("more", [{}, {"tables": [], "datasets": [], "a_later_version": {"says": "more"}}])
+def test_a_record_with_less_or_more_than_ours_is_read(workspace, more):
+    lake, record = workspace.lake("bronze"), {"run_id": RUN, "status": "failed"} | more
+    runfiles.write_json(lake, runfiles.record_path(RUN), record)
+
+    assert runfiles.read_record(lake, RUN) == record
+    assert recorded_runs(lake, 1)[0]["counts"] == {"tables": {}, "datasets": {}}
+
+
+def test_a_record_that_is_there_is_not_lost_to_what_fails_after_it(workspace, monkeypatch):
+    plan_run(workspace, REQUEST)
+    everything(workspace)
+
+    def down(*_):
+        raise LakeUnavailable("gone")
+
+    monkeypatch.setattr(runfiles, "tidy", down)
+
+    assert settled(workspace)["status"] == "succeeded"

@@ -57,6 +57,18 @@ def test_the_holder_that_asks_again_gets_the_same_answer_and_no_second_entry():
     assert after == state and first == second
 
 
+def test_the_run_after_one_without_a_record_learns_that_its_failure_was_told_and_the_next_one_does_not():
+    state, _ = begin(initial(), "a")
+    state, _ = apply(state, "finish", {"run_id": "a", "summary": {"status": "failed", "unrecorded": True}})
+
+    state, result = begin(state, "b")
+    again = begin(state, "b")[1]
+    after = begin(finish(state, "b")[0], "c")[1]
+
+    assert result == again == {"granted": True, "fence": 2, "unrecorded": AT}
+    assert after == {"granted": True, "fence": 3}
+
+
 def test_a_finished_run_gives_the_lease_back_and_the_next_one_gets_a_higher_fence():
     state, result = finish(begin(initial(), "a")[0], "a")
     assert result == {"released": True} and state["holder"] is None

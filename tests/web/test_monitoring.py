@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from comboi_core.app import runfiles
 from comboi_core.app.planning import plan_run
 from comboi_core.app.record import record_items
-from comboi_core.domain.errors import RunNotFound
-from comboi_core.state import checkpoint
+from comboi_core.domain.errors import LakeUnavailable, RunNotFound
+from comboi_core.state import checkpoint, pipeline
 from comboi_core.web import monitoring
 from comboi_core.web.answers import problem
 
@@ -110,6 +111,68 @@ def test_a_run_that_ended_without_a_record_has_failed(hub, workspace, runtime, o
     hub.instance(RUN, runtime, output=output)
 
     assert ask(monitoring.get_run(hub, workspace, RUN))["status"] == "failed"
+
+
+LOST = {"code": "lake_unavailable", "message": "No space", "remedy": "Free space.", "transient": True}
+
+
+def lake_gone(workspace) -> None:
+    (workspace.project.root / "lake").write_text("a file where the folder was")
+
+
+def lost_run(hub) -> None:
+    """Let a run end whose record the lake did not take."""
+    hub.begins(RUN)
+    summary = {"run_id": RUN, "status": "failed", "finished_at": "t", "error": LOST, "unrecorded": True}
+    hub.entities["pipeline", "sales"], _ = pipeline.finish(
+        hub.entities["pipeline", "sales"], {"run_id": RUN, "summary": summary}
+    )
+    hub.instance(RUN, "Completed", output=summary)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+@pytest.mark.parametrize("purged", [True, False])
+def test_a_run_that_the_lake_did_not_take_is_shown_with_the_lakes_error(hub, workspace, gone, purged):
+    lost_run(hub)
+    if gone:
+        lake_gone(workspace)
+    if purged:
+        hub.instances.clear()
+
+    record = ask(monitoring.get_run(hub, workspace, RUN))
+
+    assert (record["status"], record["error"], record["unrecorded"]) == ("failed", LOST, True)
+    assert (record["trigger"], record["tables"], record["datasets"]) == ("http", [], [])
+
+
+def test_a_run_that_is_on_while_the_lake_is_down_is_running_and_says_what_is_wrong(hub, workspace):
+    hub.begins(RUN)
+    lake_gone(workspace)
+
+    record = ask(monitoring.get_run(hub, workspace, RUN))
+
+    assert (record["status"], record["phase"], record["started_at"][:4]) == ("running", "planning", "2026")
+    assert record["problem"]["code"] == "lake_unavailable" and record["problem"]["remedy"]
+
+
+def test_a_recorded_run_cannot_be_shown_while_the_lake_is_down(hub, workspace):
+    hub.instance(RUN, "Completed", output={"run_id": RUN, "status": "succeeded"})
+    lake_gone(workspace)
+
+    with pytest.raises(LakeUnavailable):
+        ask(monitoring.get_run(hub, workspace, RUN))
+
+
+def test_a_broken_record_is_a_problem_that_names_the_file(hub, workspace):
+    workspace.lake("bronze").write(runfiles.record_path(RUN), b'{"run_id": "sales-2026')
+    hub.instance(RUN, "Completed", output={"run_id": RUN, "status": "succeeded"})
+
+    with pytest.raises(runfiles.RecordUnreadable) as caught:
+        ask(monitoring.get_run(hub, workspace, RUN))
+
+    told = json.loads(problem(caught.value).text)
+    assert (told["status"], told["code"], told["path"]) == (503, "record_unreadable", f"runs/{RUN}.json")
+    assert told["path"] in told["detail"] and "Restore the file" in told["remedy"]
 
 
 def test_tables_are_listed_with_their_checkpoint_loaded_or_not(hub, workspace):

@@ -168,3 +168,17 @@ def test_a_lake_that_does_not_answer_is_told_beside_what_the_entities_know(site,
 def test_the_timer_is_the_environments(site, monkeypatch):
     monkeypatch.setenv("COMBOI_TIMER_SCHEDULE", "0 0 6 * * *")
     assert ask(site)["timer"] == {"schedule": "0 0 6 * * *", "next": "2026-11-24T06:00:00+00:00"}
+
+
+def test_a_broken_record_is_a_problem_and_leaves_its_runs_column_empty(site):
+    first = run(site, 3, "succeeded", [{"table": "orders"}])
+    second = run(site, 2, "succeeded", [{"table": "orders"}])
+    run(site, 1, "succeeded", [{"table": "orders"}])
+    for number, broken in enumerate((first, second)):
+        site.workspace.lake("bronze").write(runfiles.record_path(broken), [b'{"tables": [', b"{}"][number])
+
+    answer = ask(site)
+
+    assert items(answer)["shop.orders"]["history"] == ["succeeded", None, None]
+    assert [problem["code"] for problem in answer["problems"]] == ["record_unreadable"] * 2
+    assert f"runs/{second}.json" in answer["problems"][0]["message"]

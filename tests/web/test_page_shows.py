@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from comboi_core.state import pipeline
 from tests.support.browser import tab
 from tests.support.monitor_runs import ERROR, MARKUP, ago, browser, failed, good, load, opened, running, site, text
 from tests.support.monitor_site import Site, make_project
@@ -152,6 +153,30 @@ def test_hostile_data_stays_text(opened, site):
     assert opened.page.locator("#run img, #run b, #run script").count() == 0
     assert text(opened, "#run").count("onerror=alert(1)") > 8
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_run_with_a_broken_record_and_one_without_are_told_with_what_to_do(browser, site):
+    good(site, ago(hours=3))
+    broken = good(site, ago(hours=2))
+    site.workspace.lake("bronze").write(f"runs/{broken}.json", b'{"run_id": "sales-')
+    lost = site.begin(ago(hours=1))
+    error = {"code": "lake_unavailable", "message": "No space left", "remedy": "Free space.", "transient": True}
+    summary = {"run_id": lost, "status": "failed", "error": error, "unrecorded": True}
+    site.entities["pipeline", "sales"], _ = pipeline.finish(
+        site.entities["pipeline", "sales"], {"run_id": lost, "summary": summary}
+    )
+    site.instances[lost] |= {"runtimeStatus": "Completed", "output": summary}
+    with tab(browser) as one:
+        load(one, site)
+        one.page.wait_for_selector("#run .box")
+        told = text(one, "#run")
+        assert "No space left" in told and "Free space." in told and "no record: the lake did not take it" in told
+        assert f"runs/{broken}.json" in text(one, "#problems") and "Restore the file" in text(one, "#problems")
+        assert one.page.locator("#grid [role=img].is-succeeded").count() == 4, "of the run whose record is good"
+        assert one.complaints == []
+        one.page.evaluate("id => { location.hash = `run=${id}`; }", broken)
+        one.page.wait_for_selector("#run:has-text('cannot be shown')")
+        assert "record_unreadable" in text(one, "#run") and f"runs/{broken}.json" in text(one, "#run")
 
 
 def test_five_hundred_tables_are_searched_and_what_needs_attention_comes_first(browser, tmp_path):

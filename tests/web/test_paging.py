@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from comboi_core.app import runfiles
-from comboi_core.domain.errors import RequestInvalid
+from comboi_core.domain.errors import LakeUnavailable, RequestInvalid
 from comboi_core.state import pipeline
 from comboi_core.web import paging
 from comboi_core.web.paging import list_runs, parse_filter
@@ -172,3 +172,29 @@ def test_a_filter_that_is_none_is_a_bad_request(workspace, params, says):
     with pytest.raises(RequestInvalid) as caught:
         parse_filter(workspace, params)
     assert says in caught.value.message
+
+
+def test_what_the_pipeline_remembers_is_listed_while_the_lake_is_down(hub, workspace):
+    ids = many_runs(hub, workspace, 3, recorded=0)
+    folder = workspace.project.root / "lake"
+    folder.write_text("a file where the folder was")
+
+    answer = page(hub, workspace)
+
+    assert [run["run_id"] for run in answer["runs"]] == ids and answer["next"] is None
+    assert [problem["code"] for problem in answer["problems"]] == ["lake_unavailable"]
+    with pytest.raises(LakeUnavailable):
+        page(hub, workspace, cursor=ids[-1])
+
+
+def test_a_broken_record_is_listed_as_unreadable_and_keeps_no_other_run_away(hub, workspace):
+    ids = many_runs(hub, workspace, pipeline.HISTORY_LENGTH + 3)
+    broken = ids[-2]
+    workspace.lake("bronze").write(runfiles.record_path(broken), b'{"run_id"')
+
+    (found,) = (run for run in page(hub, workspace, cursor=ids[-4])["runs"] if run["status"] == "unreadable")
+
+    assert (found["run_id"], found["path"]) == (broken, f"runs/{broken}.json") and found["error"]["remedy"]
+    assert pages(hub, workspace) == ids
+    assert broken in pages(hub, workspace, table="shop.orders"), "it may have worked on it"
+    assert broken not in pages(hub, workspace, status="failed")

@@ -36,7 +36,7 @@ function show(container, key, make) {
 const STATES = {
   succeeded: { sign: "✓" }, failed: { sign: "✕" }, partial: { sign: "◐" }, running: { sign: "▸" },
   pending: { sign: "·" }, queued: { sign: "…", kind: "pending" },
-  skipped: { sign: "–" }, cancelled: { sign: "■" }, unfinished: { sign: "?" },
+  skipped: { sign: "–" }, cancelled: { sign: "■" }, unfinished: { sign: "?" }, unreadable: { sign: "?", kind: "unfinished" },
 };
 const stateOf = (status) => ({ sign: "?", word: status, kind: STATES[status] ? status : "unfinished", ...STATES[status] });
 const badge = (status) => el("span", { class: `badge is-${stateOf(status).kind}` }, `${stateOf(status).sign} ${stateOf(status).word}`);

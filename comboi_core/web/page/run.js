@@ -28,6 +28,7 @@ function drawRun(state) {
     state.selected ? el("p", {}, el("a", { href: "#latest", "data-focus": "latest" }, "Show the latest run")) : null,
     runProblem ? problemBox(runProblem, "The record of this run cannot be shown") : null,
     (run?.error ?? (runProblem && summary?.error)) ? problemBox(run?.error ?? summary.error, "The run itself failed") : null,
+    run?.problem ? problemBox(run.problem, "What its tables and datasets do cannot be shown now") : null,
     run?.cancelled ? el("p", { class: "box mild" }, "It was cancelled by ", data(run.cancelled.by), " at ", moment(run.cancelled.at), ".") : null,
     run?.holder ? el("p", { class: "box mild" }, "It was skipped: ", data(run.holder.run_id, "code"), " held the lease.") : null,
     run ? [failures(run), mild(run), timeline(run, state), reports(run)] : null,
@@ -46,7 +47,7 @@ function facts(run, summary) {
     run.status === "running" && run.phase && ["phase ", data(run.phase)],
     counts.length && counts.join(", "),
     run.fence && `fence ${run.fence}`,
-    ["record ", data(`${run.lake ? `${run.lake}/` : ""}runs/${run.run_id}.json`, "code")],
+    run.unrecorded ? "no record: the lake did not take it" : ["record ", data(`${run.lake ? `${run.lake}/` : ""}runs/${run.run_id}.json`, "code")],
   ];
   return el("ul", { class: "facts soft" }, lines.filter(Boolean).map((line) => el("li", {}, line)));
 }
