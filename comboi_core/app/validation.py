@@ -71,14 +71,18 @@ def dedupe_problems(project: Project) -> list[str]:
 
 
 def reference_problems(project: Project) -> list[str]:
-    """Return the references to environment variables that are not set; secrets in a vault are not fetched."""
+    """Return the references to environment variables that are not set, as `file:line: text`, and what to do.
+
+    Secrets in a vault are not fetched.
+    """
     problems = []
     for reference in dict.fromkeys(find(project.pipeline_file.model_dump())):
         if reference.store == "env":
             try:
                 environment(reference.name)
             except ReferenceMissing as error:
-                problems.append(error.message)
+                place = project.reference_places[str(reference)]
+                problems.append(f"{place}: {error.message}. {error.remedy}")
     return problems
 
 

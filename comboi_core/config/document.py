@@ -143,6 +143,18 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def reference_places(self) -> dict[str, str]:
+        """Return every reference, as it is written, with the first place where it stands, as `file:line`.
+
+        Raises:
+            ValueError: one of them is none, which `validate` reports.
+        """
+        places: dict[str, str] = {}
+        for path, text in _texts(self.value):
+            for reference in references.parse(text):
+                places.setdefault(str(reference), f"{self.shown}:{self.line(path)}")
+        return places
+
 
 def _known_keys(model: Any, path: Place, value: Any) -> list[str]:
     """Return the keys that the model at `path` of `value` knows, following fields through lists and unions."""
@@ -224,18 +236,23 @@ def _message(error: dict[str, Any], model: type[BaseModel], value: Any) -> str:
     return f"{field}: {error['msg'].removeprefix('Value error, ')}"
 
 
-def _bad_references(value: Any, path: Place = ()) -> Iterator[tuple[Place, str]]:
+def _texts(value: Any, path: Place = ()) -> Iterator[tuple[Place, str]]:
     if isinstance(value, str):
-        try:
-            list(references.parse(value))
-        except ValueError as error:
-            yield path, str(error)
+        yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _bad_references(item, (*path, key))
+            yield from _texts(item, (*path, key))
     elif isinstance(value, list):
         for position, item in enumerate(value):
-            yield from _bad_references(item, (*path, position))
+            yield from _texts(item, (*path, position))
+
+
+def _bad_references(value: Any) -> Iterator[tuple[Place, str]]:
+    for path, text in _texts(value):
+        try:
+            list(references.parse(text))
+        except ValueError as error:
+            yield path, str(error)
 
 
 def validate(document: Document, model: type[M], problems: list[str], *, with_references: bool = True) -> M | None:

@@ -73,6 +73,7 @@ def load(path: str | Path | None = None) -> Project:
         transformations=transformations,
         notes=(*queue, *assets.notes),
         places={dataset.name: places.at(dataset.name) for dataset in (*transformations.silver, *transformations.gold)},
+        reference_places=document.reference_places(),
     )
 
 

@@ -215,6 +215,7 @@ class Project(Model):
         root: The project's folder: the parent of the folder that holds the configuration file.
         notes: Remarks for the user that are no errors.
         places: Where each dataset is configured, as `file:line`.
+        reference_places: Where each reference stands first, as `file:line`.
     """
 
     root: Path
@@ -222,6 +223,7 @@ class Project(Model):
     transformations: TransformationsFile
     notes: tuple[str, ...] = ()
     places: dict[str, str] = Field(default_factory=dict)
+    reference_places: dict[str, str] = Field(default_factory=dict)
 
     @property
     def pipeline(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import pytest
 
@@ -183,7 +184,12 @@ def test_every_reference_without_a_value_is_named_once(workspace, monkeypatch):
 
     (problem,) = reference_problems(workspace.project)
 
-    assert "SHOP_CONNECTION" in problem
+    assert re.match(r"\S*initial\.yml:\d+: \{\{env:SHOP_CONNECTION\}\}: .* is not set\. Set SHOP_CONNECTION: ", problem)
+    line = int(problem.split(":")[1])
+    assert (
+        "{{env:SHOP_CONNECTION}}"
+        in (workspace.project.root / "configs" / "initial.yml").read_text().splitlines()[line - 1]
+    )
 
 
 def test_scripts_are_checked_with_the_line_of_their_dataset(make, tmp_path):
