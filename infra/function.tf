@@ -63,8 +63,12 @@ resource "azurerm_function_app_flex_consumption" "this" {
     }
   }
 
-  # Without the roles the first start fails, and with it the deployment.
-  depends_on = [azurerm_role_assignment.app, azurerm_private_endpoint.this]
+  # Without the roles, or the names inside the network, the first start fails, and with it the deployment.
+  depends_on = [
+    azurerm_role_assignment.app,
+    azurerm_private_endpoint.this,
+    azurerm_private_dns_zone_virtual_network_link.this,
+  ]
 }
 
 resource "azurerm_linux_function_app" "this" {
@@ -78,6 +82,8 @@ resource "azurerm_linux_function_app" "this" {
   storage_uses_managed_identity = true
   # The content share of Azure Files knows no identity, only keys.
   content_share_force_disabled = true
+  # The dashboard of version 1; Application Insights is what there is.
+  builtin_logging_enabled = false
 
   functions_extension_version                    = "~4"
   https_only                                     = true
@@ -97,7 +103,6 @@ resource "azurerm_linux_function_app" "this" {
     app_scale_limit                        = local.consumption ? min(var.maximum_instances, 100) : null
     elastic_instance_minimum               = local.premium ? 1 : null
     runtime_scale_monitoring_enabled       = local.premium ? var.private_networking : null
-    vnet_route_all_enabled                 = var.private_networking
     minimum_tls_version                    = "1.2"
     scm_minimum_tls_version                = "1.2"
     ftps_state                             = "Disabled"
@@ -118,10 +123,9 @@ resource "azurerm_linux_function_app" "this" {
     }
   }
 
-  # A deployment writes where the package lies; the next plan is not to take it back.
-  lifecycle {
-    ignore_changes = [app_settings["WEBSITE_RUN_FROM_PACKAGE"]]
-  }
-
-  depends_on = [azurerm_role_assignment.app, azurerm_private_endpoint.this]
+  depends_on = [
+    azurerm_role_assignment.app,
+    azurerm_private_endpoint.this,
+    azurerm_private_dns_zone_virtual_network_link.this,
+  ]
 }

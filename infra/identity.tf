@@ -46,3 +46,11 @@ resource "azurerm_role_assignment" "operator" {
   role_definition_name = "Key Vault Secrets Officer"
   principal_id         = each.value
 }
+
+# Deployments to Flex Consumption go through the app; on the other plans people put the package into its container.
+resource "azurerm_role_assignment" "deployer" {
+  for_each             = local.flex ? [] : var.operator_object_ids
+  scope                = azurerm_storage_container.packages.id
+  role_definition_name = "Storage Blob Data Contributor"
+  principal_id         = each.value
+}

@@ -13,6 +13,11 @@ output "app_url" {
   value       = "https://${one(concat(azurerm_function_app_flex_consumption.this[*].default_hostname, azurerm_linux_function_app.this[*].default_hostname))}"
 }
 
+output "package_url" {
+  description = "Where the app's package lies, for the plans other than Flex Consumption: the deployment writes it there."
+  value       = local.package_url
+}
+
 output "lake_account" {
   description = "Storage account of the lake; in the configuration it is {{env:DATA_LAKE_ACCOUNT_NAME}}."
   value       = azurerm_storage_account.lake.name

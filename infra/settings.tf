@@ -3,9 +3,14 @@
 locals {
   # Identity-based storage. The provider puts AzureWebJobsStorage="DefaultEndpointsProtocol=...;AccountKey=" into Flex
   # apps all the same (https://github.com/hashicorp/terraform-provider-azurerm/issues/29693), which the runtime would
-  # believe before the rest: hence the empty value, and every service by its address.
-  storage_settings = merge(local.flex ? { AzureWebJobsStorage = "" } : {}, {
-    AzureWebJobsStorage__accountName     = azurerm_storage_account.runtime.name
+  # believe before the rest: hence the empty value, and every service by its address. The provider hides what it finds
+  # under this name, so every plan has the line once more; with `ignore_changes` its own value would come back. The
+  # account's name it sets itself for the other plans, and hides it there.
+  flex_storage_settings = local.flex ? {
+    AzureWebJobsStorage              = ""
+    AzureWebJobsStorage__accountName = azurerm_storage_account.runtime.name
+  } : {}
+  storage_settings = merge(local.flex_storage_settings, {
     AzureWebJobsStorage__credential      = "managedidentity"
     AzureWebJobsStorage__clientId        = azurerm_user_assigned_identity.app.client_id
     AzureWebJobsStorage__blobServiceUri  = azurerm_storage_account.runtime.primary_blob_endpoint
@@ -29,10 +34,11 @@ locals {
     local.consumption ? { AzureFunctionsJobHost__functionTimeout = "00:10:00" } : {},
   )
 
-  # Outside of Flex Consumption a remote build is asked for by settings; there, by an option of the deployment.
-  build_settings = local.flex ? {} : {
-    SCM_DO_BUILD_DURING_DEPLOYMENT = "true"
-    ENABLE_ORYX_BUILD              = "true"
+  # Flex Consumption knows its package by the app's own arguments. The other plans have no content share, which takes
+  # keys only; they mount the package from its address, read with the identity.
+  package_settings = local.flex ? {} : {
+    WEBSITE_RUN_FROM_PACKAGE                     = local.package_url
+    WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID = azurerm_user_assigned_identity.app.id
   }
 
   worker_settings = {
@@ -57,7 +63,7 @@ locals {
     var.app_settings,
     local.storage_settings,
     local.host_settings,
-    local.build_settings,
+    local.package_settings,
     local.worker_settings,
     local.comboi_settings,
   )

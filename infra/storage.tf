@@ -33,6 +33,10 @@ resource "azurerm_storage_container" "packages" {
   container_access_type = "private"
 }
 
+locals {
+  package_url = "${azurerm_storage_account.runtime.primary_blob_endpoint}${azurerm_storage_container.packages.name}/comboi.zip"
+}
+
 resource "azurerm_storage_account" "lake" {
   name                             = "${local.packed}lk"
   resource_group_name              = azurerm_resource_group.this.name

@@ -85,6 +85,11 @@ variable "python_version" {
     condition     = contains(["3.12", "3.13"], var.python_version)
     error_message = "The version is 3.12 or 3.13."
   }
+
+  validation {
+    condition     = var.plan != "consumption" || var.python_version == "3.12"
+    error_message = "Linux Consumption gets no new versions of languages: 3.12 is its last."
+  }
 }
 
 variable "instance_memory_mb" {
@@ -126,7 +131,7 @@ variable "maximum_instances" {
 }
 
 variable "always_ready_durable" {
-  description = "Flex Consumption: instances of the durable functions that never sleep. 1 spares the timer's run a cold start."
+  description = "Flex Consumption: instances of the durable functions that never sleep. 1 spares a run's activities the cold start."
   type        = number
   default     = 0
 
@@ -172,7 +177,7 @@ variable "app_settings" {
 # The lake.
 
 variable "lake_replication" {
-  description = "Replication of the lake: LRS, ZRS, GRS, RAGRS, GZRS or RAGZRS."
+  description = "Replication of the lake: LRS, GRS, RAGRS; or ZRS, GZRS, RAGZRS. Choose the group for good: to change it, the account is made anew."
   type        = string
   default     = "ZRS"
 
@@ -218,7 +223,7 @@ variable "reader_object_ids" {
 # Vault.
 
 variable "operator_object_ids" {
-  description = "Entra object ids that may write the vault's secrets; without any, nobody can until a role is given by hand."
+  description = "Entra object ids that may write the vault's secrets and, off Flex Consumption, the app's package; without any, nobody can."
   type        = set(string)
   default     = []
 
@@ -247,8 +252,8 @@ variable "address_space" {
   default     = "10.60.0.0/24"
 
   validation {
-    condition     = can(cidrhost(var.address_space, 0)) && can(regex("/(1[6-9]|2[0-4])$", var.address_space))
-    error_message = "Write a network between /16 and /24, as 10.60.0.0/24."
+    condition     = can(cidrhost(var.address_space, 0)) && can(regex("^(10|172\\.(1[6-9]|2[0-9]|3[01])|192\\.168)\\..*/(1[6-9]|2[0-4])$", var.address_space))
+    error_message = "Write a private network (RFC 1918) between /16 and /24, as 10.60.0.0/24: the app routes nothing else into it."
   }
 }
 

@@ -12,7 +12,7 @@ terraform {
 
 provider "azurerm" {
   subscription_id = var.subscription_id
-  # The accounts have no shared keys: the provider's own reads sign in with Entra as well.
+  # The accounts have no shared keys: whatever the provider asks them itself, it asks with Entra.
   storage_use_azuread = true
 
   # azurerm 4 registers some sixty resource providers by default, azurerm 5 none: here it is those that are used.
@@ -34,6 +34,11 @@ provider "azurerm" {
     key_vault {
       purge_soft_delete_on_destroy    = false
       recover_soft_deleted_key_vaults = true
+    }
+    # azurerm 4 asks every account for its queue's properties, from the machine that runs terraform; of an account behind
+    # private endpoints it gets 403, and the apply fails. Nothing here needs that way.
+    storage {
+      data_plane_available = false
     }
     resource_group {
       prevent_deletion_if_contains_resources = true

@@ -80,9 +80,11 @@ def test_the_identity_has_every_role_it_needs_and_no_more():
     assert given == ROLES
 
 
-def test_roles_are_given_by_the_table_and_to_people_on_layers_and_vault_only():
+def test_roles_are_given_by_the_table_and_to_people_on_layers_vault_and_package_only():
     assignments = {block.name: block.body for block in infra().all("azurerm_role_assignment")}
-    assert set(assignments) == {"app", "reader", "operator"}
+    assert set(assignments) == {"app", "reader", "operator", "deployer"}
+    assert assignments["deployer"]["scope"] == "${azurerm_storage_container.packages.id}"
+    assert assignments["deployer"]["for_each"].startswith("${local.flex ? []")
     assert assignments["app"]["for_each"] == "${local.roles}"
     assert assignments["reader"]["role_definition_name"] == "Storage Blob Data Reader"
     assert assignments["operator"]["scope"] == "${azurerm_key_vault.this.id}"
@@ -97,6 +99,7 @@ def test_apps_speak_https_with_tls_1_2_and_let_nobody_in_with_a_password(kind):
     assert app["site_config"][0]["scm_minimum_tls_version"] == "1.2"
     assert app["identity"][0]["type"] == "UserAssigned"
     assert "${azurerm_role_assignment.app}" in app["depends_on"]
+    assert "${azurerm_private_dns_zone_virtual_network_link.this}" in app["depends_on"]
 
 
 def test_apps_are_reached_by_identity_not_by_keys():
@@ -128,6 +131,13 @@ def test_every_resource_provider_that_is_used_is_registered():
     assert registered == used | {"Microsoft.App"}  # Flex Consumption delegates its subnet to it
     for block in infra().blocks:
         assert block.kind.startswith((*NAMESPACES, "azurerm_resource_group", "data.")), block.kind
+
+
+def test_accounts_behind_private_endpoints_are_made_without_a_way_to_them():
+    storage = re.search(r"features \{.*?\n    storage \{\n(.*?)\n    \}", infra().texts["versions.tf"], re.DOTALL)
+    assert storage and "data_plane_available = false" in storage[1]
+    # By the account's name the provider would ask the container itself.
+    assert all("storage_account_id" in block.body for block in infra().all("azurerm_storage_container"))
 
 
 def test_no_secret_can_come_into_the_state():

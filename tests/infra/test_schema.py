@@ -10,6 +10,7 @@ GROUP = 'resource "azurerm_resource_group" "g" {\n  name     = "x"\n  location =
 SUBNET = (
     'resource "azurerm_subnet" "s" {\n  name = "s"\n  resource_group_name = "g"\n  virtual_network_name = "v"\n%s}\n'
 )
+APP = 'resource "azurerm_linux_function_app" "a" {\n  name = "a"\n  site_config {\n'
 
 
 def test_every_argument_block_and_reference_is_known():
@@ -41,6 +42,7 @@ def test_the_module_is_split_by_concern_and_every_file_is_read():
             "block 'names'",
         ),
         (SUBNET % '  service_endpoints = ["Microsoft.Storage"]\n', "'service_endpoints'"),
+        (f"{APP}    vnet_route_all_enabled = true\n  }}\n}}\n", "'vnet_route_all_enabled'"),
         (GROUP.replace('"y"', "var.region"), "undeclared var.region"),
         (GROUP.replace('"y"', "local.region"), "undeclared local.region"),
         (GROUP.replace('"y"', "azurerm_resource_group.h.location"), "undeclared azurerm_resource_group.h"),

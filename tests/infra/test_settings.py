@@ -30,8 +30,8 @@ OTHERS = {
     "AzureWebJobsStorage__tableServiceUri": "Durable Functions",
     "AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions": "host.json",
     "AzureFunctionsJobHost__functionTimeout": "host.json",
-    "SCM_DO_BUILD_DURING_DEPLOYMENT": "remote build",
-    "ENABLE_ORYX_BUILD": "remote build",
+    "WEBSITE_RUN_FROM_PACKAGE": "Functions platform",
+    "WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID": "Functions platform",
     "PYTHON_THREADPOOL_THREAD_COUNT": "Functions worker",
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "opencensus",
     "AZURE_CLIENT_ID": "azure-identity",
@@ -88,7 +88,7 @@ def _environment_read(node: ast.AST, constants: dict[str, Any]) -> Iterator[str]
 
 
 def _set() -> set[str]:
-    tables = ("storage_settings", "host_settings", "build_settings", "worker_settings", "comboi_settings")
+    tables = ("storage_settings", "host_settings", "package_settings", "worker_settings", "comboi_settings")
     text = infra().texts["settings.tf"]
     for table in tables:
         assert f"local.{table}," in text
@@ -132,8 +132,21 @@ def test_storage_is_reached_by_identity_on_every_plan(plan, evaluated):
     assert settings["AzureWebJobsStorage__credential"] == "managedidentity"
     assert settings["AzureWebJobsStorage__clientId"] == "azurerm_user_assigned_identity.app.client_id"
     assert not any("AccountKey" in value for value in settings.values())
-    # Flex: the provider's own value is overruled by an empty one.
+    # Flex: the provider's own value is overruled by an empty one. Elsewhere the provider sets the account's name, and
+    # hides it when it reads: set here as well, it would be a change in every plan.
     assert settings.get("AzureWebJobsStorage") == ("" if plan == "flex" else None)
+    assert ("AzureWebJobsStorage__accountName" in settings) == (plan == "flex")
+
+
+@pytest.mark.parametrize("plan", ["flex", "consumption", "premium"])
+def test_the_package_is_mounted_from_its_address_by_identity_where_the_plan_does_not_know_it_otherwise(plan, evaluated):
+    settings, url = evaluated(
+        "[local.app_settings, local.package_url]", environment="dev", location="westeurope", plan=plan
+    )
+    package = {name: value for name, value in settings.items() if name.startswith(("WEBSITE_", "SCM_", "ENABLE_"))}
+    identity = "azurerm_user_assigned_identity.app.id"
+    expected = {"WEBSITE_RUN_FROM_PACKAGE": url, "WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID": identity}
+    assert package == ({} if plan == "flex" else expected)
 
 
 def test_linux_consumption_gets_a_time_limit_that_it_can_start_with(evaluated):

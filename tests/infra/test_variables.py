@@ -41,6 +41,8 @@ REFUSED = [
     ("operator_object_ids", ["someone"]),
     ("address_space", "10.0.0.0/25"),
     ("address_space", "ten"),
+    ("address_space", "20.60.0.0/24"),
+    ("address_space", "172.32.0.0/16"),
     ("allowed_ips", ["0.0.0.0/0"]),
     ("allowed_ips", ["10.0.0.1/32"]),
     ("api_allowed_ips", ["203.0.113.7"]),
@@ -109,12 +111,22 @@ def test_linux_consumption_cannot_join_a_network(evaluated):
         evaluated("true", **PLAIN, plan="consumption", private_networking=True)
 
 
+def test_linux_consumption_has_no_newer_python(evaluated):
+    with pytest.raises(Refused, match="3.12 is its last"):
+        evaluated("true", **PLAIN, plan="consumption", python_version="3.13")
+
+
+@pytest.mark.parametrize("network", ["10.60.0.0/24", "172.31.0.0/16", "192.168.4.0/23"])
+def test_private_networks_are_taken(network, evaluated):
+    assert evaluated("cidrsubnet(var.address_space, 2, 1)", **PLAIN, address_space=network)
+
+
 @pytest.mark.parametrize("plan", ["flex", "consumption", "premium"])
 def test_names_keep_to_the_limits_of_azure(plan, evaluated):
     longest = {"environment": "longen", "location": "westeurope", "name": "abcdefghij", "plan": plan}
     packed, base = evaluated("[local.packed, local.base]", **longest)
     assert len(f"{packed}rt") <= 24 and packed.isalnum()  # storage account, and kv + packed
-    assert len(f"func-{base}") <= 60
+    assert len(f"func-{base}") <= 32  # beyond, apps that share an account could take each other's host id
     assert len(f"id-{base}") <= 128
 
 
