@@ -13,6 +13,7 @@ from tests.doubles.azurite import Azurite
 from tests.doubles.flaky_storage import flaky_storage
 from tests.support.azure import AzureProject
 from tests.support.killing import Undisturbed, instants, kill_and_run_again, prepare
+from tests.support.patched import HASTY, Patched
 
 SEED, TIMES = 20261124, 3
 
@@ -80,7 +81,7 @@ def test_an_account_that_does_not_answer_is_named(project, storage):
     with flaky_storage(storage.port) as flaky:
         port = flaky.port
     project.through(port)
-    done = project.comboi("run")
+    done = Patched.of(project, HASTY).comboi("run")
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1
     assert f"http://127.0.0.1:{port}" in said and "cannot be reached" in said

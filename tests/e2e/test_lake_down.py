@@ -10,6 +10,7 @@ import yaml
 
 from tests.doubles.webhook import WebhookDouble
 from tests.e2e.test_api import follow, served
+from tests.support.patched import HASTY, Patched
 from tests.support.project import CONFIG, Project
 
 HOOK = "HOOK"
@@ -27,6 +28,7 @@ def service() -> Iterator[WebhookDouble]:
 
 
 def test_an_outage_is_told_once_is_in_the_history_and_its_end_is_told(project: Project, service: WebhookDouble):
+    project = Patched.of(project, HASTY)
     project.write("configs/initial.yml", yaml.safe_dump(NOTIFIED))
     bronze = project.folder / "lake" / "bronze"
     bronze.parent.mkdir()
