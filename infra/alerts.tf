@@ -4,16 +4,22 @@
 locals {
   alerts_on = length(var.alert_emails) > 0
 
+  # When a run ended. It is sent then, and with it every attempt; but all of them bear the time at which they began, so
+  # that a rule has to look back over the longest run: two days, the most that Azure Monitor allows.
+  ended          = "timestamp + duration * 1ms"
+  expected_hours = coalesce(var.expected_run_hours, 47)
+
   # A query gives one row with the column `found`. A rule fires when it is above `above`, or where that is null, at zero.
   alerts = {
     run-failed = {
       severity    = 1
       description = "A run failed, in whole or in part. Its record names what failed and the remedy: comboi status."
-      window      = "PT15M"
+      window      = "P2D"
       frequency   = "PT5M"
       above       = 0
       query       = <<-KQL
         requests
+        | where ${local.ended} > ago(20m)
         | where name startswith "run " and isnotempty(customDimensions.pipeline)
         | where resultCode in ("failed", "partial")
         | summarize found = count()
@@ -21,13 +27,13 @@ locals {
     }
     run-missing = {
       severity    = 1
-      description = "No run has ended for ${var.expected_run_hours} hours: does the timer fire, does the app start?"
+      description = "No run has ended for ${local.expected_hours} hours: does the timer fire, does the app start?"
       window      = "P2D"
       frequency   = "PT30M"
       above       = null
       query       = <<-KQL
         requests
-        | where timestamp > ago(${var.expected_run_hours}h)
+        | where ${local.ended} > ago(${local.expected_hours}h)
         | where name startswith "run " and isnotempty(customDimensions.pipeline)
         | summarize found = count()
       KQL
@@ -60,13 +66,14 @@ locals {
     }
     retries = {
       severity    = 3
-      description = "More than ${var.retries_per_hour} attempts failed within an hour and were made again: is a source or the lake overloaded?"
-      window      = "PT1H"
+      description = "More than ${var.retries_per_hour} attempts failed and were made again, in runs that ended within an hour: is a source or the lake overloaded?"
+      window      = "P2D"
       frequency   = "PT15M"
       above       = var.retries_per_hour
       query       = <<-KQL
         dependencies
         | where type == "comboi attempt"
+        | join kind=inner (requests | where ${local.ended} > ago(1h) | distinct operation_Id) on operation_Id
         | summarize found = count()
       KQL
     }
@@ -91,7 +98,7 @@ resource "azurerm_monitor_action_group" "this" {
 }
 
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
-  for_each             = local.alerts_on ? local.alerts : {}
+  for_each             = { for name, alert in local.alerts : name => alert if local.alerts_on && (name != "run-missing" || var.expected_run_hours != null) }
   name                 = "alert-${each.key}-${local.base}"
   resource_group_name  = azurerm_resource_group.this.name
   location             = azurerm_resource_group.this.location

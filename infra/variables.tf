@@ -293,13 +293,13 @@ variable "alert_emails" {
 }
 
 variable "expected_run_hours" {
-  description = "Alert when no run has ended for so many hours: the schedule's interval plus what a run takes. At most 47."
+  description = "Alert when no run has ended for so many hours: the schedule's interval plus what a run takes. At most 47; null for rarer runs: no alert."
   type        = number
   default     = 26
 
   validation {
-    condition     = var.expected_run_hours >= 1 && var.expected_run_hours <= 47 && floor(var.expected_run_hours) == var.expected_run_hours
-    error_message = "Whole hours between 1 and 47: Azure Monitor looks back two days at most."
+    condition     = var.expected_run_hours == null ? true : var.expected_run_hours >= 1 && var.expected_run_hours <= 47 && floor(var.expected_run_hours) == var.expected_run_hours
+    error_message = "Whole hours between 1 and 47, or null: Azure Monitor looks back two days at most."
   }
 }
 
@@ -315,7 +315,7 @@ variable "stale_hours" {
 }
 
 variable "retries_per_hour" {
-  description = "Alert when more attempts than this failed and were made again within an hour."
+  description = "Alert when more attempts than this failed and were made again in the runs that ended within an hour."
   type        = number
   default     = 20
 
