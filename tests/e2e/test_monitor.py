@@ -9,7 +9,7 @@ import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.support.browser import Tab, tab
-from tests.support.monitor_runs import browser
+from tests.support.monitor_runs import browser, confirm
 from tests.support.project import Project
 
 __all__ = ["browser"]
@@ -17,6 +17,12 @@ __all__ = ["browser"]
 INITIAL = "configs/initial.yml"
 PATIENCE = 120_000
 """Milliseconds that a run may take here."""
+WAITING = """import os, time
+
+def transform(con, inputs):
+    while not os.path.exists("go"):
+        time.sleep(0.02)
+"""
 
 
 @pytest.fixture
@@ -71,14 +77,13 @@ def test_a_reset_is_asked_for_by_name_and_shows(page: Tab):
 
 def test_a_run_is_cancelled_from_the_page_and_what_was_under_way_is_kept(page: Tab, project: Project):
     script = "transformations/events_per_kind.py"
-    project.edit(
-        script, "def transform(con, inputs):\n", "import time\n\ndef transform(con, inputs):\n    time.sleep(5)\n"
-    )
+    project.edit(script, "def transform(con, inputs):\n", WAITING)
     page.page.click("#run-now")
     page.page.click("dialog button[type=submit]")
     page.page.wait_for_selector(".gantt tr:has-text('events_per_kind') .bar.running", timeout=PATIENCE)
     page.page.click("#cancel:enabled")
-    page.page.click("dialog button[type=submit]")
+    confirm(page)
+    (project.folder / "go").touch()
     page.page.wait_for_selector("#run-title .is-cancelled", timeout=PATIENCE)
 
     assert "cancelled by http" in page.page.inner_text("#run")
