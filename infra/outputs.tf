@@ -13,9 +13,9 @@ output "app_url" {
   value       = "https://${one(concat(azurerm_function_app_flex_consumption.this[*].default_hostname, azurerm_linux_function_app.this[*].default_hostname))}"
 }
 
-output "package_url" {
-  description = "Where the app's package lies, for the plans other than Flex Consumption: the deployment writes it there."
-  value       = local.package_url
+output "runtime_account" {
+  description = "Storage account of the Functions runtime; off Flex Consumption, a deployment puts the package into it."
+  value       = azurerm_storage_account.runtime.name
 }
 
 output "lake_account" {
