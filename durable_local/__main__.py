@@ -40,7 +40,7 @@ _POLL_SECONDS = 0.3
 @cli.command()
 def serve(
     app_dir: Annotated[Path, typer.Argument(help="The folder of function_app.py.")],
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 7071,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 7071,
     store: StoreOption = None,
 ) -> None:
     """Serve an app: HTTP and timer triggers, orchestrations, management endpoints, until Ctrl-C."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.app import runfiles
@@ -108,8 +109,21 @@ def _backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Payload) -> Lo
         raise BackfillImpossible(f"{place} has mode {load.mode}: {why}")
     if load.replaces or not checkpoint.sequence:
         raise BackfillImpossible(f"{place} has not been loaded yet", remedy="Run the table first.")
+    if _is_empty(backfill["from"], backfill["to"]):
+        raise BackfillImpossible(
+            f"{place}: no value is above {backfill['from']} and at most {backfill['to']}",
+            remedy="Give the smaller value as `from`, the larger one as `to`.",
+        )
     window = replace(load.window, low=backfill["from"], high=backfill["to"], lag_seconds=0.0)
     return replace(load, window=window, watermark=checkpoint.watermark, unchanged=False, chunks=(Chunk(0),))
+
+
+def _is_empty(low: str, high: str) -> bool:
+    """Whether `(low, high]` is empty for sure; what is no number, date or time is the source's to compare."""
+    for kind in (int, datetime.fromisoformat):
+        with suppress(ValueError, TypeError):  # TypeError: one of the moments has a zone, the other has none
+            return kind(low) >= kind(high)
+    return False
 
 
 def _refuse_lost_checkpoint(lake: Lake, item: Payload, checkpoint: Checkpoint) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import requests
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from comboi_core.domain.errors import ComboiError
 
@@ -43,7 +44,7 @@ class Api:
     """Calls the API at `url`; `key` is a function key, for apps in Azure."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = url.rstrip("/").removesuffix("/api")
         self._session = requests.Session()
         if key:
             self._session.headers["x-functions-key"] = key
@@ -72,6 +73,11 @@ class Api:
     def _call(self, method: str, path: str, **options: Any) -> Any:
         try:
             answer = self._session.request(method, f"{self.url}/api/{path}", timeout=TIMEOUT, **options)
+        except (MissingSchema, InvalidSchema, InvalidURL):
+            raise ApiUnreachable(
+                f"'{self.url}' is no address of an app",
+                remedy="Write --url or COMBOI_URL like https://NAME.azurewebsites.net or http://127.0.0.1:7071.",
+            ) from None
         except requests.RequestException as error:
             raise ApiUnreachable(f"{self.url} does not answer: {type(error).__name__}") from None
         said = f"{self.url} answers {answer.status_code} {answer.reason}"

@@ -185,7 +185,7 @@ def validate(config: Config = None, as_json: AsJson = False) -> None:
 @app.command()
 def serve(
     config: Config = None,
-    port: Annotated[int, typer.Option("--port", "-p", help="Loopback port of the API.")] = 7071,
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Loopback port of the API.")] = 7071,
     schedule: Annotated[
         str | None, typer.Option("--schedule", help="NCRONTAB, six fields; default: COMBOI_TIMER_SCHEDULE.")
     ] = None,

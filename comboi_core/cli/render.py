@@ -302,7 +302,9 @@ def plan_view(planned: Record) -> RenderableType:
 
 def checkpoints_grid(tables: list[Record]) -> Table:
     """Return the tables' checkpoints as a grid."""
-    shown = grid("table", "load", "watermark", "committed at", "rows in it", "", right="load,rows in it", wraps="table")
+    shown = grid(
+        "table", "load", "watermark", "committed at", "rows landed", "", right="load,rows landed", wraps="table"
+    )
     for table in tables:
         last = table["loads"][0] if table["loads"] else {}
         shown.add_row(

@@ -206,6 +206,14 @@ _EXPECTED = {
     "dict_type": "expected a mapping (key: value)",
     "tuple_type": "expected a list ([a, b], or [] for none)",
     "string_type": "expected text; put it in quotes",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "too_short": "expected a list with at least one item",
 }
 """What pydantic's error types mean to someone who writes YAML."""
 

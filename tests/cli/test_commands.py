@@ -188,6 +188,21 @@ def test_an_app_that_does_not_answer_is_an_error_with_a_remedy(deployed):
     assert comboi("runs", "--url", "http://127.0.0.1:1").exit_code == 1
 
 
+@pytest.mark.parametrize("url", ["app", "ftp://app", "http://", ""])
+def test_a_url_that_is_none_is_not_taken_for_an_app_that_is_down(url):
+    with pytest.raises(ApiUnreachable, match="is no address of an app"):
+        Api(url).get("ok")
+
+
+def test_the_url_may_end_with_the_prefix_of_the_api(deployed):
+    assert Api(f"{deployed}/api/").get("ok") == Api(deployed).get("ok")
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "x"])
+def test_serve_refuses_a_port_that_there_is_not(config, port):
+    assert comboi("serve", "--config", config, "--port", port).exit_code == 2
+
+
 @pytest.mark.parametrize(("path", "says"), [("site", "200"), ("list", "200")])
 def test_a_url_that_is_no_comboi_app_is_an_error(deployed, path, says):
     with pytest.raises(ApiError, match=says):
