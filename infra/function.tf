@@ -21,6 +21,8 @@ resource "azurerm_function_app_flex_consumption" "this" {
   runtime_version        = var.python_version
   instance_memory_in_mb  = var.instance_memory_mb
   maximum_instance_count = var.maximum_instances
+  # By default a Python app's instance takes one call at a time, and a page that asks for three things starts three.
+  http_concurrency = 16
 
   storage_container_type            = "blobContainer"
   storage_container_endpoint        = "${azurerm_storage_account.runtime.primary_blob_endpoint}${azurerm_storage_container.packages.name}"

@@ -208,6 +208,12 @@ def _notes(project: Project) -> Iterator[str]:
             f"stages {', '.join(local)}: data_lake has path: and no folder outlives an instance; "
             'write {account_name: "{{env:DATA_LAKE_ACCOUNT_NAME}}", file_system: ...}'
         )
+    engine = project.pipeline_file.engine
+    if "memory_limit" not in engine.model_fields_set:
+        yield (
+            f"engine.memory_limit: {engine.memory_limit} by default, too much for two activities on an instance of "
+            "2048 MB; write 600MB for it (docs/size-guide.md)"
+        )
     if project.pipeline_file.monitoring.log_path:
         yield "monitoring.log_path: the app's folder is read-only in Azure; logs go to Application Insights there"
     for source in project.pipeline_file.sources:

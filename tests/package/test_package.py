@@ -188,6 +188,15 @@ def test_what_works_on_a_laptop_only_is_said(project, tmp_path):
     assert "no data" in notes
 
 
+@pytest.mark.parametrize(("engine", "said"), [("", True), ("engine: {memory_limit: 600MB}\n", False)])
+def test_a_memory_limit_that_the_default_instance_has_no_room_for_is_said(engine, said, project, tmp_path):
+    config = project / "configs" / "initial.yml"
+    kept = [line for line in config.read_text().splitlines(keepends=True) if not line.startswith("engine:")]
+    config.write_text("".join(kept) + engine)
+    notes = build(project, tmp_path / "comboi.zip")["notes"]
+    assert any("engine.memory_limit" in note for note in notes) is said
+
+
 def test_references_are_listed_by_name_and_never_resolved(project, tmp_path, monkeypatch):
     monkeypatch.setenv("LAKE_ACCOUNT", "resolved")
     config = project / "configs" / "initial.yml"
