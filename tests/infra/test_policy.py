@@ -140,7 +140,7 @@ def test_accounts_behind_private_endpoints_are_made_without_a_way_to_them():
     assert all("storage_account_id" in block.body for block in infra().all("azurerm_storage_container"))
 
 
-def test_no_secret_can_come_into_the_state():
+def test_no_secret_of_a_source_can_come_into_the_state_and_no_key_is_used():
     for text in infra().texts.values():
         for word in ("access_key", "primary_connection_string", "shared_key", "azurerm_key_vault_secret", "password"):
             assert word not in text.replace("shared_access_key_enabled", "")
