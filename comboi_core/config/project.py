@@ -6,9 +6,9 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from comboi_core.config.base import Memory, Model, Name, Retry, SomeSeconds, Text
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
@@ -188,6 +188,14 @@ class PipelineFile(Model):
         return value
 
 
+def _no_asset(value: Any) -> Any:
+    if isinstance(value, dict) and "asset" in value:
+        raise ValueError(
+            "asset: is no key; an asset of Bruin is a file below transformations/ that says everything itself"
+        )
+    return value
+
+
 class TransformationsFile(Model):
     """The datasets' file, `configs/transformations.yml`: what is made of the landed tables.
 
@@ -196,8 +204,8 @@ class TransformationsFile(Model):
         gold: Datasets for people and reports; they read silver and bronze.
     """
 
-    silver: tuple[DatasetConfig, ...] = ()
-    gold: tuple[DatasetConfig, ...] = ()
+    silver: tuple[Annotated[DatasetConfig, BeforeValidator(_no_asset)], ...] = ()
+    gold: tuple[Annotated[DatasetConfig, BeforeValidator(_no_asset)], ...] = ()
 
     @model_validator(mode="after")
     def _unique(self) -> TransformationsFile:

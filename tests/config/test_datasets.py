@@ -270,3 +270,9 @@ def test_only_relationships_refer_to_something():
 def test_a_check_that_is_not_made_from_yaml_is_held_to_the_same(kind, params):
     with pytest.raises(ValueError, match=f"{kind}(:| takes) "):
         Check(kind=kind, columns=("a",), params=params)
+
+
+def test_what_only_an_asset_has_is_refused_in_yaml(files):
+    files.replace("- not_null: [id]", "- unique: id\n    asset: orders.sql")
+
+    assert "asset: is no key; an asset of Bruin is a file below transformations/" in files.problem()
