@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from comboi_core.cli.package import MAX_PACKED_BYTES, PACKED, build
+from comboi_core.cli.wheels import PYTHON
 from tests.infra.terraform import ROOT
-from tests.package.test_package import index
+from tests.package.test_package import ENVIRONMENT, index
 
 MAX_INSTALLED = 800_000_000
 """Bytes of the installed requirements: docs/size-guide.md sets them against the plans' limits."""
@@ -68,13 +70,37 @@ def test_the_installed_requirements_fit_the_plans(python):
     assert sum(file.stat().st_size for file in packages.rglob("*") if file.is_file()) < MAX_INSTALLED
 
 
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """The zip with its dependencies, and what `build` says of it."""
+    archive = tmp_path_factory.mktemp("packed") / "comboi.zip"
+    return archive, build(ROOT, archive, dependencies="packed")
+
+
 @pytest.mark.slow
-def test_a_packed_zip_holds_the_locked_wheels_and_duckdb_s_extensions(tmp_path):
-    built = build(ROOT, tmp_path / "comboi.zip", dependencies="packed")
+def test_a_packed_zip_holds_the_locked_wheels_and_duckdb_s_extensions(packed):
+    archive, built = packed
     assert built["bytes"] < MAX_PACKED_BYTES and built["unpacked"] < MAX_INSTALLED
-    with zipfile.ZipFile(tmp_path / "comboi.zip") as archive:
-        names = {name.removeprefix(f"{PACKED}/") for name in archive.namelist() if name.startswith(PACKED)}
+    with zipfile.ZipFile(archive) as opened:
+        names = {name.removeprefix(f"{PACKED}/") for name in opened.namelist() if name.startswith(PACKED)}
     for extension in ("azure", "postgres_scanner", "sqlite_scanner"):
         assert f"duckdb_extension_{extension}/extensions/v1.5.5/{extension}.duckdb_extension" in names
     assert any(name.startswith("_duckdb.cpython-312-x86_64-linux") for name in names)
     assert not any(name.startswith("bin/") or name.endswith(".pyc") for name in names)
+
+
+@pytest.mark.slow
+def test_a_packed_zip_runs_on_the_python_of_azure_s_image(packed, unzipped, tmp_path):
+    python = shutil.which(f"python{PYTHON}")
+    if not python or subprocess.run([python, "-V"], capture_output=True).returncode:
+        pytest.skip(f"no Python {PYTHON} on this machine")
+    with zipfile.ZipFile(packed[0]) as archive:
+        archive.extractall(tmp_path)
+    here = {"PYTHONPATH": str(tmp_path / PACKED)}
+    indexed = index(tmp_path, "--modules", python=python, **here)
+    assert indexed["functions"] == index(unzipped)["functions"]
+    done = subprocess.run(
+        [python, "-c", EXTENSIONS], cwd=tmp_path, env=ENVIRONMENT | here, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "azure" in done.stdout and "postgres_scanner" in done.stdout

@@ -22,12 +22,12 @@ INDEXING = Path(__file__).with_name("indexing.py")
 ENVIRONMENT = {"PATH": os.environ["PATH"], "COMBOI_TIMER_SCHEDULE": "0 0 2 * * *", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def index(folder: Path, *options: str, python: str = sys.executable) -> dict:
+def index(folder: Path, *options: str, python: str = sys.executable, **environment: str) -> dict:
     """Index the app in a folder, in a process that sees this folder and the interpreter's own packages."""
     done = subprocess.run(
         [python, "-P", str(INDEXING), *options],
         cwd=folder,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
         timeout=300,
