@@ -46,6 +46,16 @@ class HostBusy(ComboiError):
     remedy = "Use the host that is up, or stop it first; `comboi run` finds it by itself."
 
 
+class HubUnusable(ComboiError):
+    """The task hub's file cannot be opened: the disk is full, the rights are missing, or it is another kind of file."""
+
+    code = "hub_unusable"
+    remedy = (
+        "Free space on its disk, and check the rights to it; then run again, which finishes what was left unfinished. "
+        "If the file is damaged, move it away and run `comboi checkpoints rebuild`: the lake has all checkpoints."
+    )
+
+
 class PortTaken(ComboiError):
     """The port of the API is in use."""
 
@@ -143,9 +153,11 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
 
     Raises:
         HostBusy: another live host holds the task hub.
+        HubUnusable: the task hub's file cannot be opened or written.
         PortTaken: something listens on the port.
     """
     from durable_local import AppLoadError, Host, HubLockedError
+    from durable_local.errors import StoreError
 
     if not (APP_FOLDER / "function_app.py").exists():
         raise NoApp(f"{APP_FOLDER / 'function_app.py'} does not exist")
@@ -159,6 +171,8 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
         raise HostBusy(str(locked)) from None
     except AppLoadError as broken:
         raise AppBroken(str(broken)) from None
+    except StoreError as unusable:
+        raise HubUnusable(f"task hub: {unusable}") from None
     except OSError as taken:
         raise PortTaken(str(taken)) from None
     try:
