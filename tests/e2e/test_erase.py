@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import signal
 import time
@@ -12,83 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import requests
-import yaml
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
-from tests.doubles.azurite import Azurite
-from tests.support.azure import AzureProject
 from tests.support.gate import Gate
 from tests.support.patched import Patched
-from tests.support.project import Project, change, refill
-
-PLANTED = "Zebedee-Quillfeather"
-KEY = "7041993"
-SALT = "pepper-and-salt-7431"
-FULL = {"source": "shop", "table": "customers"}
-NEWS = {"source": "shop", "table": "orders", "view": "changes"}
-DATASETS: dict[str, Any] = {
-    "silver": [
-        {
-            "name": "joined",
-            "inputs": [{"alias": "orders", "source": "shop", "table": "orders"}, {"alias": "customers", **FULL}],
-            "quality_checks": [{"pattern": {"column": "name", "regex": "customer", "severity": "warn"}}],
-        },
-        {
-            "name": "merged",
-            "inputs": [{"alias": "customers", **FULL}],
-            "materialization": {"strategy": "merge", "unique_key": ["customer_id"]},
-            "quality_checks": [{"pattern": {"column": "name", "regex": "customer", "on_fail": "quarantine"}}],
-        },
-        {
-            "name": "appended",
-            "inputs": [{"alias": "customers", **FULL}],
-            "materialization": {"strategy": "append"},
-        },
-        {
-            "name": "versions",
-            "inputs": [{"alias": "customers", **FULL}],
-            "materialization": {"strategy": "scd2", "unique_key": ["customer_id"]},
-        },
-        {
-            "name": "elsewhere",
-            "inputs": [{"alias": "customers", **FULL}],
-            "materialization": {"strategy": "append"},
-        },
-    ],
-    "gold": [{"name": "per_city", "inputs": [{"alias": "joined", "dataset": "joined"}]}],
-}
-SCRIPTS = {
-    "joined.sql": "SELECT o.*, c.name, c.city FROM orders o JOIN customers c USING (customer_id)\n",
-    "merged.sql": "SELECT * FROM customers\n",
-    "appended.sql": "SELECT customer_id, name FROM customers\n",
-    "versions.sql": "SELECT * FROM customers\n",
-    "elsewhere.sql": "SELECT city, count(*) AS n FROM customers GROUP BY city\n",
-    "per_city.sql": "SELECT city, count(*) AS n, max(name) AS last_name FROM joined GROUP BY city\n",
-}
-
-
-def plant(database: EmbeddedPostgres) -> None:
-    refill(database)
-    database.psql(
-        f"INSERT INTO shop.customers VALUES ({KEY}, '{PLANTED}', 'Ghent');"
-        f"INSERT INTO shop.orders VALUES (9001, {KEY}, 1, 'new', '2026-01-02+00'), (9002, {KEY}, 2, '{PLANTED}', NULL)"
-    )
-
-
-def removed_at_the_source(database: EmbeddedPostgres) -> None:
-    database.psql(
-        f"DELETE FROM shop.customers WHERE customer_id = {KEY}; DELETE FROM shop.orders WHERE customer_id = {KEY}"
-    )
-
-
-def people(project: Project) -> Project:
-    project.write("configs/transformations.yml", yaml.safe_dump(DATASETS, sort_keys=False))
-    for name, text in SCRIPTS.items():
-        project.write(f"transformations/{name}", text)
-    return project
+from tests.support.person import KEY, PLANTED, erase, naming, people, plant, removed_at_the_source, without
+from tests.support.project import Project, change
 
 
 @pytest.fixture(scope="module")
@@ -130,50 +60,6 @@ def undisturbed(ran: Project, tmp_path_factory: pytest.TempPathFactory) -> Erase
 @pytest.fixture
 def erased(undisturbed: Erased, tmp_path: Path) -> Project:
     return undisturbed.project.copy(tmp_path / "erased")
-
-
-def naming(project: Project, text: str) -> list[str]:
-    """Return every file of the project with a text in it, Parquet files by their values."""
-    found = []
-    for path in project.folder.rglob("*"):
-        if not path.is_file() or "configs" in path.parts:
-            continue
-        if path.suffix == ".parquet":
-            rows = duckdb.execute("FROM read_parquet(?, hive_partitioning = false)", [str(path)]).fetchall()
-            held = any(text in str(value) for row in rows for value in row)
-        else:
-            held = False
-        if held or text.encode() in path.read_bytes():
-            found.append(str(path.relative_to(project.folder)))
-    return sorted(found)
-
-
-def naming_in_lakes(project: Project, text: str) -> list[str]:
-    """Return every file of the three lakes with a text in it, Parquet files by their values."""
-    found = []
-    copy = project.folder / "copy.parquet"
-    for stage in ("bronze", "silver", "gold"):
-        lake = project.lake(stage)
-        for path in lake.list(""):
-            copy.write_bytes(data := lake.read(path))
-            rows = duckdb.execute("FROM read_parquet(?)", [str(copy)]).fetchall() if path.endswith("parquet") else []
-            if text.encode() in data or any(text in str(value) for row in rows for value in row):
-                found.append(f"{stage}/{path}")
-    copy.unlink()
-    return found
-
-
-def erase(project: Project, table: str, *arguments: str, code: int = 0) -> dict[str, Any]:
-    done = project.comboi("erase", "--table", table, "--yes", "--json", *arguments)
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
-
-
-def without(contents: dict[str, list[tuple]]) -> dict[str, list[tuple]]:
-    """Return what is left of contents without the person's rows."""
-    return {
-        name: [row for row in rows if PLANTED not in row and int(KEY) not in row] for name, rows in contents.items()
-    }
 
 
 def test_nobody_can_tell_afterwards_that_she_was_there(ran: Project, undisturbed: Erased, erased: Project):
@@ -341,44 +227,6 @@ def test_a_request_that_cannot_be_met_is_refused_and_repeats_no_key(project: Pro
     assert not list(project.folder.glob("lake/bronze/work/*/secret"))
 
 
-def test_a_masked_key_is_given_in_clear(tmp_path: Path, database: EmbeddedPostgres):
-    plant(database)
-    project = people(Project.create(tmp_path / "project", database.uri))
-    project.env["COMBOI_TEST_SALT"] = SALT
-    settings = yaml.safe_load((project.folder / "configs/initial.yml").read_text())
-    settings["masking"] = {"salt": "{{env:COMBOI_TEST_SALT}}"}
-    for table in settings["sources"][0]["tables"]:
-        if table["name"] in ("orders", "customers"):
-            table["mask"] = {"customer_id": "hash"}
-    project.write("configs/initial.yml", yaml.safe_dump(settings, sort_keys=False))
-    project.run()
-    landed = hmac.new(SALT.encode(), KEY.encode(), hashlib.sha256).hexdigest()
-    assert naming(project, landed)
-    record = erase(project, "shop.customers", "--key", KEY)
-    assert (record["tables"][0]["removed"], record["erasure"]["key_hash"]) == (1, "hmac-sha256")
-    assert record["erasure"]["keys"] == [landed]
-    assert erase(project, "shop.orders", "--key", KEY, "--column", "customer_id")["tables"][0]["removed"] == 2
-    assert naming(project, PLANTED) == naming(project, KEY) == []
-    assert all(path.startswith("lake/bronze/runs/") for path in naming(project, landed))
-
-
-def test_in_a_lake_in_azure(tmp_path: Path, database: EmbeddedPostgres, storage: Azurite):
-    plant(database)
-    project = people(AzureProject.make(tmp_path / "project", database.uri, storage))
-    project.run()
-    change(database)
-    project.run("bronze")
-    before = project.contents()
-    assert len(naming_in_lakes(project, PLANTED)) > 5
-    assert erase(project, "shop.customers", "--key", KEY)["tables"][0]["removed"] == 1
-    record = erase(project, "shop.orders", "--key", PLANTED, "--column", "status")
-    assert record["tables"][0]["removed"] == 2, "the order without a cursor, twice"
-    assert naming_in_lakes(project, PLANTED) == []
-    after = project.contents()
-    assert after["shop.orders"] == [row for row in before["shop.orders"] if PLANTED not in row]
-    assert after["appended"] == without(before)["appended"]
-
-
 def test_a_dataset_whose_build_fails_loses_the_rows_all_the_same(project: Project):
     count = len(project.contents()["joined"])
     old = "      severity: warn\n"
@@ -390,18 +238,3 @@ def test_a_dataset_whose_build_fails_loses_the_rows_all_the_same(project: Projec
     assert (joined["how"], joined["removed"], joined["status"]) == ("rows taken out", 2, "succeeded")
     assert "row_count" in joined["warnings"][0] and per_city["how"] == "built anew"
     assert [path for path in naming(project, PLANTED) if "orders" not in path] == []
-
-
-def test_many_files_are_gone_through_some_at_a_time(tmp_path: Path, database: EmbeddedPostgres):
-    plant(database)
-    project = Project.create(tmp_path / "project", database.uri)
-    project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 500")
-    project.edit("configs/initial.yml", "threads: 1", "threads: 1\n  soft_deadline: 0.001")
-    project.run("bronze")
-    assert len(list(project.folder.glob("lake/bronze/shop/orders/load=*/*.parquet"))) > 9
-    before = project.contents()["shop.orders"]
-    table = erase(project, "shop.orders", *(part for key in ("7", "3333", "9002") for part in ("--key", key)))[
-        "tables"
-    ][0]
-    assert (table["removed"], table["sequence"]) == (3, 2)
-    assert project.contents()["shop.orders"] == [row for row in before if row[0] not in (7, 3333, 9002)]
