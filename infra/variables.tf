@@ -236,7 +236,7 @@ variable "operator_object_ids" {
 # Network.
 
 variable "private_networking" {
-  description = "Reach storage and vault through private endpoints only; flex and premium. Sources in the network become reachable."
+  description = "Reach storage and vault through private endpoints only; flex (premium: see docs/deploy.md). Sources in the network become reachable."
   type        = bool
   default     = false
 
