@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,21 @@ app = typer.Typer(
     epilog="Exit codes: 0 all went well; 1 it did not, and the output says why; 2 wrong usage; 130 interrupted.",
     pretty_exceptions_enable=False, add_completion=True,
 )  # fmt: skip
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.print(f"comboi {version('comboi')}", markup=False, highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show comboi's version and exit.")
+    ] = False,
+) -> None:
+    """Read the options that stand before a command."""
 
 
 @app.command()
@@ -159,11 +175,13 @@ def validate(config: Config = None, as_json: AsJson = False) -> None:
         from comboi_core.telemetry.redaction import redactor
 
         notes: tuple[str, ...] = ()
+        remedy = REMEDY
         try:
             project = load(config)
             notes, problems = project.notes, project_problems(project)
         except ConfigError as error:
             problems = redactor.text(error.message).split("\n")
+            remedy = REMEDY if error.remedy == ConfigError.remedy else error.remedy
     if as_json:
         print_json({"valid": not problems, "problems": problems, "notes": list(notes)})
     else:
@@ -172,7 +190,7 @@ def validate(config: Config = None, as_json: AsJson = False) -> None:
         for problem in problems:
             errors.print(f"✗ {problem}", style="red", markup=False)
         if problems:
-            errors.print(f"  what to do: {REMEDY}", markup=False)
+            errors.print(f"  what to do: {remedy}", markup=False)
         else:
             tables = sum(len(source.tables) for source in project.pipeline_file.sources)
             console.print(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_a_configuration_that_is_not_there_is_an_error_of_two_lines(command, tmp
     result = comboi(command, "--config", tmp_path / "configs" / "nowhere.yml")
 
     assert result.exit_code == 1 and "no such file" in result.stderr and "Traceback" not in result.output
+    assert "--config" in result.stderr, "what to do"
 
 
 def test_before_the_first_run_there_is_none_to_show(config):
@@ -251,6 +253,12 @@ def test_runs_of_other_pipelines_in_the_task_hub_are_told_apart():
     own, other = "sales-20261123T060000Z-7f3a91", "stock-20261123T060000Z-7f3a91"
 
     assert left_behind([other, own, f"{own}:0:0", "something"], "sales") == ([own], [other])
+
+
+def test_the_version_is_that_of_the_package():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+
+    assert comboi("--version").stdout.strip() == f"comboi {project['version']}"
 
 
 def test_the_help_tells_the_exit_codes():
