@@ -10,6 +10,8 @@ schedule             = "0 0 * * * *"
 
 private_networking = true
 address_space      = "10.60.0.0/24"
+# From where people put secrets into the vault (docs/deploy.md, step 3), and look into the lake.
+# allowed_ips      = ["203.0.113.7"]
 
 lake_replication   = "ZRS"
 soft_delete_days   = 14

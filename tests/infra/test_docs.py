@@ -11,7 +11,7 @@ import yaml
 
 from comboi_core.app.scaffold_project import new_project
 from comboi_core.config.loader import load
-from tests.infra.terraform import ROOT, infra
+from tests.infra.terraform import ROOT, SUBSCRIPTION, infra
 
 PAGES = [
     ROOT / "docs" / f"{name}.md" for name in ("deploy", "security", "scale", "comparison", "concepts", "size-guide")
@@ -60,6 +60,22 @@ def test_the_guide_s_activities_are_terraform_s(memory, activities, evaluated):
 def test_outputs_that_the_deployment_asks_for_exist():
     asked = set(re.findall(r"output -raw (\w+)", DEPLOY))
     assert asked and asked <= set(infra().outputs)
+
+
+def test_the_page_counts_what_an_apply_adds(evaluated):
+    told = [
+        int(number) for number in re.search(r"Resources: (\d+) added` \((\d+) with .*?, (\d+) with", DEPLOY).groups()
+    ]
+    terms = []
+    for body in (block.body for block in infra().blocks if not block.kind.startswith("data.")):
+        found = body.get("count") or body.get("for_each") or "1"
+        bare = found.removeprefix("${").removesuffix("}")
+        terms.append(f"length({bare})" if "for_each" in body else bare)
+    total = f"sum([{', '.join(terms)}])"
+    values = {"environment": "t1", "location": "westeurope", "operator_object_ids": [SUBSCRIPTION]}
+    alerts = values | {"alert_emails": {"team": "team@example.com"}}
+    private = alerts | {"private_networking": True}
+    assert told == [evaluated(total, **given) for given in (values, alerts, private)]
 
 
 def test_the_configuration_of_the_deployment_page_is_valid_and_loads(tmp_path):
