@@ -3,9 +3,9 @@
 locals {
   # Identity-based storage. The provider puts AzureWebJobsStorage="DefaultEndpointsProtocol=...;AccountKey=" into Flex
   # apps all the same (https://github.com/hashicorp/terraform-provider-azurerm/issues/29693), which the runtime would
-  # believe before the rest: hence the empty value, and every service by its address. The provider hides what it finds
-  # under this name, so every plan has the line once more; with `ignore_changes` its own value would come back. The
-  # account's name it sets itself for the other plans, and hides it there.
+  # believe before the rest: hence the empty value, and every service by its address; Durable Functions takes all three or
+  # none. The provider hides what it finds under this name, so every plan has the line once more; with `ignore_changes` its
+  # own value would come back. The account's name it sets itself for the other plans, and hides it there.
   flex_storage_settings = local.flex ? {
     AzureWebJobsStorage              = ""
     AzureWebJobsStorage__accountName = azurerm_storage_account.runtime.name
