@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import requests
+
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
-from tests.e2e.test_api import served
+from tests.e2e.test_api import SLOW, follow, served, until
 from tests.e2e.test_faults import source_rows
 from tests.support.browser import chromium, tab
 from tests.support.project import Project, change
@@ -122,4 +124,21 @@ def test_a_full_disk_of_the_task_hub_is_told_at_the_start_and_the_next_run_compl
         assert ".comboi/hub.db" in said and "what to do: Free space on its disk" in said
         disk.free()
         disk.run()
+        complete(disk, database, tmp_path / "copy")
+
+
+def test_a_task_hub_whose_disk_fills_up_during_a_run_goes_on_by_itself_once_there_is_space(
+    project: Project, database: EmbeddedPostgres, tmp_path: Path
+):
+    project.write("transformations/events_per_kind.py", SLOW)
+    with small_disk(project, ".comboi", "32m") as disk:
+        with served(disk) as url:
+            run_id = requests.post(f"{url}/runs", json={}, timeout=60).json()["run_id"]
+            until((project.folder / "started").exists)
+            disk.fill()
+            (project.folder / "go").touch()
+            until((project.folder / "lake" / "silver" / "refined" / "events_per_kind.parquet").exists)
+            assert requests.get(f"{url}/runs/{run_id}", timeout=60).json()["status"] == "running"
+            disk.free()
+            assert follow(url, run_id)["status"] == "succeeded"
         complete(disk, database, tmp_path / "copy")
