@@ -10,19 +10,17 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.app import runfiles
+from comboi_core.app import continuity, runfiles
 from comboi_core.app.codec import decode, decode_json, encode_json
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import (
     BackfillImpossible,
-    CheckpointLost,
     ComboiError,
-    ConfigError,
     SchemaDrift,
     SourceFileChanged,
 )
 from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
-from comboi_core.domain.manifest import LOADS_FOLDER, DataFile, Manifest, data_path, newest_sequence, table_folder
+from comboi_core.domain.manifest import DataFile, Manifest, data_path
 from comboi_core.domain.ports import Lake, Source
 
 if TYPE_CHECKING:
@@ -38,13 +36,13 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
     """Decide what the next load of a table reads, and freeze it into the lake.
 
     Args:
-        job: `run_id`, `item` (`source`, `table`, `name`), `checkpoint`, `full_refresh`, `backfill` (or None).
+        job: `run_id`, `fence`, `item` (`source`, `table`, `name`), `checkpoint`, `full_refresh`, `backfill` (or None).
 
     Returns:
         `plan` (path), `chunks` (how many), `unchanged`, and what the run record shows of the load.
     """
     item, lake = job["item"], workspace.lake("bronze")
-    load = plan_load(workspace, item, job["checkpoint"], job["full_refresh"], job.get("backfill"))
+    load = plan_load(workspace, item, job["checkpoint"], job["full_refresh"], job.get("backfill"), fence=job["fence"])
     path = runfiles.load_plan_path(job["run_id"], item["name"], secrets.token_hex(4))
     lake.write(path, encode_json(load))
     return {
@@ -66,7 +64,13 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
 
 
 def plan_load(
-    workspace: Workspace, item: Payload, known: Payload, full_refresh: bool, backfill: Payload | None = None
+    workspace: Workspace,
+    item: Payload,
+    known: Payload,
+    full_refresh: bool,
+    backfill: Payload | None = None,
+    *,
+    fence: int | None = None,
 ) -> LoadPlan:
     """Plan the next load of a table; writes nothing.
 
@@ -74,6 +78,7 @@ def plan_load(
         known: The checkpoint as the table's entity has it.
         backfill: `from` and `to`, cursor values as text: the load reads rows above `from` up to `to`, once more, and
             leaves the watermark where it is.
+        fence: The run's; None outside of a run.
 
     Raises:
         CheckpointLost, BackfillImpossible, ConfigError, and what the source says.
@@ -82,13 +87,16 @@ def plan_load(
 
     lake, table = workspace.lake("bronze"), workspace.project.table(item["source"], item["table"])
     checkpoint = decode(Checkpoint, known)
-    _refuse_lost_checkpoint(lake, item, checkpoint)
+    continuity.refuse_lost_checkpoint(lake, item, checkpoint, fence)
     previous = _committed(lake, checkpoint)
     if previous:
         checkpoint = replace(checkpoint, columns=previous.columns, inputs=previous.inputs)
     full_refresh = full_refresh or checkpoint.reload
     if previous and not full_refresh:
-        _refuse_other_cursor(previous, table.cursor_name)
+        continuity.refuse_other_cursor(previous, table.cursor_name)
+        continuity.refuse_other_versions(previous, table.effective_mode, table.primary_key)
+        # Without a watermark the load reads the whole table: what is there already would be there twice.
+        full_refresh = previous.mode == "full" != table.effective_mode
     with (
         workspace.borrowed_duckdb(item["source"]) as con,
         workspace.source(con, item["source"], item["table"]) as source,
@@ -124,25 +132,6 @@ def _is_empty(low: str, high: str) -> bool:
         with suppress(ValueError, TypeError):  # TypeError: one of the moments has a zone, the other has none
             return kind(low) >= kind(high)
     return False
-
-
-def _refuse_lost_checkpoint(lake: Lake, item: Payload, checkpoint: Checkpoint) -> None:
-    """A killed run leaves a manifest of the next load at most; later ones mean that the task hub was lost."""
-    newest = newest_sequence(lake.list(f"{table_folder(item['source'], item['table'])}/{LOADS_FOLDER}"))
-    if newest > checkpoint.sequence + 1:
-        raise CheckpointLost(
-            f"{item['name']}: the lake holds load {newest}, but the checkpoint knows of {checkpoint.sequence} only"
-        )
-
-
-def _refuse_other_cursor(previous: Manifest, cursor: str | None) -> None:
-    """A watermark says nothing about another column: rows below it there would never be read."""
-    before = previous.window.cursor if previous.window else None
-    if before and cursor and before != cursor:
-        raise ConfigError(
-            f"{previous.source}.{previous.table}: the cursor is {cursor}, but the table was loaded by {before}",
-            remedy="Run the table once with --full-refresh, or go back to the former cursor.",
-        )
 
 
 def extract_chunks(workspace: Workspace, job: Payload) -> Payload:

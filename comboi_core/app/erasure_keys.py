@@ -17,7 +17,7 @@ from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.domain.errors import CheckpointLost, ComboiError, InternalError, LakeNotFound, RequestInvalid
 from comboi_core.domain.load import Column
-from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, newest_sequence, table_folder
+from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, load_numbers, table_folder
 from comboi_core.domain.names import did_you_mean, table_id
 from comboi_core.lake.erasure import Sought, hashed
 from comboi_core.telemetry.redaction import HIDDEN
@@ -54,7 +54,7 @@ def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | N
 
     name, lake = table_id(source, table), workspace.lake("bronze")
     if manifest is None:
-        if newest_sequence(lake.list(f"{table_folder(source, table)}/{LOADS_FOLDER}")):
+        if load_numbers(lake.list(f"{table_folder(source, table)}/{LOADS_FOLDER}")):
             raise CheckpointLost(f"{name}: the lake holds loads, but the checkpoint knows of none")
         raise RequestInvalid(f"{name} has never been loaded: there is nothing to erase", remedy="Check the table.")
     landed = read_manifest(lake, manifest)

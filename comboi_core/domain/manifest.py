@@ -6,6 +6,7 @@ opens one manifest. Its name carries the fence: a run that lost its lease cannot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from comboi_core.domain.load import Column, Mode, SourceFile, Window
 
 FORMAT_VERSION = 2
 LOADS_FOLDER = "_loads"
+_MANIFEST = re.compile(r"(\d+)-(\d+)\.json", re.ASCII)
 LOAD_COLUMN = "_load"
 RESERVED_COLUMNS = frozenset({LOAD_COLUMN, "_comboi_file", "file_row_number"})
 """Names that readers of bronze add to a table's own; no source column may have one of them, in any case."""
@@ -92,7 +94,7 @@ def manifest_path(source: str, table: str, sequence: int, fence: int) -> str:
     return f"{table_folder(source, table)}/{LOADS_FOLDER}/{sequence:08d}-{fence:08d}.json"
 
 
-def newest_sequence(paths: Iterable[str]) -> int:
-    """Return the highest sequence among manifests' paths; 0 if there is none."""
-    names = (path.rsplit("/", 1)[-1].split("-")[0] for path in paths)
-    return max((int(name) for name in names if name.isascii() and name.isdigit()), default=0)
+def load_numbers(paths: Iterable[str]) -> list[tuple[int, int]]:
+    """Return sequence and fence of each manifest among the paths, the newest load first."""
+    found = (_MANIFEST.fullmatch(path.rsplit("/", 1)[-1]) for path in paths)
+    return sorted(((int(name[1]), int(name[2])) for name in found if name), reverse=True)
