@@ -50,7 +50,9 @@ def _lines(api: Api, run_id: str, console: Console) -> Record:
 
 def _line(console: Console, name: str, item: Record) -> None:
     extra = ""
-    if item["status"] == "succeeded" and item.get("rows") is not None:
+    if item["status"] == "succeeded" and "removed" in item:  # of an erasure; its table at the end says the rest
+        extra = "" if item["removed"] is None else f"  {number(item['removed'])} rows removed"
+    elif item["status"] == "succeeded" and item.get("rows") is not None:
         extra = f"  {number(item['rows'])} rows  {seconds(item.get('seconds'))}"
     progress = item.get("progress") or {}
     if progress.get("attempt"):

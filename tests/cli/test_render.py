@@ -245,6 +245,23 @@ def test_following_prints_each_state_of_an_item_once():
     assert states == [["running", "shop.orders"], ["succeeded", "shop.orders"], ["succeeded", "orders_clean"]]
 
 
+def test_following_an_erasure_tells_the_rows_that_are_gone():
+    class FakeApi:
+        """Stands in for the API: an erasure that has ended."""
+
+        def get(self, _: str) -> dict[str, Any]:
+            return record(tables=[table(rows=0, removed=12)], datasets=[dataset(rows=3, removed=None)])
+
+    console = Console(file=io.StringIO(), width=100)
+
+    follow(FakeApi(), RUN, console)
+
+    assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
+        "succeeded  shop.orders  12 rows removed",
+        "succeeded  orders_clean",
+    ]
+
+
 @pytest.mark.parametrize(
     ("progress", "said"),
     [
