@@ -24,6 +24,7 @@ _MEMORY_REMEDY = (
     "Raise `engine.memory_limit`, lower `engine.threads`, or let the script do less at once "
     "(fewer columns, an aggregate before a join)."
 )
+_SPILL_REMEDY = "Free space on the disk of `engine.temp_directory`, or let it be a folder on a larger one."
 _FILES_REMEDY = (
     "Check the lake's account, credential and network, the free space for spilling, "
     "and the paths of files that the script itself reads."
@@ -97,7 +98,8 @@ def database_error(
     if isinstance(error, duckdb.OutOfMemoryException):
         limit = _memory_limit(con)
         message = f"{script}: DuckDB ran out of memory{limit}: {cause.splitlines()[0]}"
-        return ScriptError(message, remedy=_MEMORY_REMEDY, script=str(script))
+        remedy = _SPILL_REMEDY if "offload data block" in cause else _MEMORY_REMEDY
+        return ScriptError(message, remedy=remedy, script=str(script))
     if isinstance(error, duckdb.IOException):
         return LakeUnavailable(f"while {script} ran: {cause}", remedy=_FILES_REMEDY, script=str(script))
     line, offending = _place(script, blame(script, error, cause), position, sql or _own_statement(script))

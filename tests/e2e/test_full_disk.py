@@ -98,7 +98,7 @@ def test_a_full_disk_for_spilling_fails_what_needs_it_and_nothing_else(
         said = failed(disk)
 
         assert "events_per_kind" in said and "ran out of memory" in said and "offload data block" in said
-        assert "what to do: " in said
+        assert "what to do: Free space on the disk of" in said
         record = json.loads(disk.comboi("status", "--json").stdout)
         outcomes = {
             item.get("name", item.get("table")): item["status"] for item in record["tables"] + record["datasets"]

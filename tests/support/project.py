@@ -102,7 +102,7 @@ SCRIPTS = {
     "orders_clean.sql": "SELECT o.*, c.name, c.city FROM orders o JOIN customers c USING (customer_id)\n",
     "events_per_kind.py": (
         "def transform(con, inputs):\n"
-        "    return con.sql(f\"SELECT what, count(*) AS n FROM {inputs['events']} GROUP BY what\").arrow()\n"
+        "    return con.sql(f\"SELECT what, count(*) AS n FROM {inputs['events']} GROUP BY what\")\n"
     ),
     "revenue.sql": (
         "SELECT city, status, sum(amount) AS revenue, (SELECT sum(n) FROM kinds) AS events\n"
