@@ -12,6 +12,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from comboi_core.domain.errors import ConfigError
+
 Record = dict[str, Any]
 
 SAMPLE_COLUMNS = 6
@@ -269,9 +271,10 @@ def runs_grid(runs: list[Record]) -> Table:
 
 
 def show_error(console: Console, error: Any) -> None:
-    """Print an error and its remedy, one problem per line."""
-    for line in str(error.message).split("\n"):
-        console.print(plain(f"✗ {line}", style="red"))
+    """Print an error and its remedy. Each line of a ConfigError is a problem; of others, only the first begins one."""
+    for position, line in enumerate(str(error.message).split("\n")):
+        mark = "✗" if position == 0 or isinstance(error, ConfigError) else " "
+        console.print(plain(f"{mark} {line}", style="red"))
     console.print(plain(f"  what to do: {error.remedy}"))
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from comboi_core.cli.following import follow
 from comboi_core.cli.render import STYLES, number, pace, run_view, runs_grid, seconds, show_error, size, watermark
-from comboi_core.domain.errors import ConfigError
+from comboi_core.domain.errors import ConfigError, ScriptError
 from comboi_core.web.paging import RUN_STATES
 
 SINCE = "2026-11-23T06:00:00+00:00"
@@ -188,6 +188,15 @@ def test_an_error_is_printed_a_problem_a_line():
 
     lines = console.file.getvalue().splitlines()
     assert lines[:2] == ["✗ a.yml:1: [/x]", "✗ b.yml:2: y"] and lines[2].startswith("  what to do: ")
+
+
+def test_an_error_of_a_script_is_one_problem_however_many_lines_it_takes():
+    console = Console(file=io.StringIO(), width=200)
+
+    show_error(console, ScriptError("a.py:3: KeyError: 'x'\n    > return y['x']"))
+
+    lines = console.file.getvalue().splitlines()
+    assert lines[:2] == ["✗ a.py:3: KeyError: 'x'", "      > return y['x']"]
 
 
 def test_runs_are_listed_with_the_first_line_of_their_error():
