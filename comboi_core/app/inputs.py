@@ -51,7 +51,8 @@ def create_inputs(
 
     Raises:
         LakeNotFound: an input was not landed or published yet.
-        MaterializationRefused: an input is older than what the dataset has consumed.
+        MaterializationRefused: an input is older than what the dataset has consumed, or was read anew since, and the
+            dataset would append it a second time.
     """
     inputs = Inputs()
     limit = f" LIMIT {sample}" if sample is not None else ""
@@ -122,6 +123,12 @@ def _table_view(
         raise MaterializationRefused(
             f"{dataset.name}: it has read {name} up to load {since}, but the table is at load {manifest.sequence}",
             remedy="The table was restored to an older state: build the dataset anew with --full-refresh.",
+        )
+    if 0 < since < manifest.whole and manifest.mode != "full" and dataset.materialization.strategy == "append":
+        raise MaterializationRefused(
+            f"{dataset.name}: it has read {name} up to load {since}, and load {manifest.whole} read the whole table "
+            "anew: its rows would be appended a second time",
+            remedy=f"Build the dataset anew: comboi run --full-refresh --select {dataset.name}.",
         )
     rows = sum(file.rows for file in manifest.files if file.load > since)
     return view_sql(lake, manifest, item.view, since=since), manifest.sequence, rows

@@ -51,6 +51,7 @@ class Manifest:
         primary_key: Key columns; readers of mode merge keep the latest row per key.
         key_unique: Whether each load among `files` holds each key once, by the source's own guarantee.
         inputs: Where the source is files: all those that the table was made from, by path. No file is landed twice.
+        whole: The load that last read the whole table in place of what was there; 0 where it is not known.
     """
 
     source: str
@@ -66,6 +67,7 @@ class Manifest:
     files: tuple[DataFile, ...]
     key_unique: bool = False
     inputs: tuple[SourceFile, ...] = ()
+    whole: int = 0
     version: int = FORMAT_VERSION
 
     @property

@@ -89,7 +89,8 @@ def read_manifest(lake: Lake, path: str) -> Manifest:
         manifest = _adapter().validate_json(data, strict=True)
     except (ValueError, AttributeError, ValidationError) as error:
         raise ManifestUnreadable(f"{path} is not a manifest: {str(error).splitlines()[0]}") from error
-    if json.loads(_encode(manifest)) != plain:
+    known = json.loads(_encode(manifest))
+    if {**known, **plain} != known:  # an older one lacks what was added since
         raise ManifestUnreadable(f"{path} has fields that this comboi does not know")
     return manifest
 
@@ -135,6 +136,7 @@ def next_manifest(
         columns=load.columns + gone,
         files=earlier + tuple(sorted(files, key=lambda file: file.path)),
         key_unique=unique,
+        whole=previous.whole if previous is not None and not load.replaces else load.sequence,
         inputs=_inputs(previous if not load.replaces else None, load),
     )
 

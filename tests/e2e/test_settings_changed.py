@@ -105,6 +105,21 @@ def test_a_table_that_was_replaced_by_each_load_goes_on_from_its_latest_state(ti
     assert till.rows() == [*NOW, (5, 5, "new")]
 
 
+def test_a_table_that_was_read_anew_is_not_appended_a_second_time(till: Till):
+    till.dataset(strategy="append")
+    till.run()
+    assert till.comboi("checkpoints", "reset", "till.sales", "--yes").returncode == 0
+    till.sql("INSERT INTO sales VALUES (3, 3, 'new')")
+    refused = till.comboi("run")
+    assert refused.returncode == 1
+    assert "appended a second time" in refused.stdout and "--full-refresh" in refused.stdout
+    assert len(till.contents()["seen"]) == 2
+    till.run("--full-refresh", "--select", "seen")
+    till.sql("INSERT INTO sales VALUES (4, 4, 'new')")
+    till.run()
+    assert [row[0] for row in till.contents()["seen"]] == [1, 2, 3, 4]
+
+
 def test_a_task_hub_that_was_lost_after_the_first_load_is_noticed(till: Till):
     till.run()
     shutil.rmtree(till.folder / ".comboi")
