@@ -12,7 +12,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from comboi_core.cli import render
-from comboi_core.cli.options import AsJson, Config, console, print_json, reporting
+from comboi_core.cli.options import AsJson, Config, console, print_json, reporting, writing
 
 if TYPE_CHECKING:
     from comboi_core.app.trial import Trial
@@ -45,7 +45,8 @@ def build(
         except ValueError as error:
             raise RequestInvalid(f"--from, --to: {error}", remedy="Give dates such as 2026-11-01.") from None
         if out:
-            out.mkdir(parents=True, exist_ok=True)
+            with writing(out, "--out"):
+                out.mkdir(parents=True, exist_ok=True)
         with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="comboi-") as folder:
             trial = try_build(open_workspace(), dataset, Path(folder), sample=sample, interval=interval)
     if as_json:

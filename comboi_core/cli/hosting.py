@@ -134,10 +134,21 @@ def left_behind(instances: list[str], pipeline: str) -> tuple[list[str], list[st
 
 
 def live_url(config: Path | None) -> str | None:
-    """Return the URL of the host that is up on this project's task hub, if one is."""
+    """Return the URL of the host that is up on this project's task hub, if one is.
+
+    Raises:
+        HubUnusable: the task hub's files cannot be opened.
+    """
     from durable_local import Host
 
-    return Host.find(hub_file(config))
+    try:
+        return Host.find(hub_file(config))
+    except OSError as failed:
+        raise _unusable(failed) from None
+
+
+def _unusable(failed: OSError) -> HubUnusable:
+    return HubUnusable(f"task hub: {failed.filename}: {failed.strerror}")
 
 
 def _wait_for_live_url(config: Path | None) -> str | None:
@@ -163,9 +174,9 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
         raise NoApp(f"{APP_FOLDER / 'function_app.py'} does not exist")
     os.environ["COMBOI_CONFIG"] = str(config_path(config).resolve())
     hub = hub_file(config)
-    hub.parent.mkdir(parents=True, exist_ok=True)
     host = Host(APP_FOLDER, hub, port=port, timers=timers, resume=resume, shutdown_grace=GRACE)
     try:
+        hub.parent.mkdir(parents=True, exist_ok=True)
         host.start()
     except HubLockedError as locked:
         raise HostBusy(str(locked)) from None
@@ -173,8 +184,10 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
         raise AppBroken(str(broken)) from None
     except StoreError as unusable:
         raise HubUnusable(f"task hub: {unusable}") from None
-    except OSError as taken:
-        raise PortTaken(str(taken)) from None
+    except OSError as failed:
+        if failed.filename is not None:  # of a file; of a port there is none
+            raise _unusable(failed) from None
+        raise PortTaken(str(failed)) from None
     try:
         yield host
     finally:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from comboi_core.cli import render
 from comboi_core.cli.hosting import quiet
-from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.errors import ComboiError, RequestInvalid
 
 PIPE_WIDTH = 160
 """Columns where the output is no terminal and COLUMNS says nothing: wide enough that no table is cut."""
@@ -114,6 +114,22 @@ def reporting(config: Path | None = None) -> Iterator[None]:
         raise typer.Exit(1) from None
     finally:
         _machine.wanted = False
+
+
+@contextmanager
+def writing(place: Path, option: str) -> Iterator[None]:
+    """Make of an OSError in the block an error that tells what cannot be written, and which option names another place.
+
+    Raises:
+        RequestInvalid: with the path that the operating system names, else `place`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RequestInvalid(
+            f"{error.filename or place}: cannot be written: {error.strerror}",
+            remedy=f"Name another place with {option}.",
+        ) from None
 
 
 def print_json(value: Any) -> None:

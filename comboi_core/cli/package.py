@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from comboi_core.cli.options import AsJson, console, print_json, reporting
+from comboi_core.cli.options import AsJson, console, print_json, reporting, writing
 from comboi_core.cli.wheels import PYTHON, checked_lock, unpack
 from comboi_core.domain.errors import ConfigError, RequestInvalid
 
@@ -95,7 +95,8 @@ def build(
     Raises:
         ConfigError: the project cannot be used, or keeps in its folders what does not belong into a package; or the
             lock of the dependencies is not in step with requirements.txt.
-        RequestInvalid: `config` lies outside of what is packed, or `task_hub` is no name that a task hub can have.
+        RequestInvalid: `config` lies outside of what is packed, `task_hub` is no name that a task hub can have, or
+            `output` cannot be written.
     """
     from comboi_core.config.loader import load
     from comboi_core.config.references import find
@@ -148,8 +149,10 @@ def _host_json(task_hub: str, file: Path) -> Path:
 
 def _zip(members: dict[str, Path], output: Path, limit: int) -> None:
     """Write the zip beside its place and put it there when it is whole and small enough."""
-    output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f"{output.name}.part")
+    with writing(output, "--output"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in sorted(members):

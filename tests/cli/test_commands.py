@@ -200,6 +200,26 @@ def test_the_url_may_end_with_the_prefix_of_the_api(deployed):
     assert Api(f"{deployed}/api/").get("ok") == Api(deployed).get("ok")
 
 
+@pytest.mark.parametrize("place", ["configs/initial.yml/hub.db", "taken.db"])
+def test_a_task_hub_that_cannot_be_opened_is_not_taken_for_a_port(config, place, monkeypatch):
+    (config.parent.parent / "taken.db.lock").mkdir()
+    monkeypatch.setenv("COMBOI_HUB", str(config.parent.parent / place))
+    result = comboi("plan", "--config", config)
+
+    assert result.exit_code == 1 and "task hub: " in result.stderr and "check the rights" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["build", "a", "--out"], ["package", "--output"], ["demo", "--folder"], ["schema", "--out"]]
+)
+def test_a_place_that_cannot_be_written_is_named_with_the_option_for_another(config, command, monkeypatch):
+    monkeypatch.chdir(config.parent.parent)
+    monkeypatch.setenv("COMBOI_CONFIG", str(config))
+    result = comboi(*command, config / "below" / "it")
+
+    assert result.exit_code == 1 and "cannot be written: " in result.stderr and command[-1] in result.stderr
+
+
 @pytest.mark.parametrize("port", ["65536", "-1", "x"])
 def test_serve_refuses_a_port_that_there_is_not(config, port):
     assert comboi("serve", "--config", config, "--port", port).exit_code == 2

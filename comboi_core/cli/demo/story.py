@@ -17,6 +17,7 @@ from rich.console import Console
 from comboi_core.cli import render
 from comboi_core.cli.following import follow
 from comboi_core.cli.hosting import APP_FOLDER, serving
+from comboi_core.cli.options import writing
 from comboi_core.domain.errors import ComboiError
 
 Record = dict[str, Any]
@@ -34,6 +35,7 @@ def tell(console: Console, folder: Path | None = None) -> bool:
 
     Raises:
         DemoBusy: another demo is at work there.
+        RequestInvalid: the folder cannot be written.
     """
     from comboi_core.cli.demo.data import change_source, load_source
     from comboi_core.cli.demo.postgres import EmbeddedPostgres
@@ -64,18 +66,23 @@ def tell(console: Console, folder: Path | None = None) -> bool:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Hold the folder, and begin with an empty one: the demo tells its story from nothing each time."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with open(home.with_name(f"{home.name}.lock"), "w") as lock:
+    with writing(home, "--folder"):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        held = open(home.with_name(f"{home.name}.lock"), "w")  # noqa: SIM115 - closed below
+    with held as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DemoBusy(f"another demo is at work in {home}") from None
-        marker = home / ".comboi-demo"
-        if home.exists() and any(home.iterdir()) and not marker.exists():
-            raise DemoBusy(f"{home} is not empty and no demo's folder", remedy="Give an empty folder with --folder.")
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
-        marker.touch()
+        with writing(home, "--folder"):
+            marker = home / ".comboi-demo"
+            if home.exists() and any(home.iterdir()) and not marker.exists():
+                raise DemoBusy(
+                    f"{home} is not empty and no demo's folder", remedy="Give an empty folder with --folder."
+                )
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir(parents=True)
+            marker.touch()
         yield
 
 
