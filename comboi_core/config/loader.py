@@ -51,7 +51,13 @@ def load(path: str | Path | None = None) -> Project:
     pipeline = validate(document, PipelineFile, problems)
     named = document.value.get("transformations_file") if isinstance(document.value, dict) else None
     other = root / named if isinstance(named, str) else file.parent / "transformations.yml"
-    datasets = _datasets_document(other, root / SCRIPTS, required=isinstance(named, str))
+    try:
+        datasets = _datasets_document(other, root / SCRIPTS, required=isinstance(named, str))
+    except ConfigError as unreadable:
+        if not problems:
+            raise
+        problems.append(unreadable.message)
+        raise ConfigError("\n".join(problems), problems=problems) from None
     native = validate(datasets, TransformationsFile, problems)
     assets = _assets(root / SCRIPTS, pipeline, native)
     problems += assets.problems

@@ -177,6 +177,18 @@ def test_a_bad_reference_is_named_and_what_stands_around_it_is_not(files, writte
     assert "hunter2" not in problem
 
 
+@pytest.mark.parametrize(("content", "says"), [(None, "no such file"), ("silver: [", "not valid YAML")])
+def test_a_second_file_that_cannot_be_read_hides_no_problem_of_the_first(files, content, says):
+    files.replace("failure_policy: stop", "failure_polcy: stop")
+    if content is None:
+        files.datasets.unlink()
+    else:
+        files.write(files.datasets, content)
+
+    first, second = files.problems()
+    assert "unknown key 'failure_polcy'" in first and "transformations.yml" in second and says in second
+
+
 def test_every_problem_of_both_files_is_reported_at_once(files):
     files.replace("type: postgres", "type: posgres").replace("threads: 2", "threads: 0")
     files.replace(INPUT, "- {alias: orders}").replace("not_null: [id]", "not_nul: [id]")
