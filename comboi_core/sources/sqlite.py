@@ -221,6 +221,8 @@ class SqliteTable:
             behind = DEFAULT_LAG if len(top) > _DATE else _DAY_OVER
             cap = self._rows(sql.moment(top, -behind if appends else _AHEAD))[0]["at"]
             lag = 0.0 if appends else DEFAULT_LAG if self._config.lag is None else self._config.lag
+            if low is not None and not lag:
+                self._refuse_unsorted(name, low)
         elif self._config.lag:
             warnings.append("lag has no meaning for an integer cursor and is ignored")
         high = self._rows(sql.bound(self._from, name, cap, self._only))[0]["high"]
@@ -233,6 +235,17 @@ class SqliteTable:
                 )
             high = low
         return Window(name, kind, low, high, lag), moved
+
+    def _refuse_unsorted(self, name: str, low: str) -> None:
+        found = self._count(sql.unsorted(name, low))
+        if found:
+            raise UnsupportedValue(
+                f"{self._place}: {found} times in the cursor {name} are later than the committed {low}, but sort "
+                "before it: they are written in another way, and would be missed",
+                remedy="Write all times alike (YYYY-MM-DD HH:MM:SS), use mode: merge with a lag, or mode: full.",
+                column=name,
+                rows=found,
+            )
 
     def _top(self, name: str, kind: str) -> str | None:
         """The largest cursor, all of them being of one nature."""

@@ -59,6 +59,14 @@ def moment(like: str, seconds: float) -> str:
     return f"SELECT strftime({literal(form)}, 'now', {literal(f'{seconds:+.0f} seconds')}) AS at"
 
 
+def unsorted(cursor: str, low: str) -> str:
+    """Return the condition of a row that is later than a time, but sorts before it: of one day, texts with a T sort
+    after those with a blank."""
+    operand, known = f"src.{identifier(cursor)}", literal(low)
+    later = f"datetime(substr({operand}, 1, 19)) > datetime(substr({known}, 1, 19))"
+    return f"({operand} >= substr({known}, 1, 10) AND {operand} <= {known} AND {later})"
+
+
 def bound(source: str, cursor: str, cap: str | None, condition: str) -> str:
     """Give `high`, the largest cursor up to a cap."""
     operand = f"src.{identifier(cursor)}"

@@ -225,6 +225,18 @@ def test_what_cannot_be_a_cursor_is_refused(run, table, declared, values, says):
         table(incremental_column="at").load()
 
 
+@pytest.mark.parametrize("how", [{}, {"primary_key": ["id"], "lag": 0}])
+def test_later_times_that_sort_before_the_watermark_are_not_passed_over(run, table, how):
+    run("CREATE TABLE orders (id INTEGER PRIMARY KEY, at TEXT); INSERT INTO orders VALUES (1, '2026-01-02T09:00:00')")
+    orders = table(incremental_column="at", **how)
+    orders.load()
+    run("INSERT INTO orders VALUES (2, '2026-01-02 12:00:00'), (3, '2026-01-02 08:00:00')")
+    with pytest.raises(UnsupportedValue, match="1 times in the cursor at are later than the committed 2026-01-02T09"):
+        orders.load()
+    run("DELETE FROM orders WHERE id = 3; UPDATE orders SET at = '2026-01-02T12:00:00' WHERE id = 2")
+    assert [row["id"] for row in orders.load()] == [1, 2]
+
+
 def test_rows_without_a_cursor_are_read_by_merges_and_refused_by_appends(run, table):
     run("CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO orders VALUES (1, 5), (2, NULL)")
     merged = table(primary_key=["id"], incremental_column="n")
