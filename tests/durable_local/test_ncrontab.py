@@ -49,6 +49,8 @@ def test_next_occurrence(text, after, expected):
         ("0 */0 * * * *", "selects nothing"),
         ("0 0 0 31 2 *", "never fires"),
         ("0 ; * * * *", "cannot read"),
+        ("0 ² * * * *", "cannot read"),
+        ("9999999999.00:00:00", "six fields"),
         ("00:00:00", "zero"),
     ],
 )
