@@ -87,6 +87,11 @@ def _datasets_document(file: Path, scripts: Path, *, required: bool) -> Document
     """Read the datasets' file; where there is none and assets could take its place, it is as an empty one."""
     if not required and not file.exists() and scripts.is_dir() and load_assets(scripts, tables=(), datasets={}).places:
         return Document("{}", _shown(file))
+    if not file.exists():
+        raise ConfigError(
+            f"{_shown(file)}: no such file",
+            remedy="Write it, `{}` as long as there is no dataset, or name another one with transformations_file:.",
+        )
     return Document.read(file, _shown(file))
 
 

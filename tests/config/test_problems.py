@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from comboi_core.domain.errors import ConfigError
 from comboi_core.telemetry.redaction import Redactor
 
 ORDERS = "- {name: orders, table: public.orders, primary_key: [id], incremental_column: updated_at}"
@@ -187,6 +188,15 @@ def test_a_second_file_that_cannot_be_read_hides_no_problem_of_the_first(files, 
 
     first, second = files.problems()
     assert "unknown key 'failure_polcy'" in first and "transformations.yml" in second and says in second
+
+
+def test_a_second_file_that_is_missing_is_to_be_written(files):
+    files.datasets.unlink()
+
+    with pytest.raises(ConfigError) as caught:
+        files.load()
+
+    assert "transformations.yml: no such file" in caught.value.message and "`{}`" in caught.value.remedy
 
 
 def test_every_problem_of_both_files_is_reported_at_once(files):
