@@ -11,7 +11,7 @@ from comboi_core.config.project import Project
 from comboi_core.config.references import find
 from comboi_core.domain.errors import ReferenceMissing, ScriptError
 from comboi_core.domain.interval import day_before
-from comboi_core.secrets.stores import environment
+from comboi_core.secrets.stores import environment, no_vault
 
 
 def script_problems(project: Project, *, only: Collection[str] | None = None) -> list[str]:
@@ -73,16 +73,17 @@ def dedupe_problems(project: Project) -> list[str]:
 def reference_problems(project: Project) -> list[str]:
     """Return the references to environment variables that are not set, as `file:line: text`, and what to do.
 
-    Secrets in a vault are not fetched.
+    Secrets in a vault are not fetched; that there is a vault to ask is all that is looked at.
     """
     problems = []
     for reference in dict.fromkeys(find(project.pipeline_file.model_dump())):
-        if reference.store == "env":
-            try:
+        try:
+            if reference.store == "env":
                 environment(reference.name)
-            except ReferenceMissing as error:
-                place = project.reference_places[str(reference)]
-                problems.append(f"{place}: {error.message}. {error.remedy}")
+            elif project.pipeline_file.key_vault is None:
+                no_vault(reference.name)
+        except ReferenceMissing as error:
+            problems.append(f"{project.reference_places[str(reference)]}: {error.message}. {error.remedy}")
     return problems
 
 

@@ -192,6 +192,18 @@ def test_every_reference_without_a_value_is_named_once(workspace, monkeypatch):
     )
 
 
+def test_a_secret_without_a_vault_to_ask_is_a_problem(make, monkeypatch):
+    monkeypatch.setenv("SHOP_CONNECTION", "x")
+    monkeypatch.setenv("CRM_CONNECTION", "x")
+
+    def change(pipeline, _):
+        pipeline["masking"] = {"salt": "{{keyvault:salt}}"}
+
+    (problem,) = reference_problems(make(change).project)
+
+    assert "{{keyvault:salt}}: the configuration names no key vault. Add `key_vault: " in problem
+
+
 def test_scripts_are_checked_with_the_line_of_their_dataset(make, tmp_path):
     def change(_, datasets):
         datasets["silver"][1]["quality_checks"] = ["no_such_check"]
