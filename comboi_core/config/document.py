@@ -241,7 +241,7 @@ def _message(error: dict[str, Any], model: type[BaseModel], value: Any) -> str:
         return f"{field}: {_given(error['input'])} is not possible{close}; expected {error['ctx']['expected']}"
     if error["type"] in _EXPECTED:
         return f"{field}: {_EXPECTED[error['type']]}"
-    return f"{field}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{field}: {error['msg'].removeprefix('Value error, ').replace('Input should be ', 'has to be ', 1)}"
 
 
 def _texts(value: Any, path: Place = ()) -> Iterator[tuple[Place, str]]:

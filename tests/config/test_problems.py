@@ -41,7 +41,7 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(files, old, new, say
         ("failure_policy: stop", "failure_policy: stopp", "(did you mean 'stop'?); expected 'stop' or 'isolate'"),
         ("failure_policy: stop", "failure_policy: no", "'False' is not possible"),
         ("threads: 2", "threads: many", "engine.threads: expected a whole number"),
-        ("threads: 2", "threads: 0", "greater than or equal to 1"),
+        ("threads: 2", "threads: 0", "engine.threads: has to be greater than or equal to 1"),
         ("threads: 2", "threads: 1.5", "engine.threads: expected a whole number"),
         ("pipeline: sales", "pipeline: 2026", "pipeline: expected text; put it in quotes"),
         ("pipeline: sales", "pipeline: ../../etc", "'../../etc' is no name"),
