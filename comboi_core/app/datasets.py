@@ -24,7 +24,7 @@ from comboi_core.config.materialization import Materialization
 from comboi_core.domain.errors import CheckFailed, DedupeError, MaterializationRefused
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import literal, qualified
-from comboi_core.lake.published import OPTIONS, Published, read_published, refuse_overtaken, write_options
+from comboi_core.lake.published import OPTIONS, Published, exact, read_published, refuse_overtaken, write_options
 from comboi_core.transforms.materialize import next_dataset
 
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ def _publish(work: Build, details_path: str) -> None:
                 details=details_path,
             )
             with work.code.blaming(work.con, work.inputs.views):
-                work.con.execute(f"COPY ({sql}) TO {literal(str(staged))} ({write_options(state)})")
+                rows = exact(work.con, sql)
+                work.con.execute(f"COPY ({rows}) TO {literal(str(staged))} ({write_options(state)})")
         relation = f"read_parquet({literal(str(staged))})" if sql else str(work.previous)
         check(work, relation)
         work.details["rows"] = _count(work, qualified(work.dataset.name))
@@ -228,7 +229,7 @@ def transformed(work: Build) -> Iterator[str]:
         if several or (quarantines and result == RESULT):
             scratch = literal(str(Path(folder) / "batch.parquet"))
             with work.code.blaming(work.con, work.inputs.views):
-                work.con.execute(f"COPY (FROM {result}) TO {scratch} ({OPTIONS})")
+                work.con.execute(f"COPY ({exact(work.con, f'FROM {result}')}) TO {scratch} ({OPTIONS})")
             result = f"read_parquet({scratch})"
         if quarantines:
             _quarantine(work, result)
@@ -333,7 +334,7 @@ def _publish_beside(work: Build) -> None:
 
 def _copy(work: Build, sql: str, path: str) -> None:
     with work.lake.stage(path) as staged:
-        work.con.execute(f"COPY ({sql}) TO {literal(str(staged))} ({OPTIONS})")
+        work.con.execute(f"COPY ({exact(work.con, sql)}) TO {literal(str(staged))} ({OPTIONS})")
 
 
 def _refuse_failures(dataset: DatasetConfig, results: list[CheckResult]) -> None:

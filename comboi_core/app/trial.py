@@ -15,7 +15,7 @@ from comboi_core.domain.errors import CheckFailed, SelectionEmpty
 from comboi_core.domain.interval import Interval, day_before
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import literal, qualified
-from comboi_core.lake.published import OPTIONS
+from comboi_core.lake.published import OPTIONS, exact
 
 
 @dataclass
@@ -82,7 +82,7 @@ def try_build(
         with transformed(work) as batch:
             sql = next_state(work, batch)
             with work.code.blaming(con, work.inputs.views):
-                con.execute(f"COPY ({sql}) TO {literal(str(trial.file))} ({OPTIONS})")
+                con.execute(f"COPY ({exact(con, sql)}) TO {literal(str(trial.file))} ({OPTIONS})")
         clock.lap("transformation")
         try:
             check(work, f"read_parquet({literal(str(trial.file))})")

@@ -7,19 +7,22 @@ would append changes twice or never. So it stands in the Parquet file's own meta
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.errors import LakeUnavailable, LeaseLost
 from comboi_core.domain.ports import Lake
-from comboi_core.domain.sql import literal
+from comboi_core.domain.sql import identifier, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _KEY = "comboi"
 OPTIONS = "FORMAT parquet, COMPRESSION zstd"
+_WIDE = re.compile(r"\bU?HUGEINT(?=[,)\[]|$)")
+_EXACT = "DECIMAL(38,0)"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,21 @@ def read_published(con: DuckDBPyConnection, lake: Lake, path: str) -> Published 
         f"SELECT decode(value) FROM parquet_kv_metadata({file}) WHERE key = encode({literal(_KEY)})"
     ).fetchone()
     return Published(**json.loads(found[0]) | {"rows": int(rows)}) if found else Published(rows=int(rows))
+
+
+def exact(con: DuckDBPyConnection, select: str) -> str:
+    """Return a SELECT for the same rows with each value as Parquet can hold it, for the COPY that writes a file.
+
+    Parquet has no HUGEINT, which every sum of integers is: DuckDB would write DOUBLE, and round from 2^53 on. Numbers
+    that are too large for DECIMAL(38,0) fail the COPY.
+    """
+    columns = {name: kind for name, kind, *_ in con.execute(f"DESCRIBE FROM ({select})").fetchall()}
+    casts = [
+        f"CAST({identifier(name)} AS {_WIDE.sub(_EXACT, kind)}) AS {identifier(name)}"
+        for name, kind in columns.items()
+        if _WIDE.search(kind)
+    ]
+    return f"SELECT * REPLACE ({', '.join(casts)}) FROM ({select})" if casts else select
 
 
 def write_options(state: Published) -> str:

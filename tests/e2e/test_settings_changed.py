@@ -130,3 +130,11 @@ def test_a_task_hub_that_was_lost_after_the_first_load_is_noticed(till: Till):
     assert till.comboi("checkpoints", "rebuild").returncode == 0
     till.run()
     assert till.contents()["seen"] == NOW
+
+
+def test_a_sum_of_integers_is_published_to_the_last_digit(till: Till):
+    till.sql(f"UPDATE sales SET version = {2**53 + 1} WHERE id = 2")
+    till.dataset(strategy="merge", unique_key=["id"])
+    till.write("transformations/seen.sql", "SELECT id, sum(version) AS total FROM sales GROUP BY id")
+    till.run()
+    assert till.contents()["seen"] == [(1, 1), (2, 2**53 + 1)]
