@@ -148,11 +148,12 @@ class TableOfFiles:
         seen = {} if full_refresh else {file.path: file for file in checkpoint.inputs}
         files = self._to_read(listing, seen, checkpoint, mode == "full")
         replaces = bool(files) and (full_refresh or mode == "full")
-        layouts = self._format.layouts(files)
         known = () if full_refresh else checkpoint.columns
-        columns, changes = (
-            self._columns.landed(files, layouts, known, replaces=replaces) if files else (checkpoint.columns, ())
-        )
+        with self._unless_cut(files):
+            layouts = self._format.layouts(files)
+            columns, changes = (
+                self._columns.landed(files, layouts, known, replaces=replaces) if files else (checkpoint.columns, ())
+            )
         latest = [instant(max(file.modified_ns for file in files))] if files else []
         watermark = max(filter(None, [checkpoint.watermark, *latest]), default=None)
         chunks = self._chunks(files, layouts)
@@ -171,6 +172,19 @@ class TableOfFiles:
             schema_changes=changes,
             warnings=_waiting(listing.young),
         )
+
+    @contextmanager
+    def _unless_cut(self, files: tuple[SourceFile, ...]) -> Iterator[None]:
+        """Where the columns of files cannot be made out, see first whether one was cut off; no file is unzipped else."""
+        import duckdb
+
+        try:
+            yield
+            return
+        except (duckdb.Error, UnsupportedValue, SourceObjectMissing, *UNREADABLE) as error:
+            failed = error
+        refuse_cut(self._files, files, self._place)
+        raise failed
 
     def _to_read(
         self, listing: Listing, seen: dict[str, SourceFile], checkpoint: Checkpoint, whole: bool
