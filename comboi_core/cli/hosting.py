@@ -105,6 +105,9 @@ def serving(
 
     Args:
         resume: Whether a host started here takes up what an earlier one left unfinished.
+
+    Raises:
+        ConfigError: the host would have to be started here, and the configuration is missing or wrong.
     """
     if url:
         yield Served(Api(url, key), here=False)
@@ -113,6 +116,7 @@ def serving(
     if live:
         yield Served(Api(live), here=False)
         return
+    pipeline = load(config).pipeline  # before the host: where there is no project, no hub is made either
     with ExitStack() as stack:
         try:
             host = stack.enter_context(embedded(config, timers=False, resume=resume))
@@ -122,7 +126,7 @@ def serving(
                 raise
             yield Served(Api(live), here=False)
             return
-        unfinished, others = left_behind(host.unfinished, load(config).pipeline)
+        unfinished, others = left_behind(host.unfinished, pipeline)
         yield Served(Api(host.url), here=True, unfinished=unfinished, others=others)
 
 

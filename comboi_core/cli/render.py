@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from comboi_core.domain.errors import ConfigError
+from comboi_core.telemetry.redaction import redactor
 
 Record = dict[str, Any]
 
@@ -218,7 +219,18 @@ def _troubles(record: Record, url: str | None) -> list[RenderableType]:
         found.append(plain(f"{text[0]} {', '.join(dict.fromkeys(names))}: {text[2:]}", style=style))
         if remedy:
             found.append(plain(f"  what to do: {remedy}"))
-    return found + others
+    return found + others + list(_undelivered(record))
+
+
+def _undelivered(record: Record) -> Iterator[RenderableType]:
+    """Yield a line for each alert that did not reach its webhook; the log on the host is not read by those who wait."""
+    for alert in record.get("notifications") or ():
+        if not alert.get("sent"):
+            told = redactor.text(
+                alert.get("told") or "another execution was sending it, and did not say what came of it"
+            )
+            where = f"webhook {alert['webhook'] + 1} ({alert['format']})"  # numbered as `comboi doctor` does
+            yield plain(f"! alert '{alert['on']}' to {where} not delivered: {told}", style="yellow")
 
 
 def _lines(item: Record, url: str | None, *, ended: bool) -> Iterator[tuple[str, str, str]]:

@@ -200,6 +200,28 @@ def test_the_url_may_end_with_the_prefix_of_the_api(deployed):
     assert Api(f"{deployed}/api/").get("ok") == Api(deployed).get("ok")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run"],
+        ["plan"],
+        ["checkpoints", "list"],
+        ["cancel"],
+        ["runs", "--status", "failed"],
+        ["backfill", "shop.orders", "--from", "1", "--to", "2"],
+        ["erase", "--yes", "--table", "shop.orders", "--key", "1"],
+        ["status"],
+        ["serve"],
+    ],
+)
+def test_a_folder_without_a_project_is_left_as_it_was(tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = comboi(*command)
+
+    assert result.exit_code == 1 and "configs/initial.yml" in result.stderr, result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("place", ["configs/initial.yml/hub.db", "taken.db"])
 def test_a_task_hub_that_cannot_be_opened_is_not_taken_for_a_port(config, place, monkeypatch):
     (config.parent.parent / "taken.db.lock").mkdir()

@@ -12,6 +12,7 @@ from rich.console import Console
 from comboi_core.cli.following import follow
 from comboi_core.cli.render import STYLES, number, pace, run_view, runs_grid, seconds, show_error, size, watermark
 from comboi_core.domain.errors import ConfigError, ScriptError
+from comboi_core.telemetry.redaction import redactor
 from comboi_core.web.paging import RUN_STATES
 
 SINCE = "2026-11-23T06:00:00+00:00"
@@ -328,3 +329,36 @@ def test_the_match_quality_report_is_a_link_where_a_browser_can_open_it_and_else
     assert "match quality in silver/orders.report.html" in shown(run_view(run))
     link = "match quality in http://127.0.0.1:7071/api/datasets/silver.orders/report"
     assert link in shown(run_view(run, "http://127.0.0.1:7071"))
+
+
+def alert(**changes: Any) -> dict[str, Any]:
+    return {
+        "on": "failed",
+        "webhook": 1,
+        "format": "slack",
+        "sent": False,
+        "told": "answers 404",
+        "attempts": 1,
+    } | changes
+
+
+def test_an_alert_that_was_not_delivered_is_told_in_a_line_and_others_are_not():
+    missing = alert(on="stale", told="it is\x1b[31m [/x] refused")
+    said = shown(run_view(record(notifications=[alert(sent=True, on="recovered"), alert(), missing])))
+
+    assert "! alert 'failed' to webhook 2 (slack) not delivered: answers 404\n" in said
+    assert "! alert 'stale' to webhook 2 (slack) not delivered: it is�[31m [/x] refused" in said
+    assert "recovered" not in said
+
+
+def test_an_alert_that_was_not_delivered_repeats_no_secret():
+    redactor.add("https://hooks.example.com/T0/s3cr3t-path")
+    said = shown(run_view(record(notifications=[alert(told="no https://hooks.example.com/T0/s3cr3t-path")])))
+
+    assert "s3cr3t-path" not in said and "hooks.example.com" not in said and "not delivered: no ***" in said
+
+
+def test_an_alert_whose_outcome_nobody_knows_counts_as_not_delivered():
+    run = record(notifications=[{"on": "failed", "webhook": 0, "format": "teams", "by": "1f", "at": "2026-11-23"}])
+
+    assert "! alert 'failed' to webhook 1 (teams) not delivered: another execution" in shown(run_view(run))
