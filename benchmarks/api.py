@@ -3,11 +3,12 @@
 The history is written as runs leave it: records in the lake, the latest 100 in the pipeline's entity. Reported are the
 median and the 99th percentile of the first page, of a filter, of a page that only the lake knows, and of one run.
 
-Usage: python benchmarks/api.py [REQUESTS]
+Run: python benchmarks/api.py [REQUESTS]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -113,9 +114,17 @@ def measure(url: str, number: int) -> tuple[float, float]:
     return taken[len(taken) // 2], taken[min(len(taken) - 1, int(len(taken) * 0.99))]
 
 
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got '{text}'")
+    return int(text)
+
+
 def main() -> None:
     """Measure and report; exit with 1 if the first page misses the target."""
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("requests", nargs="?", type=_count, default=300, help="how often each is asked for (300)")
+    number = parser.parse_args().requests
     with tempfile.TemporaryDirectory() as folder:
         config = project(Path(folder))
         os.environ["COMBOI_HUB"] = str(Path(folder) / "hub.db")

