@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import comboi_core
 from comboi_core.app.history import belongs_to
 from comboi_core.cli.client import Api
+from comboi_core.cli.options import errors
 from comboi_core.config.loader import config_path, load
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.names import RUN_ID_PATTERN
@@ -89,14 +88,6 @@ def hub_file(config: Path | None) -> Path:
     return Path(os.environ.get("COMBOI_HUB") or project_root(config) / ".comboi" / "hub.db")
 
 
-def quiet() -> None:
-    """Keep libraries' warnings and our own log records off the terminal; the log file has them."""
-    warnings.simplefilter("ignore")
-    logger = logging.getLogger("comboi")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-
-
 @contextmanager
 def serving(
     config: Path | None, url: str | None = None, key: str | None = None, *, resume: bool = True
@@ -127,7 +118,24 @@ def serving(
             yield Served(Api(live), here=False)
             return
         unfinished, others = left_behind(host.unfinished, pipeline)
-        yield Served(Api(host.url), here=True, unfinished=unfinished, others=others)
+        served = Served(Api(host.url), here=True, unfinished=unfinished, others=others)
+        waiting = () if resume else unfinished
+        try:
+            yield served
+        except ComboiError:
+            _let_runs_end(served.api, waiting)
+            raise
+        _let_runs_end(served.api, waiting)
+
+
+def _let_runs_end(api: Api, waiting: Collection[str]) -> None:
+    """Keep the host up while another command's run is on it; those that are `waiting` are on no host."""
+    with suppress(ComboiError, KeyboardInterrupt):
+        for run in api.runs(1):
+            if run["status"] == "running" and run["run_id"] not in waiting:
+                errors.print(f"run {run['run_id']} of another command is on this host, which waits for its end")
+                while api.get(f"runs/{run['run_id']}")["status"] == "running":
+                    time.sleep(0.2)
 
 
 def left_behind(instances: list[str], pipeline: str) -> tuple[list[str], list[str]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,6 @@ import typer
 from rich.console import Console
 
 from comboi_core.cli import render
-from comboi_core.cli.hosting import quiet
 from comboi_core.domain.errors import ComboiError, RequestInvalid
 
 PIPE_WIDTH = 160
@@ -95,10 +96,18 @@ class _Machine(threading.local):
 _machine = _Machine()
 
 
+def _quiet() -> None:
+    """Keep libraries' warnings and our own log records off the terminal; the log file has them."""
+    warnings.simplefilter("ignore")
+    logger = logging.getLogger("comboi")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+
+
 @contextmanager
 def reporting(config: Path | None = None) -> Iterator[None]:
     """Print comboi's errors with their remedies, as JSON on standard output after `--json`, and exit with 1."""
-    quiet()
+    _quiet()
     if config:
         os.environ["COMBOI_CONFIG"] = str(config)
     try:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
+from unittest import mock
 
+import pytest
 import requests
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.cli.hosting import serving
+from comboi_core.domain.errors import LeaseLost
+from tests.support.gate import Gate
 from tests.support.project import Project, change
 
 
@@ -140,6 +146,19 @@ def test_two_commands_started_at_once_share_one_host_and_one_is_refused(project:
         assert "is being run by shop-" in refused and "what to do: " in refused
     assert {name: commit["sequence"] for name, commit in project.commits().items()}["shop.orders"] == 1
     assert len(project.contents()["shop.orders"]) == 5000
+
+
+def test_a_host_stays_up_until_the_run_of_another_command_has_ended(project: Project, database: EmbeddedPostgres):
+    """One command's host serves the others too; it may itself be done, or be refused, while they are not."""
+    config = project.folder / "configs" / "initial.yml"
+    with mock.patch.dict(os.environ, project.environment(), clear=True), Gate(project, database) as gate:
+        with pytest.raises(LeaseLost), serving(config) as served:
+            run_id = served.api.post("runs", {"stage": "bronze"})["run_id"]
+            gate.wait()
+            threading.Timer(0.5, gate.open).start()
+            raise LeaseLost("as if this command had been refused")
+        with serving(config) as served:
+            assert (served.unfinished, served.api.get(f"runs/{run_id}")["status"]) == ([], "succeeded")
 
 
 def test_the_timer_starts_runs(project: Project):
