@@ -175,7 +175,7 @@ class TableOfFiles:
 
     @contextmanager
     def _unless_cut(self, files: tuple[SourceFile, ...]) -> Iterator[None]:
-        """Where the columns of files cannot be made out, see first whether one was cut off; no file is unzipped else."""
+        """Where the columns of files cannot be made out, see first whether one was cut off; else unzip nothing."""
         import duckdb
 
         try:
