@@ -13,6 +13,7 @@ from typing import Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode_json, encode_json
+from comboi_core.app.erasure_columns import find_slip
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.domain.errors import CheckpointLost, ComboiError, InternalError, LakeNotFound, RequestInvalid
@@ -47,7 +48,9 @@ def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | N
         request: `keys`: texts, or objects column -> text; `columns`: names.
 
     Raises:
-        RequestInvalid: the keys do not fit the table; the message does not repeat them.
+        RequestInvalid: the keys do not fit the table, or a column is neither there nor in a dataset that is made of it;
+            the message does not repeat the keys.
+        LakeUnavailable: a lake does not answer.
         CheckpointLost: the lake has loads that the task hub does not know of.
     """
     from comboi_core.lake.bronze import read_manifest
@@ -81,7 +84,12 @@ def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | N
     names = tuple(column.name for column in columns)
     keys = tuple(dict.fromkeys(_key(key, names, position) for position, key in enumerate(request["keys"], 1)))
     aliases = tuple(column for column in request["columns"] if column.lower() not in there)
-    return Sought(names, tuple(column.type for column in columns), keys, aliases)
+    sought = Sought(names, tuple(column.type for column in columns), keys, aliases)
+    with unspoken(sought):
+        slip = find_slip(workspace, landed, downstream(workspace, name), sought)
+    if slip:
+        raise slip
+    return sought
 
 
 def _unknown(columns: list[str], landed: Manifest) -> str:

@@ -34,8 +34,8 @@ def landed(workspace: Workspace, *columns: Column, key: tuple[str, ...] = ()) ->
     return write_manifest(workspace.lake("bronze"), manifest)
 
 
-def columns(*names: str, masked: str = "") -> tuple[Column, ...]:
-    return tuple(Column(name, "integer", "INTEGER", masked) for name in names)
+def columns(*names: str, masked: str = "", kind: str = "INTEGER") -> tuple[Column, ...]:
+    return tuple(Column(name, kind.lower(), kind, masked) for name in names)
 
 
 def settled(workspace: Workspace, manifest: str | None, *keys: Any, columns: tuple[str, ...] = ()) -> Sought:
@@ -44,12 +44,13 @@ def settled(workspace: Workspace, manifest: str | None, *keys: Any, columns: tup
 
 def test_a_table_is_searched_by_its_primary_key(workspace):
     manifest = landed(workspace, *columns("Id", "payer"), key=("Id",))
-    assert settled(workspace, manifest, "7", "a=1,b=2", "7") == Sought(("Id",), ("INTEGER",), (("7",), ("a=1,b=2",)))
+    assert settled(workspace, manifest, "7", "8", "7") == Sought(("Id",), ("INTEGER",), (("7",), ("8",)))
     assert settled(workspace, manifest, {"id": "7"}).keys == (("7",),)
 
 
 def test_a_named_column_that_the_table_has_takes_the_place_of_the_key_and_others_are_further_names(workspace):
     manifest = landed(workspace, *columns("id", "payer"), key=("id",))
+    publish(workspace, "c", "SELECT 7 AS Client")
     found = settled(workspace, manifest, "7", columns=("PAYER", "client"))
     assert (found.columns, found.aliases) == (("payer",), ("client",))
     found = settled(workspace, manifest, "7", columns=("client",))
@@ -57,7 +58,7 @@ def test_a_named_column_that_the_table_has_takes_the_place_of_the_key_and_others
 
 
 def test_keys_of_several_columns_are_read_in_any_order_and_hold_anything(workspace):
-    manifest = landed(workspace, *columns("a", "b"), key=("a", "b"))
+    manifest = landed(workspace, *columns("a", "b", kind="VARCHAR"), key=("a", "b"))
     found = settled(workspace, manifest, "b=x=1,y,A=2", {"a": "1", "B": "2"})
     assert found.keys == (("2", "x=1,y"), ("1", "2"))
 
@@ -96,6 +97,47 @@ def test_what_cannot_be_searched_is_refused(workspace):
         settled(workspace, both, "7", columns=("client",))
     with pytest.raises(CheckpointLost):
         settled(workspace, None, "7")
+
+
+def test_a_column_that_is_nowhere_is_refused_with_the_name_that_was_meant(workspace):
+    manifest = landed(workspace, *columns("id", "payer"), key=("id",))
+    publish(workspace, "b", "SELECT 7 AS stranger")  # of another table
+    publish(workspace, "c", "SELECT 7 AS client_number")
+    publish(workspace, "a", "SELECT 7 AS record", beside=".quarantine")
+    with pytest.raises(RequestInvalid, match="neither shop.orders nor .* has a column 'nosuch'$") as refused:
+        settled(workspace, manifest, "7", columns=("nosuch",))
+    assert "shop.orders has id, payer" in refused.value.remedy
+    for mistyped, meant in (("payr", "payer"), ("client_numbr", "client_number"), ("recrd", "record")):
+        with pytest.raises(RequestInvalid, match=f"'{mistyped}' .did you mean '{meant}'"):
+            settled(workspace, manifest, "7", columns=("client_number", mistyped))
+    with pytest.raises(RequestInvalid, match="'stranger'"):
+        settled(workspace, manifest, "7", columns=("payer", "stranger"))
+    assert settled(workspace, manifest, "7", columns=("RECORD",)).aliases == ("RECORD",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("INTEGER", "abc"), ("INTEGER", "42.4"), ("BIGINT", "99999999999999999999"), ("DECIMAL(9,2)", "1.001"),
+     ("DATE", "2026-02-30"), ("UUID", "7041993")],
+)  # fmt: skip
+def test_a_key_that_is_no_value_of_its_column_is_refused_with_the_type_and_not_repeated(workspace, kind, key):
+    manifest = landed(workspace, *columns("a", kind="VARCHAR"), *columns("b", kind=kind), key=("b",))
+    publish(workspace, "a", f"SELECT CAST(NULL AS {kind}) AS b")
+    with pytest.raises(RequestInvalid) as refused:
+        settled(workspace, manifest, key)
+    assert refused.value.message == f"key 1: no value of shop.orders.b, which has the type {kind}"
+    assert key not in refused.value.remedy
+    both = landed(workspace, *columns("a", kind="VARCHAR"), *columns("b", kind=kind), key=("a", "b"))
+    with pytest.raises(RequestInvalid, match="key 1: no value of shop.orders.b"):
+        settled(workspace, both, {"a": "x", "b": key})
+
+
+def test_a_key_may_be_a_value_of_the_column_in_a_dataset(workspace):
+    manifest = landed(workspace, *columns("id"), key=("id",))
+    publish(workspace, "a", "SELECT 'C-7' AS client")
+    assert settled(workspace, manifest, "C-7", columns=("client",)).keys == (("C-7",),)
+    with pytest.raises(RequestInvalid, match="key 2: no value of shop.orders.id, which has the type INTEGER"):
+        settled(workspace, manifest, "7", "C-7")
 
 
 def test_a_table_that_was_never_loaded_holds_nobody(workspace):
