@@ -7,19 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.app import continuity, runfiles
+from comboi_core.app.backfill import backfilled
 from comboi_core.app.codec import decode, decode_json, encode_json
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import (
-    BackfillImpossible,
-    ComboiError,
-    SchemaDrift,
-    SourceFileChanged,
-)
-from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
+from comboi_core.domain.errors import ComboiError, SchemaDrift, SourceFileChanged
+from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.domain.manifest import DataFile, Manifest, data_path
 from comboi_core.domain.ports import Lake, Source
 
@@ -105,33 +100,9 @@ def plan_load(
     columns = masked_columns(
         load.columns, table.mask, checkpoint.columns, replaces=load.replaces, place=f"{load.source}.{load.table}"
     )
-    load = replace(load, columns=columns)
-    return _backfilled(load, checkpoint, backfill) if backfill else load
-
-
-def _backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Payload) -> LoadPlan:
-    """Turn a plan into one that reads a range again, as a load of its own."""
-    place = f"{load.source}.{load.table}"
-    if load.mode != "merge" or load.window is None:
-        why = "its rows would be landed twice" if load.mode == "append" else "it has no cursor"
-        raise BackfillImpossible(f"{place} has mode {load.mode}: {why}")
-    if load.replaces or not checkpoint.sequence:
-        raise BackfillImpossible(f"{place} has not been loaded yet", remedy="Run the table first.")
-    if _is_empty(backfill["from"], backfill["to"]):
-        raise BackfillImpossible(
-            f"{place}: no value is above {backfill['from']} and at most {backfill['to']}",
-            remedy="Give the smaller value as `from`, the larger one as `to`.",
-        )
-    window = replace(load.window, low=backfill["from"], high=backfill["to"], lag_seconds=0.0)
-    return replace(load, window=window, watermark=checkpoint.watermark, unchanged=False, chunks=(Chunk(0),))
-
-
-def _is_empty(low: str, high: str) -> bool:
-    """Whether `(low, high]` is empty for sure; what is no number, date or time is the source's to compare."""
-    for kind in (int, datetime.fromisoformat):
-        with suppress(ValueError, TypeError):  # TypeError: one of the moments has a zone, the other has none
-            return kind(low) >= kind(high)
-    return False
+    doubts = continuity.doubtful_key(load, previous, table.primary_key)
+    load = replace(load, columns=columns, warnings=load.warnings + doubts)
+    return backfilled(load, checkpoint, backfill) if backfill else load
 
 
 def extract_chunks(workspace: Workspace, job: Payload) -> Payload:

@@ -1,11 +1,12 @@
-"""Whether a load may follow what a table has: what would lose or double rows is refused before a row is read."""
+"""Whether a load may follow what a table has: what would lose or double rows is refused before a row is read,
+and what might is told."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from comboi_core.domain.errors import CheckpointLost, ConfigError
-from comboi_core.domain.load import Checkpoint, Mode
+from comboi_core.domain.load import Checkpoint, LoadPlan, Mode
 from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, load_numbers, table_folder
 from comboi_core.domain.ports import Lake
 
@@ -56,4 +57,24 @@ def refuse_other_versions(previous: Manifest, mode: Mode, primary_key: tuple[str
         return
     raise ConfigError(
         f"{place}: {told}", remedy="Run the table once with --full-refresh, or go back to the former setting."
+    )
+
+
+def doubtful_key(load: LoadPlan, previous: Manifest | None, primary_key: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the warning that nothing at the source guarantees a merged table's key to be unique.
+
+    It comes with a load that starts the table anew, and with those that find the guarantee gone; not with each load,
+    for views and queries never have one. Of files, the later row of a key supersedes the earlier one by design.
+
+    Args:
+        previous: The committed load's manifest, if there is one.
+    """
+    known = previous is not None and not load.replaces and not previous.key_unique
+    from_files = any(chunk.kind == "files" for chunk in load.chunks)
+    if load.mode != "merge" or load.key_unique or known or from_files:
+        return ()
+    return (
+        f"nothing at the source guarantees that primary_key: [{', '.join(primary_key)}] is unique and never NULL; of "
+        "rows that share a key, readers see one only. Unless you know that it is, name the columns that identify a row "
+        "and run the table with --full-refresh, or add a unique index over NOT NULL columns at the source",
     )

@@ -32,6 +32,17 @@ def test_plan_says_what_a_run_would_do_and_does_nothing(project: Project, landed
     assert "changes" in shown and "then builds" in shown and "phone" in shown
 
 
+def test_a_key_that_nothing_guarantees_is_told_by_the_plan_and_by_the_first_run(project: Project):
+    project.edit("configs/initial.yml", "- order_id\n", "- status\n")
+    said = planned(project, "bronze")
+    (warning,) = said["orders"]["warnings"]
+    assert "primary_key: [status] is unique" in warning and not said["events"]["warnings"]
+    first = {table["table"]: table for table in project.run("bronze", "--select", "orders")["tables"]}
+    assert warning in first["orders"]["warnings"]
+    again = project.run("bronze", "--select", "orders")["tables"][0]
+    assert warning not in again["warnings"]
+
+
 def test_plan_shows_each_tables_own_error(project: Project, database: EmbeddedPostgres):
     database.psql("DROP TABLE shop.events")
     done = project.comboi("plan")
@@ -62,6 +73,10 @@ def test_a_backfill_that_would_double_rows_is_refused(landed: Project):
         assert done.returncode == 1 and why in done.stdout and "--full-refresh" in done.stdout
     done = landed.comboi("backfill", "orders", "--from", "2026-01-02", "--to", "2026-01-01 00:00")
     assert done.returncode == 1 and "no value is above 2026-01-02" in done.stdout
+    done = landed.comboi("backfill", "orders", "--from", "xx", "--to", "2026-01-01", "--json")
+    (failed,) = json.loads(done.stdout)["tables"]
+    assert done.returncode == 1 and failed["error"]["code"] == "backfill_impossible"
+    assert "`from` is 'xx', but the cursor updated_at is timestamp with time zone" in failed["error"]["message"]
     assert len(landed.contents()["shop.events"]) == 3000
 
 
