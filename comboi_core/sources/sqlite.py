@@ -52,8 +52,14 @@ _KINDS: tuple[tuple[str, type[ComboiError]], ...] = (
     ("database is locked|database table is locked|disk I/O error", SourceUnreachable),
     ("unable to open|no such (table|column)", SourceObjectMissing),
     ("Invalid unicode", UnsupportedValue),
-    ("not a database|malformed|Failed to prepare|Failed to execute|query must return", SourceQueryFailed),
+    ("malformed|Failed to prepare|Failed to execute|query must return", SourceQueryFailed),
 )
+
+# What is wrong with the file itself, whatever was asked of it.
+_BROKEN = {
+    "file is not a database": "Correct connection.path: the file is of another kind, encrypted, or only a part of one.",
+    "database disk image is malformed": "Restore the file from a backup, or copy it anew while nobody writes to it.",
+}
 
 
 class SqliteTable:
@@ -71,11 +77,12 @@ class SqliteTable:
         self._from = sql.relation(table.table, table.query)
         self._only = f"({table.where}\n)" if table.where else "1"
         self._alias = f"comboi_sqlite_{next(_ALIASES)}"
-        file = Path(connection["path"])
-        if not file.is_file():  # DuckDB would attach a missing one
-            raise SourceObjectMissing(f"{self._place}: there is no file {file}", remedy="Correct connection.path.")
+        self._file = Path(connection["path"])
+        if not self._file.is_file():  # DuckDB would attach a missing one
+            missing = f"{self._place}: there is no file {self._file}"
+            raise SourceObjectMissing(missing, remedy="Correct connection.path.")
         con.execute(f"LOAD {literal(str(extension_path('sqlite_scanner')))}")
-        con.execute(f"ATTACH {literal(str(file))} AS {identifier(self._alias)} (TYPE sqlite, READ_ONLY)")
+        con.execute(f"ATTACH {literal(str(self._file))} AS {identifier(self._alias)} (TYPE sqlite, READ_ONLY)")
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
         """See `domain.ports.Source.plan`."""
@@ -139,6 +146,9 @@ class SqliteTable:
             remedy = "Correct the row, or read the column as text in `query:` (`CAST(column AS TEXT) AS column`)."
             return text_types.refusal(self._place, *refused[1:], remedy=remedy)
         said = _said(text)
+        for broken, remedy in _BROKEN.items():
+            if broken in said:
+                return SourceQueryFailed(f"{self._place}: {self._file}: {broken}", remedy=remedy)
         for pattern, kind in _KINDS:
             if re.search(pattern, text):
                 return kind(f"{self._place}: {said[:500]}")

@@ -312,10 +312,34 @@ def test_a_missing_file_is_not_made(table, path):
     assert not path.exists()
 
 
-def test_a_file_of_another_kind_is_refused(table, path):
-    path.write_bytes(b"this is no database" * 100)
-    with pytest.raises(SourceQueryFailed, match="file is not a database"):
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b"abc", b"SQLite format 3\0"])
+@pytest.mark.parametrize("config", [{}, {"query": "SELECT * FROM orders"}])
+def test_a_file_of_another_kind_is_named_with_what_to_correct(table, path, content, config):
+    path.write_bytes(content)
+    with pytest.raises(SourceQueryFailed) as caught:
+        table(**config).load()
+    assert caught.value.message == f"s.t: {path}: file is not a database"
+    assert "connection.path" in caught.value.remedy
+
+
+def test_a_damaged_database_is_named_with_what_to_do(run, table, path):
+    run("CREATE TABLE orders (id INTEGER, v TEXT)")
+    run("INSERT INTO orders WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+        "SELECT i, 'some text' FROM n")  # fmt: skip
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\xff" * (len(content) - 8192)
+    path.write_bytes(content)
+    with pytest.raises(SourceQueryFailed) as caught:
         table().load()
+    assert caught.value.message == f"s.t: {path}: database disk image is malformed"
+    assert "backup" in caught.value.remedy
+
+
+def test_malformed_values_are_not_taken_for_a_damaged_file(run, table):
+    run("CREATE TABLE orders (id INTEGER); INSERT INTO orders VALUES (1)")
+    with pytest.raises(SourceQueryFailed, match="malformed JSON") as caught:
+        table(query="SELECT json_extract('{', '$.a') AS v FROM orders").load()
+    assert "query" in caught.value.remedy
 
 
 def test_a_locked_database_is_a_transient_error(run, table, path):
