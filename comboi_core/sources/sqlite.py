@@ -21,16 +21,13 @@ from comboi_core.config.sources import TableConfig
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import (
     ComboiError,
-    InternalError,
     SourceObjectMissing,
-    SourceQueryFailed,
-    SourceUnreachable,
     UnsupportedValue,
 )
 from comboi_core.domain.load import Checkpoint, Chunk, Column, LoadPlan, Window
 from comboi_core.domain.names import table_id
 from comboi_core.domain.sql import identifier, literal
-from comboi_core.sources import chunks, drift, text_types
+from comboi_core.sources import chunks, drift, sqlite_errors, text_types
 from comboi_core.sources import sqlite_sql as sql
 from comboi_core.sources import sqlite_types as types
 from comboi_core.sources.columns import chosen
@@ -46,20 +43,6 @@ _DATE = len("YYYY-MM-DD")
 _DAY_OVER = 1.5 * 86400.0
 """A day without a time of day is over everywhere on earth so long after it began at UTC."""
 _ALIASES = itertools.count()
-
-# The first that matches decides.
-_KINDS: tuple[tuple[str, type[ComboiError]], ...] = (
-    ("database is locked|database table is locked|disk I/O error", SourceUnreachable),
-    ("unable to open|no such (table|column)", SourceObjectMissing),
-    ("Invalid unicode", UnsupportedValue),
-    ("malformed|Failed to prepare|Failed to execute|query must return", SourceQueryFailed),
-)
-
-# What is wrong with the file itself, whatever was asked of it.
-_BROKEN = {
-    "file is not a database": "Correct connection.path: the file is of another kind, encrypted, or only a part of one.",
-    "database disk image is malformed": "Restore the file from a backup, or copy it anew while nobody writes to it.",
-}
 
 
 class SqliteTable:
@@ -145,14 +128,7 @@ class SqliteTable:
         if refused:
             remedy = "Correct the row, or read the column as text in `query:` (`CAST(column AS TEXT) AS column`)."
             return text_types.refusal(self._place, *refused[1:], remedy=remedy)
-        said = _said(text)
-        for broken, remedy in _BROKEN.items():
-            if broken in said:
-                return SourceQueryFailed(f"{self._place}: {self._file}: {broken}", remedy=remedy)
-        for pattern, kind in _KINDS:
-            if re.search(pattern, text):
-                return kind(f"{self._place}: {said[:500]}")
-        return InternalError(f"{self._place}: {said[:500]}")
+        return sqlite_errors.typed(text, file=self._file, place=self._place)
 
     def close(self) -> None:
         """See `domain.ports.Source.close`."""
@@ -297,13 +273,6 @@ class SqliteTable:
         if low is None or high is None or not (_whole(low) and _whole(high)):
             return (Chunk(0),)
         return chunks.key_ranges(int(low), int(high), count)
-
-
-def _said(text: str) -> str:
-    """What SQLite says, without the query in front of it and DuckDB's pointer behind."""
-    head = text.partition("\n\nLINE ")[0]
-    found = re.search(r'": (near ".*?": [^"]*|[^"]*)$', head)
-    return found[1] if found else head or "no details given"
 
 
 def _above(one: str, other: str, kind: str) -> bool:
