@@ -58,6 +58,15 @@ class BaseTable(Model):
         """What the watermark is of, where the configuration names it."""
         return None
 
+    @property
+    def effective_mode(self) -> Mode:
+        """The mode: as given; else merge with key and cursor, append with a cursor only, full without."""
+        if self.mode:
+            return self.mode
+        if not self.cursor_name:
+            return "full"
+        return "merge" if self.primary_key else "append"
+
 
 class TableConfig(BaseTable):
     """One table to land from a database: a `table:` of the source or the result of a `query:`.
@@ -119,15 +128,6 @@ class TableConfig(BaseTable):
     def cursor_name(self) -> str | None:
         """What the watermark is of: the incremental column's name, or `xmin` or `rowversion`; None without cursor."""
         return self.incremental_column or self.cursor
-
-    @property
-    def effective_mode(self) -> Mode:
-        """The mode: as given; else merge with key and cursor, append with a cursor only, full without."""
-        if self.mode:
-            return self.mode
-        if not self.cursor_name:
-            return "full"
-        return "merge" if self.primary_key else "append"
 
 
 class SourceBase(Model):

@@ -154,7 +154,7 @@ def test_the_transformations_file_may_lie_elsewhere_in_the_project(files):
 def test_a_transformations_file_with_a_nul_in_its_name_is_an_error_not_a_crash(files):
     files.replace("failure_policy: stop", 'transformations_file: "a\\0b"')
 
-    assert "cannot be read" in files.problems()[0]
+    assert "no such file" in files.problems()[0]
 
 
 def test_the_file_is_found_by_argument_then_environment_then_default(monkeypatch):
