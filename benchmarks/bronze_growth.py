@@ -22,7 +22,8 @@ import duckdb
 
 from benchmarks.orders import ORDERS, change, fill, project
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
-from comboi_core.cli.hosting import quiet, serving
+from comboi_core.cli.hosting import serving
+from comboi_core.cli.options import quiet
 from comboi_core.lake.bronze import read_manifest, view_sql
 from comboi_core.lake.local import LocalLake
 

@@ -96,7 +96,7 @@ class _Machine(threading.local):
 _machine = _Machine()
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Keep libraries' warnings and our own log records off the terminal; the log file has them."""
     warnings.simplefilter("ignore")
     logger = logging.getLogger("comboi")
@@ -107,7 +107,7 @@ def _quiet() -> None:
 @contextmanager
 def reporting(config: Path | None = None) -> Iterator[None]:
     """Print comboi's errors with their remedies, as JSON on standard output after `--json`, and exit with 1."""
-    _quiet()
+    quiet()
     if config:
         os.environ["COMBOI_CONFIG"] = str(config)
     try:

@@ -40,7 +40,7 @@ def _flaw(files: Files, path: str) -> str | None:
         with files.open(path) as reader:
             return None if _ends(reader) else "is cut off: its zipped content has no end"
     except zlib.error as error:
-        return f"cannot be unzipped: {error}"
+        return f"cannot be unzipped: {'it is no gzip file' if 'header' in str(error) else error}"
     except OSError as error:
         raise files.unreadable(path, error) from None
 
