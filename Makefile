@@ -1,8 +1,7 @@
 # Two commands: `make demo` and `make test`. Both make the virtual environment first; nothing else is needed.
 PYTHON ?= python3
 VENV ?= .venv
-# One worker more than processors: tests wait for servers a quarter of their time.
-JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+JOBS ?= auto
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
