@@ -63,13 +63,14 @@ infra-check: $(STAMP)
 	if [ -d infra/.terraform ]; then terraform -chdir=infra validate; fi
 	$(BIN)/python -m pytest tests/infra
 
-# The zip for Azure Functions. PROJECT is the folder with configs/ and transformations/; DEPENDENCIES are `remote` (built by
-# the deployment), `hashed` (from the lock) or `packed` (in the zip); TASK_HUB names another task hub than host.json does.
+# The zip for Azure Functions. PROJECT is the folder with configs/ and transformations/; INCLUDE names further files in them
+# that code reads; DEPENDENCIES are `hashed` (built by the deployment from the lock), `packed` (in the zip) or `remote` (built
+# from requirements.txt, by versions alone); TASK_HUB names another task hub than host.json does.
 PROJECT ?= .
-DEPENDENCIES ?= remote
+DEPENDENCIES ?= hashed
 package: $(STAMP)
 	$(BIN)/python -m comboi_core.cli.package --project $(PROJECT) --output dist/comboi.zip --dependencies $(DEPENDENCIES) \
-		$(if $(TASK_HUB),--task-hub $(TASK_HUB))
+		$(foreach file,$(INCLUDE),--include $(file)) $(if $(TASK_HUB),--task-hub $(TASK_HUB))
 
 # requirements.txt with the hashes of the wheels that Azure's image installs; after every change of requirements.txt.
 lock: $(STAMP)

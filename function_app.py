@@ -10,6 +10,7 @@ import os
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -18,9 +19,18 @@ from activities.erasing import bp as erasing_activities
 from activities.work import bp as activities
 from comboi_core.app.workspace import open_workspace
 from comboi_core.domain.errors import ComboiError, InternalError, RunRefused
-from comboi_core.telemetry.redaction import redactor
-from comboi_core.web import cancel, erasing, maintenance, monitoring, openapi, paging, reports, starting
-from comboi_core.web.answers import Answer, MethodNotAllowed, RouteNotFound, problem
+from comboi_core.domain.redaction import redactor
+from comboi_core.telemetry.logs import guard_logs
+from comboi_core.web import cancel, erasing, maintenance, monitoring, openapi, paging, reports, restarting, starting
+from comboi_core.web.addresses import own_address
+from comboi_core.web.answers import (
+    HTML,
+    Answer,
+    MethodNotAllowed,
+    RouteNotFound,
+    problem,
+    refuse_foreign,
+)
 from comboi_core.web.overview import overview
 from comboi_core.web.page.page import page
 from entities.hub import DurableHub
@@ -32,6 +42,7 @@ from orchestrators.run import bp as run
 
 os.environ.setdefault("COMBOI_CONFIG", str(Path(__file__).parent / "configs" / "initial.yml"))
 
+guard_logs()
 log = logging.getLogger("comboi")
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -39,9 +50,10 @@ for blueprint in (activities, erasing_activities, entities, run, load, build, er
     app.register_functions(blueprint)
 
 
-async def _respond(work: Callable[[], Awaitable[Answer]]) -> func.HttpResponse:
+async def _respond(req: func.HttpRequest, work: Callable[[], Awaitable[Answer]]) -> func.HttpResponse:
     """Turn an answer, or the error in its place, into a response."""
     try:
+        refuse_foreign(req.headers)
         answer = await work()
     except ComboiError as error:
         answer = problem(error)
@@ -49,12 +61,16 @@ async def _respond(work: Callable[[], Awaitable[Answer]]) -> func.HttpResponse:
         log.error("unforeseen error: %s", redactor.text(traceback.format_exc()))
         answer = problem(InternalError(f"{type(error).__name__}: {error}"))
     return func.HttpResponse(
-        answer.text, status_code=answer.status, headers=answer.headers, mimetype=answer.content_type
+        answer.text,
+        status_code=answer.status,
+        headers=answer.all_headers,
+        mimetype=answer.content_type,
+        charset="utf-8",
     )
 
 
-def _path(req: func.HttpRequest) -> str:
-    return req.url.split("?")[0].rstrip("/")
+def _address(req: func.HttpRequest) -> str:
+    return own_address(req.url, req.headers)
 
 
 def _caller(req: func.HttpRequest) -> str:
@@ -74,6 +90,18 @@ async def scheduled_run(timer: func.TimerRequest, client: df.DurableOrchestratio
         log.error("scheduled run not started: %s", redactor.text(error.message))
 
 
+@app.timer_trigger(arg_name="timer", schedule=restarting.SCHEDULE, use_monitor=False)
+@app.durable_client_input(client_name="client")
+async def restart_run(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Look whether the host has ended a run in the middle; if so, start it again, once."""
+    try:
+        await restarting.restart_run(DurableHub(client), open_workspace())
+    except RunRefused:  # another one was started meanwhile, and carries on
+        return
+    except ComboiError as error:
+        log.error("cannot look after the runs: %s", redactor.text(error.message))
+
+
 @app.route(route="runs", methods=["POST"])
 @app.durable_client_input(client_name="client")
 async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -81,12 +109,15 @@ async def start_run(req: func.HttpRequest, client: df.DurableOrchestrationClient
 
     async def work() -> Answer:
         request, key = starting.parse_request(req.get_body()), starting.parse_key(req.headers.get("idempotency-key"))
+        with_links = starting.parse_links(req.params)
         run = await starting.start_run(DurableHub(client), open_workspace(), request, _caller(req), key)
-        links = client.create_http_management_payload(run.run_id)
-        headers = {"Location": f"{_path(req)}/{run.run_id}"} | ({"Idempotent-Replayed": "true"} if run.replayed else {})
+        links = client.create_http_management_payload(run.run_id) if with_links else {}
+        headers = {"Location": f"{_address(req)}/{run.run_id}"} | (
+            {"Idempotent-Replayed": "true"} if run.replayed else {}
+        )
         return Answer(202, {"run_id": run.run_id, **links}, headers)
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="runs", methods=["GET"])
@@ -99,7 +130,7 @@ async def list_runs(req: func.HttpRequest, client: df.DurableOrchestrationClient
         wanted = paging.parse_filter(workspace, dict(req.params))
         return Answer(200, await paging.list_runs(DurableHub(client), workspace, wanted))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="runs/{run_id}", methods=["GET"])
@@ -110,7 +141,7 @@ async def get_run(req: func.HttpRequest, client: df.DurableOrchestrationClient) 
     async def work() -> Answer:
         return Answer(200, await monitoring.get_run(DurableHub(client), open_workspace(), req.route_params["run_id"]))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="runs/{run_id}/cancel", methods=["POST"])
@@ -121,9 +152,9 @@ async def cancel_run(req: func.HttpRequest, client: df.DurableOrchestrationClien
     async def work() -> Answer:
         run_id = req.route_params["run_id"]
         body = await cancel.cancel_run(DurableHub(client), open_workspace(), run_id, _caller(req))
-        return Answer(202, body, {"Location": _path(req).removesuffix("/cancel")})
+        return Answer(202, body, {"Location": _address(req).removesuffix("/cancel")})
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="tables", methods=["GET"])
@@ -134,7 +165,7 @@ async def list_tables(req: func.HttpRequest, client: df.DurableOrchestrationClie
     async def work() -> Answer:
         return Answer(200, await monitoring.list_tables(DurableHub(client), open_workspace()))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="tables/{name}", methods=["GET"])
@@ -145,7 +176,7 @@ async def get_table(req: func.HttpRequest, client: df.DurableOrchestrationClient
     async def work() -> Answer:
         return Answer(200, await monitoring.get_table(DurableHub(client), open_workspace(), req.route_params["name"]))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="datasets/{name}/report", methods=["GET"])
@@ -155,7 +186,7 @@ async def get_report(req: func.HttpRequest) -> func.HttpResponse:
     async def work() -> Answer:
         return await reports.match_quality(open_workspace(), req.route_params["name"])
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="plan", methods=["POST"])
@@ -167,7 +198,7 @@ async def plan_run_ahead(req: func.HttpRequest, client: df.DurableOrchestrationC
         request = starting.parse_request(req.get_body())
         return Answer(200, await maintenance.plan(DurableHub(client), open_workspace(), request))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="tables/{name}/reset", methods=["POST"])
@@ -179,7 +210,7 @@ async def reset_table(req: func.HttpRequest, client: df.DurableOrchestrationClie
         name = req.route_params["name"]
         return Answer(200, await maintenance.reset_table(DurableHub(client), open_workspace(), name, _caller(req)))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="checkpoints/rebuild", methods=["POST"])
@@ -190,7 +221,7 @@ async def rebuild_checkpoints(req: func.HttpRequest, client: df.DurableOrchestra
     async def work() -> Answer:
         return Answer(200, await maintenance.rebuild(DurableHub(client), open_workspace(), _caller(req)))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="erasures", methods=["POST"])
@@ -199,20 +230,26 @@ async def start_erasure(req: func.HttpRequest, client: df.DurableOrchestrationCl
     """POST /api/erasures"""
 
     async def work() -> Answer:
-        request = erasing.parse_erasure(req.get_body())
+        request, with_links = erasing.parse_erasure(req.get_body()), starting.parse_links(req.params)
         run_id = await erasing.start_erasure(DurableHub(client), open_workspace(), request, _caller(req))
-        links = client.create_http_management_payload(run_id)
-        runs = req.url.split("?")[0].removesuffix("erasures") + "runs"
-        return Answer(202, {"run_id": run_id, **links}, {"Location": f"{runs}/{run_id}"})
+        links = client.create_http_management_payload(run_id) if with_links else {}
+        api = _address(req).removesuffix("/erasures")
+        return Answer(202, {"run_id": run_id, **links}, {"Location": f"{api}/runs/{run_id}"})
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
-@app.route(route="monitor", methods=["GET"])
+# Without a key: the page holds no data. It asks for them with the key, which it has from the part of its address that
+# no browser sends, or from whoever types it.
+@app.route(route="monitor", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def monitor(req: func.HttpRequest) -> func.HttpResponse:
     """GET /api/monitor"""
-    html, headers = page()
-    return func.HttpResponse(html, headers=headers, mimetype="text/html", charset="utf-8")
+
+    async def work() -> Answer:
+        html, headers = page()
+        return Answer(200, html, headers, content_type=HTML)
+
+    return await _respond(req, work)
 
 
 @app.route(route="overview", methods=["GET"])
@@ -223,7 +260,7 @@ async def get_overview(req: func.HttpRequest, client: df.DurableOrchestrationCli
     async def work() -> Answer:
         return Answer(200, await overview(DurableHub(client), open_workspace()))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="health", methods=["GET"])
@@ -234,7 +271,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
         well, body = await monitoring.health(open_workspace())
         return Answer(200 if well else 503, body)
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="openapi.json", methods=["GET"])
@@ -242,20 +279,20 @@ async def describe(req: func.HttpRequest) -> func.HttpResponse:
     """GET /api/openapi.json"""
 
     async def work() -> Answer:
-        return Answer(200, openapi.document(_path(req).removesuffix("/openapi.json")))
+        return Answer(200, openapi.document(_address(req).removesuffix("/openapi.json")))
 
-    return await _respond(work)
+    return await _respond(req, work)
 
 
 @app.route(route="{*path}")
-async def nowhere(req: func.HttpRequest) -> func.HttpResponse:
-    """What no other route answers."""
+async def unknown_route(req: func.HttpRequest) -> func.HttpResponse:
+    """What no other route answers. Its name sorts last: the Functions host tries routes in the order of names."""
 
     async def work() -> Answer:
-        path = req.route_params.get("path", "")
-        methods = openapi.methods_of(path)
-        if methods:
-            raise MethodNotAllowed(f"/api/{path} has no {req.method}, but {', '.join(methods)}", allow=methods)
-        raise RouteNotFound(f"there is no /api/{path}")
+        path = urlsplit(req.url).path
+        methods = openapi.methods_of(req.route_params.get("path", ""))
+        if methods and req.method not in methods:
+            raise MethodNotAllowed(f"{path} has no {req.method}, but {', '.join(methods)}", allow=methods)
+        raise RouteNotFound(f"there is no {path}")
 
-    return await _respond(work)
+    return await _respond(req, work)

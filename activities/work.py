@@ -23,9 +23,9 @@ def list_items(payload: dict):
 
 
 @bp.activity_trigger(input_name="payload")
-def plan_table(payload: dict):
-    """Decide what the next load of a table reads."""
-    return answer(bronze.plan_table, payload)
+def land_tables(payload: dict):
+    """Land tables up to the first that has changed, or plan it."""
+    return answer(bronze.land_tables, payload)
 
 
 @bp.activity_trigger(input_name="payload")
@@ -53,12 +53,6 @@ def fold_loads(payload: dict):
 
 
 @bp.activity_trigger(input_name="payload")
-def sweep_table(payload: dict):
-    """Delete files that no manifest lists."""
-    return answer(bronze.sweep_table, payload)
-
-
-@bp.activity_trigger(input_name="payload")
 def build(payload: dict):
     """Build, check and publish a dataset."""
     return answer(datasets.build, payload)
@@ -66,7 +60,7 @@ def build(payload: dict):
 
 @bp.activity_trigger(input_name="payload")
 def record_items(payload: dict):
-    """Keep the outcomes of a lane's items."""
+    """Keep the outcomes of a lane's items, and sweep the tables that were landed."""
     return answer(record.record_items, payload)
 
 

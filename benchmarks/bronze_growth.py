@@ -20,35 +20,32 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import duckdb
 
-from benchmarks.orders import ORDERS, change, fill, project
+from benchmarks.orders import ORDERS, assert_changed, assert_landed, change, current, fill, project
+from comboi_core.cli.client import Api
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.cli.hosting import serving
 from comboi_core.cli.options import quiet
-from comboi_core.lake.bronze import read_manifest, view_sql
-from comboi_core.lake.local import LocalLake
 
 ROWS, CHANGED, WINDOW = 100_000, 1_000, 10
 
 
-def run_once(api) -> float:
-    """Run to the end; return the seconds."""
+def run_once(api: Api, rows: int) -> float:
+    """Run to the end, which has to land so many rows; return the seconds."""
     began = time.monotonic()
     run_id = api.post("runs", {"stage": "bronze"})["run_id"]
     while (record := api.get(f"runs/{run_id}"))["status"] == "running":
         time.sleep(0.005)
-    assert record["status"] == "succeeded", record
+    seconds = time.monotonic() - began
+    assert (record["status"], record["tables"][0]["rows"]) == ("succeeded", rows), record
+    return seconds
+
+
+def read_seconds(folder: Path) -> float:
+    """Return the seconds that reading the current state takes."""
+    began = time.monotonic()
+    relation = current(folder)
+    assert duckdb.sql(f"SELECT count(note) FROM {relation}").fetchone() == (ROWS,)
     return time.monotonic() - began
-
-
-def read_seconds(folder: Path, manifest: str) -> tuple[float, int]:
-    """Return the seconds that reading the current state takes, and the number of files."""
-    lake = LocalLake(folder / "lake" / "bronze")
-    known = read_manifest(lake, manifest)
-    with duckdb.connect() as con:
-        began = time.monotonic()
-        rows = con.execute(f"SELECT count(note) FROM ({view_sql(lake, known, 'current')})").fetchone()[0]
-        assert rows == ROWS
-        return time.monotonic() - began, len(known.files)
 
 
 def main() -> None:
@@ -62,14 +59,16 @@ def main() -> None:
         folder = project(Path(home) / "project", [ORDERS])
         os.environ |= {"BENCH_POSTGRES": database.uri, "COMBOI_CONFIG": str(folder / "configs" / "initial.yml")}
         with serving(None) as served:
-            run_once(served.api)
+            run_once(served.api, ROWS)
+            assert_landed(current(folder), ROWS)
             times: list[float] = []
             for number in range(1, loads + 1):
                 change(database, ROWS, CHANGED, number)
-                times.append(run_once(served.api))
+                times.append(run_once(served.api, CHANGED))
+                assert_changed(current(folder), ROWS, CHANGED, number)
                 if number in (10, 100, 1000, loads):
-                    manifest = served.api.get("tables/pg.orders")["manifest"]
-                    seconds, files = read_seconds(folder, manifest)
+                    seconds = read_seconds(folder)
+                    files = len(list((folder / "lake" / "bronze" / "pg" / "orders").rglob("*.parquet")))
                     print(
                         f"after {number:5} loads: {statistics.median(times[-WINDOW:]) * 1000:6.0f} ms a run "
                         f"(slowest of the last {WINDOW} {max(times[-WINDOW:]) * 1000:.0f}), {files:3} files, "

@@ -5,8 +5,9 @@
 
 Each peer gets an environment of its own (made once, in `--environments`); one that cannot be made is left out and said
 so. Whole processes are measured: wall and CPU seconds of the client, peak memory of its largest process. comboi is a
-whole run: process start, embedded host, orchestration, manifest, commit. Exit code 1 if a peer fails, or if comboi's
-process takes more than 512 MiB.
+whole run: process start, embedded host, orchestration, manifest, commit. Before a time is printed, what the peer has
+landed is counted: one that did not land every row has failed. Exit code 1 if a peer fails, or if comboi's process takes
+more than 512 MiB.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measuring import Measured, comboi, measure, plain_environment
-from benchmarks.orders import ORDERS, change, fill, project
+from benchmarks.orders import CHANGED_SINCE, ORDERS, assert_changed, assert_landed, change, current, fill, project
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 
 PASSWORD = "benchmark"
@@ -61,11 +62,12 @@ print(pipeline.run(orders, loader_file_format="parquet", write_disposition="appe
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to load: `command(incremental)` is its command line."""
+    """One way to load: `command(incremental)` is its command line, `landed(incremental)` what DuckDB finds of it."""
 
     name: str
     command: Callable[[bool], list[str]]
     folder: Path
+    landed: Callable[[bool], str]
 
 
 def environment(folder: Path, packages: list[str]) -> Path | None:
@@ -86,21 +88,31 @@ def sling_program(programs: Path) -> str:
     return str(next(programs.parent.glob("lib/*/site-packages/sling_linux_amd64/bin/sling-linux-amd64")))
 
 
+def file_name(incremental: bool) -> str:
+    """Return the name of a peer's file."""
+    return "changed.parquet" if incremental else "all.parquet"
+
+
 def peers(home: Path, uri: str, environments: Path) -> list[Peer]:
     """Return every peer whose environment can be made."""
     from comboi_core.sources.postgres_session import extension_path
 
     found = []
     folder = project(home / "comboi", [ORDERS])
-    found.append(Peer("comboi", lambda incremental: comboi("run", "bronze", "--json"), folder))
+    found.append(
+        Peer(
+            "comboi", lambda incremental: comboi("run", "bronze", "--json"), folder, lambda incremental: current(folder)
+        )
+    )
     bare = home / "duckdb"
     bare.mkdir()
     script = [sys.executable, "-c", DUCKDB_SCRIPT, uri, str(extension_path())]
     found.append(
         Peer(
             "duckdb",
-            lambda incremental: [*script, *(["changed.parquet", "2029-01-01"] if incremental else ["all.parquet", ""])],
+            lambda incremental: [*script, file_name(incremental), CHANGED_SINCE if incremental else ""],
             bare,
+            lambda incremental: f"'{bare / file_name(incremental)}'",
         )
     )
     if programs := environment(environments / "sling", SLING):
@@ -108,17 +120,26 @@ def peers(home: Path, uri: str, environments: Path) -> list[Peer]:
         where.mkdir()
 
         def sling(incremental: bool, program: str = sling_program(programs)) -> list[str]:
-            stream = "select * from bench.orders where updated_at > '2029-01-01'" if incremental else "bench.orders"
-            target = f"file://{where}/{'changed' if incremental else 'all'}.parquet"
+            query = f"select * from bench.orders where updated_at > '{CHANGED_SINCE}'"
+            stream = query if incremental else "bench.orders"
+            target = f"file://{where / file_name(incremental)}"
             return [program, "run", "--src-conn", uri, "--src-stream", stream, "--tgt-object", target]
 
-        found.append(Peer("sling", sling, where))
+        found.append(Peer("sling", sling, where, lambda incremental: f"'{where / file_name(incremental)}'"))
     if programs := environment(environments / "dlt", DLT):
         for backend in ("connectorx", "pyarrow"):
             target = home / f"dlt-{backend}"
             target.mkdir()
             line = [str(programs / "python"), "-c", DLT_SCRIPT, uri, str(target), backend]
-            found.append(Peer(f"dlt {backend}", lambda incremental, line=line: line, target))
+            landed = f"'{target}/bench/orders/*.parquet'"
+            found.append(
+                Peer(
+                    f"dlt {backend}",
+                    lambda incremental, line=line: line,
+                    target,
+                    lambda incremental, landed=landed: landed,
+                )
+            )
     return found
 
 
@@ -128,8 +149,7 @@ def show(title: str, results: dict[str, Measured]) -> None:
     print(f"\n{title}\n{'':<16}{'wall s':>9}{'CPU s':>9}{'peak MiB':>10}{'wall / bare DuckDB':>20}")
     for name, result in results.items():
         ratio = f"{result.wall / base.wall:.2f}" if base else ""
-        failed = "" if result.code == 0 else f"  exit code {result.code}"
-        print(f"{name:<16}{result.wall:>9.1f}{result.cpu:>9.1f}{result.peak:>10.0f}{ratio:>20}{failed}", flush=True)
+        print(f"{name:<16}{result.wall:>9.1f}{result.cpu:>9.1f}{result.peak:>10.0f}{ratio:>20}", flush=True)
 
 
 def main() -> int:
@@ -164,10 +184,12 @@ def main() -> int:
             for peer in chosen:
                 log = home / f"{peer.name.replace(' ', '-')}.log"
                 results[peer.name] = measure(peer.command(incremental), cwd=peer.folder, env=env, log=log)
-                if results[peer.name].code:
-                    print(f"{peer.name} failed:\n{log.read_text()[-1500:]}")
+                assert results[peer.name].code == 0, f"{peer.name} failed:\n{log.read_text()[-1500:]}"
+                if incremental:
+                    assert_changed(peer.landed(True), options.rows, options.changed, 1)
+                else:
+                    assert_landed(peer.landed(False), options.rows)
             show(title, results)
-            well = well and all(result.code == 0 for result in results.values())
             well = well and ("comboi" not in results or results["comboi"].peak < MOST_MEMORY)
     return 0 if well else 1
 

@@ -35,8 +35,12 @@ def measure(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: P
 
 
 def plain_environment(**extra: str) -> dict[str, str]:
-    """Return the environment without settings of comboi, and with its checkout on the import path."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("COMBOI_", "DURABLE_LOCAL_"))}
+    """Return the environment without settings of comboi, and with its checkout on the import path.
+
+    Without PYTHONDONTWRITEBYTECODE: with it, each process compiles all its modules anew, which no user's does.
+    """
+    left_out = ("COMBOI_", "DURABLE_LOCAL_", "PYTHONDONTWRITEBYTECODE")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     return {**kept, "PYTHONPATH": str(ROOT), **extra}
 
 

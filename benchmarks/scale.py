@@ -135,7 +135,7 @@ def _planned(tables: int) -> dict[str, Any]:
     from comboi_core.app.planning import plan_waves
 
     waves = plan_waves(project(tables), None, [], rows_of(tables))
-    around = SECONDS["plan_table"] + SECONDS["publish_load"] + SECONDS["sweep_table"]
+    around = SECONDS["land_tables"] - SECONDS["extract_chunks"]
 
     def lane_seconds(items: list[dict[str, Any]], parallel: bool) -> float:
         chunks = [chunks_of(item["name"]) if item["kind"] == "table" else 0 for item in items]

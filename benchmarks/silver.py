@@ -4,8 +4,8 @@
     python benchmarks/silver.py [--rows 10000000] [--people 50000]
 
 Whole processes are measured. comboi's is a run of the silver stage: process start, embedded host, orchestration, build,
-checks, publish. The bare ones read the same Parquet files and write one. Exit code 1 if a process fails, or if comboi's
-takes more than 1 GiB.
+checks, publish. The bare ones read the same Parquet files and write one. Before a time is printed, both results are
+compared: the same rows, or as many people. Exit code 1 if a process fails, or if comboi's takes more than 1 GiB.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import duckdb
 import yaml
 
 from benchmarks.measuring import Measured, comboi, measure, plain_environment
@@ -100,8 +101,6 @@ con.execute(f"COPY (FROM {clusters.physical_name}) TO '{target}' (FORMAT parquet
 
 def project(home: Path, rows: int, people: int) -> Path:
     """Write a project whose bronze tables come from Parquet files; return its folder."""
-    import duckdb
-
     folder = home / "project"
     for name in ("configs", "transformations", "incoming"):
         (folder / name).mkdir(parents=True)
@@ -126,6 +125,24 @@ def project(home: Path, rows: int, people: int) -> Path:
     return folder
 
 
+def assert_same_orders(published: str, bare: str) -> None:
+    """Raise AssertionError unless two files hold the same rows, by count and by sums over the columns' hashes."""
+    found, expected = (
+        duckdb.sql(
+            f"SELECT count(*), sum(hash(order_id, note, gross, day, city, extra)::HUGEINT) FROM '{file}'"
+        ).fetchone()
+        for file in (published, bare)
+    )
+    assert found == expected and found[0], f"comboi published {found}, the bare query {expected}"
+
+
+def assert_same_people(published: str, clusters: str) -> None:
+    """Raise AssertionError unless as many people are published as the bare script found clusters."""
+    (found,) = duckdb.sql(f"SELECT count(*) FROM '{published}'").fetchone()
+    (expected,) = duckdb.sql(f"SELECT count(DISTINCT cluster_id) FROM '{clusters}'").fetchone()
+    assert found == expected and found, f"comboi published {found:,} people, the bare script found {expected:,}"
+
+
 def main() -> int:
     """Build each dataset with comboi and with what it is made of; print both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -143,14 +160,17 @@ def main() -> int:
         bronze = {table: f"{folder}/lake/bronze/lab/{table}/load=*/*.parquet" for table in ("orders", "people")}
         duck = [*python, BARE_DUCKDB, bronze["orders"], f"{home}/bare.parquet", CLEAN, f"{home}/spill"]
         splink = [*python, BARE_SPLINK, bronze["people"], f"{home}/clusters.parquet", json.dumps(SPLINK)]
-        for title, bare, datasets in (
-            (f"{options.rows:,} orders, the same SQL", duck, ("orders_clean", "orders_checked")),
-            (f"{options.people:,} people, the same Splink settings", splink, ("persons",)),
+        orders, people = ("orders_clean", "orders_checked"), ("persons",)
+        for title, bare, result, datasets, assert_same in (
+            (f"{options.rows:,} orders, the same SQL", duck, "bare", orders, assert_same_orders),
+            (f"{options.people:,} people, the same Splink settings", splink, "clusters", people, assert_same_people),
         ):
             results = {"bare": measure(bare, cwd=home, env=env, log=log)}
             for dataset in datasets:
                 command = comboi("run", "silver", "--select", dataset)
                 results[f"comboi {dataset}"] = measure(command, cwd=folder, env=env, log=log)
+                assert results[f"comboi {dataset}"].code == 0, log.read_text()[-3000:]
+                assert_same(f"{folder}/lake/silver/refined/{dataset}.parquet", f"{home}/{result}.parquet")
             show(title, results)
             well = well and all(one.code == 0 and one.peak < MOST_MEMORY for one in results.values())
         if not well:

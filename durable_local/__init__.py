@@ -8,6 +8,7 @@ from .clock import Clock, TravelClock
 from .errors import AppLoadError, DurableLocalError, HostStoppedError, HubLockedError, UnknownInstanceError
 from .faults import Faults
 from .host import Host
+from .worker import WorkerDeath
 
 # A library says nothing unless its user configures logging.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -22,4 +23,5 @@ __all__ = [
     "HubLockedError",
     "TravelClock",
     "UnknownInstanceError",
+    "WorkerDeath",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -12,18 +13,23 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from .check import check_app
 from .clock import Clock
 from .errors import DurableLocalError, HubLockedError
+from .guard import KEY_HEADER, KEY_PARAMETER
 from .host import Host
+from .keys import key_file
 from .loader import load_app
 from .lock import HubLock
 from .management import check_instance_id
 from .records import TERMINAL, NewInstance
+from .sdk import quieten
 from .settings import load_settings
 from .status import WEBHOOK_PATH
 from .store import Store
@@ -37,23 +43,61 @@ AppOption = Annotated[Path, typer.Option("--app", help="The folder of function_a
 _POLL_SECONDS = 0.3
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """The key is for this machine's host alone."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
+
+
 @cli.command()
 def serve(
     app_dir: Annotated[Path, typer.Argument(help="The folder of function_app.py.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 7071,
     store: StoreOption = None,
+    keyed: Annotated[
+        bool, typer.Option("--key/--no-key", help="Ask for a key, but of functions with the level anonymous.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict/--lenient", help="Refuse an app of which something does not work in Azure.")
+    ] = False,
 ) -> None:
     """Serve an app: HTTP and timer triggers, orchestrations, management endpoints, until Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    app_dir, place = app_dir.resolve(), _store(app_dir, store).resolve()
+    if app_dir.is_dir():
+        os.chdir(app_dir)  # as the worker, so that relative paths in the app mean the same
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with Host(app_dir, _store(app_dir, store), port=port) as host:
+    with Host(app_dir, place, port=port, keyed=keyed, strict=strict) as host:
         for instance_id in host.unfinished:
             typer.echo(f"taking up {instance_id}")
         typer.echo(f"serving {host.url}  (Ctrl-C ends)")
+        if keyed:
+            typer.echo(f"its key, for the header {KEY_HEADER} or ?{KEY_PARAMETER}=, is in {key_file(place)}")
         stopped.wait()
         typer.echo("stopping")
+
+
+@cli.command()
+def check(
+    app_dir: Annotated[Path, typer.Argument(help="The folder of function_app.py.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
+) -> None:
+    """List what would be otherwise in Azure: function, rule, what to do. Exit code 1 if something would break."""
+    quieten()
+    found = check_app(app_dir.resolve())
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        for one in found:
+            typer.echo(f"{'breaks ' if one.breaks else 'differs'} {one}")
+        broken = sum(one.breaks for one in found)
+        typer.echo(f"{broken} would break in Azure, {len(found) - broken} would differ")
+    if any(one.breaks for one in found):
+        raise typer.Exit(1)
 
 
 @cli.command()
@@ -71,13 +115,14 @@ def start(
     """
     value = json.loads(payload)
     wanted = instance_id or uuid.uuid4().hex
-    path, url = _store(app, store), Host.find(_store(app, store))
-    if url is not None:
-        _submit(url, name, wanted, value)
-        _report(_poll(url, wanted) if wait else {"instanceId": wanted, "host": url})
+    path = _store(app, store)
+    live = _Live.find(path)
+    if live is not None:
+        live.submit(name, wanted, value)
+        _report(live.poll(wanted) if wait else {"instanceId": wanted, "host": live.url})
     elif wait:
         with Host(app, path, timers=False) as host:
-            _submit(host.url, name, wanted, value)
+            _Live(host.url, None).submit(name, wanted, value)
             _report(host.wait(wanted))
     else:
         _enqueue(app, path, name, wanted, value)
@@ -87,7 +132,7 @@ def start(
 @cli.command()
 def status(instance_id: str, app: AppOption = Path("."), store: StoreOption = None) -> None:
     """Show an instance of the live host as JSON."""
-    _report(_request("GET", f"{_live(app, store)}/instances/{urllib.parse.quote(instance_id)}"), check=False)
+    _report(_live(app, store).request("GET", f"instances/{urllib.parse.quote(instance_id)}"), check=False)
 
 
 @cli.command()
@@ -96,23 +141,65 @@ def terminate(
 ) -> None:
     """Terminate an instance of the live host."""
     query = urllib.parse.urlencode({"reason": reason})
-    _request("POST", f"{_live(app, store)}/instances/{urllib.parse.quote(instance_id)}/terminate?{query}")
+    _live(app, store).request("POST", f"instances/{urllib.parse.quote(instance_id)}/terminate?{query}")
 
 
 def _store(app_dir: Path, store: Path | None) -> Path:
     return store if store is not None else app_dir / ".durable_local" / "hub.db"
 
 
-def _live(app_dir: Path, store: Path | None) -> str:
-    url = Host.find(_store(app_dir, store))
-    if url is None:
+@dataclass(frozen=True)
+class _Live:
+    """A host that is up, and the key to it."""
+
+    url: str
+    key: str | None
+
+    @classmethod
+    def find(cls, store: Path) -> _Live | None:
+        url = Host.find(store)
+        return None if url is None else cls(url, Host.key_of(store))
+
+    def submit(self, name: str, instance_id: str, value: Any) -> None:
+        path = f"orchestrators/{urllib.parse.quote(name)}/{urllib.parse.quote(instance_id, safe='')}"
+        self.request("POST", path, None if value is None else json.dumps(json.dumps(value)))
+
+    def poll(self, instance_id: str) -> dict[str, Any]:
+        while True:
+            found = self.request("GET", f"instances/{urllib.parse.quote(instance_id)}")
+            if found["runtimeStatus"] in TERMINAL:
+                return found
+            time.sleep(_POLL_SECONDS)
+
+    def request(self, method: str, path: str, body: str | None = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.url}{WEBHOOK_PATH}/{path}",
+            data=body.encode() if body is not None else None,
+            headers={KEY_HEADER: self.key} if self.key else {},
+            method=method,
+        )
+        try:
+            with _OPENER.open(request) as response:
+                return json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                text = error.read().decode()
+            raise DurableLocalError(_message(error.code, text)) from error
+
+
+def _message(status: int, text: str) -> str:
+    try:
+        found = json.loads(text)
+        return found.get("ExceptionMessage") or found["detail"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"the host answered {status}"
+
+
+def _live(app_dir: Path, store: Path | None) -> _Live:
+    live = _Live.find(_store(app_dir, store))
+    if live is None:
         raise DurableLocalError("no host is running on this store; start one with: python -m durable_local serve")
-    return url + WEBHOOK_PATH
-
-
-def _submit(url: str, name: str, instance_id: str, value: Any) -> None:
-    target = f"{url}{WEBHOOK_PATH}/orchestrators/{urllib.parse.quote(name)}/{urllib.parse.quote(instance_id, safe='')}"
-    _request("POST", target, None if value is None else json.dumps(json.dumps(value)))
+    return live
 
 
 def _enqueue(app_dir: Path, path: Path, name: str, instance_id: str, value: Any) -> None:
@@ -130,29 +217,6 @@ def _enqueue(app_dir: Path, path: Path, name: str, instance_id: str, value: Any)
         lock.release()
     if existing is not None:
         raise DurableLocalError(f"an instance '{instance_id}' with the status {existing.status} already exists")
-
-
-def _poll(url: str, instance_id: str) -> dict[str, Any]:
-    while True:
-        found = _request("GET", f"{url}{WEBHOOK_PATH}/instances/{urllib.parse.quote(instance_id)}")
-        if found["runtimeStatus"] in TERMINAL:
-            return found
-        time.sleep(_POLL_SECONDS)
-
-
-def _request(method: str, url: str, body: str | None = None) -> Any:
-    request = urllib.request.Request(url, data=body.encode() if body is not None else None, method=method)
-    try:
-        with urllib.request.urlopen(request) as response:
-            return json.loads(response.read() or b"null")
-    except urllib.error.HTTPError as error:
-        with error:
-            text = error.read().decode()
-        try:
-            message = json.loads(text)["Message"]
-        except (ValueError, KeyError, TypeError):
-            message = f"the host answered {error.code}"
-        raise DurableLocalError(message) from error
 
 
 def _report(document: dict[str, Any], *, check: bool = True) -> None:

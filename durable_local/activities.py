@@ -9,9 +9,10 @@ from random import Random
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDictProxy
 
 from .clock import Clock
-from .errors import DurableLocalError
+from .errors import DurableLocalError, WorkerLostError
 from .events import Event, task_completed, task_failed
 from .invoke import FunctionFailure, Invoker
 from .loader import FunctionApp
@@ -22,6 +23,22 @@ from .replay import HTTP_ACTIVITY
 log = logging.getLogger("durable_local")
 
 _HTTP_TIMEOUT_SECONDS = 100
+# Those that .NET's HttpContentHeaders has.
+_CONTENT_HEADERS = frozenset(
+    (
+        "allow",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-location",
+        "content-md5",
+        "content-range",
+        "content-type",
+        "expires",
+        "last-modified",
+    )
+)
 
 
 class ActivityRunner:
@@ -40,6 +57,8 @@ class ActivityRunner:
         except FunctionFailure as failure:
             log.debug("activity '%s' of '%s' failed: %s", row.name, row.instance_id, failure)
             return self._failed(row, failure.exception, str(failure))
+        except WorkerLostError as error:
+            return self._failed(row, str(error), str(error), from_worker=False)
         except DurableLocalError as error:
             log.error("activity '%s' of '%s' failed: %s", row.name, row.instance_id, error)
             text = f"{type(error).__name__}: {error}"
@@ -54,12 +73,13 @@ class ActivityRunner:
                 raise FunctionFailure(error) from error
         return self._invoker.activity(self._app.activity(row.name), row.input)
 
-    def _failed(self, row: ActivityRow, exception: str, worker_text: str) -> Event:
+    def _failed(self, row: ActivityRow, exception: str, worker_text: str, *, from_worker: bool = True) -> Event:
+        # What the worker says comes with a blank of its own: the extension cuts it from a longer text.
         return task_failed(
             self._clock.now(),
             row.seq,
             name=row.name,
-            exception=shorten(exception),
+            exception=shorten(f" {exception}" if from_worker else exception),
             worker_text=shorten(worker_text),
         )
 
@@ -87,7 +107,7 @@ async def call_http(request: dict[str, Any]) -> dict[str, Any]:
     headers = {str(name): str(value) for name, value in (request.get("headers") or {}).items()}
     content = request.get("content")
     if content is not None and "content-type" not in {name.lower() for name in headers}:
-        headers["Content-Type"] = "application/json"
+        headers["Content-Type"] = "text/plain; charset=utf-8"
     if request.get("tokenSource"):
         headers["Authorization"] = f"Bearer {await _token(request['tokenSource']['resource'])}"
     timeout = aiohttp.ClientTimeout(total=_HTTP_TIMEOUT_SECONDS)
@@ -97,9 +117,19 @@ async def call_http(request: dict[str, Any]) -> dict[str, Any]:
     ):
         return {
             "statusCode": response.status,
-            "headers": dict(response.headers),
+            "headers": _response_headers(response.headers),
             "content": await response.text(),
         }
+
+
+def _response_headers(headers: CIMultiDictProxy[str]) -> dict[str, str | list[str]]:
+    """Those of the response, as the extension passes them on: not those of its content, and repeated ones as lists."""
+    found: dict[str, str | list[str]] = {}
+    for name in dict.fromkeys(headers):
+        if name.lower() not in _CONTENT_HEADERS and name not in found:
+            values = headers.getall(name)
+            found[name] = values if len(values) > 1 else values[0]
+    return found
 
 
 async def _token(resource: str) -> str:

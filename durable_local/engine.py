@@ -55,7 +55,7 @@ class Engine:
         self._invoker = invoker
         self._episodes = EpisodeRunner(store, app, invoker, clock, faults, settings.default_version)
         self._activities = ActivityRunner(app, invoker, clock)
-        self._entities = EntityRunner(store, app, invoker, clock, settings.max_entity_batch)
+        self._entities = EntityRunner(store, app, invoker, clock, settings.max_entity_batch, faults.lost_batch)
         seed = faults.shuffle_seed
         self._twins = Twins(seed or 0) if faults.double_activities else None
         self._alarm = Alarm(clock)
@@ -113,7 +113,7 @@ class Engine:
 
     def start_instance(self, new: NewInstance) -> Instance | None:
         """Create and wake an instance; returns the live instance of that id if there already is one."""
-        existing = self.store.create(new, self.clock.now())
+        existing = self.store.create(new, self.clock.now(), override=self.settings.overrides_running)
         if existing is None:
             self._orchestrator_pool.wake(new.id)
         return existing
@@ -156,6 +156,11 @@ class Engine:
                 futures.remove(future)
             if not futures:
                 self._waiters.pop(instance_id, None)
+
+    def purged(self, instance_ids: list[str]) -> None:
+        """Tell those who wait for instances that they are gone."""
+        for instance_id in instance_ids:
+            self._notify(instance_id)
 
     def _notify(self, instance_id: str) -> None:
         with self._guard:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .clock import Clock
-from .errors import DurableLocalError, UnknownFunctionError
+from .errors import DurableLocalError, UnknownFunctionError, WorkerLostError
 from .events import Event, event_raised
 from .invoke import Invoker
 from .loader import FunctionApp
 from .payload import check_size, shorten
 from .store import Store
+from .worker import LostBatch
 
 log = logging.getLogger("durable_local")
 
@@ -46,12 +47,21 @@ class Batched:
 class EntityRunner:
     """Runs one batch at a time for an entity; the caller sees to it that an entity has one batch at a time."""
 
-    def __init__(self, store: Store, app: FunctionApp, invoker: Invoker, clock: Clock, batch_size: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        app: FunctionApp,
+        invoker: Invoker,
+        clock: Clock,
+        batch_size: int,
+        lost_batch: LostBatch = "fail",
+    ) -> None:
         self._store = store
         self._app = app
         self._invoker = invoker
         self._clock = clock
         self._batch_size = batch_size
+        self._lost_batch = lost_batch
         self._failures: dict[str, int] = {}
 
     def run(self, sid: str) -> Batched:
@@ -64,6 +74,8 @@ class EntityRunner:
             answer = self._invoke(sid, exists, state, operations)
         except UnknownFunctionError as error:
             return self._give_up(sid, operations, str(error))
+        except WorkerLostError as error:
+            return self._lost(sid, operations, str(error))
         except Exception as error:
             return self._poison(sid, operations, error)
         self._failures.pop(sid, None)
@@ -105,6 +117,15 @@ class EntityRunner:
             log.warning("batch of entity '%s' failed, attempt %d of %d: %s", sid, failures, _MAX_ATTEMPTS, text)
             return Batched(retry_at=self._clock.now() + _FIRST_BACKOFF_MICROS * 2 ** (failures - 1))
         return self._give_up(sid, operations, text)
+
+    def _lost(self, sid: str, operations: Operations, text: str) -> Batched:
+        """The worker died under the batch: the state stays as it was, and `lost_batch` says what callers see."""
+        if self._lost_batch == "fail":
+            return self._give_up(sid, operations, text)
+        if self._lost_batch == "repeat":
+            return Batched(retry_at=self._clock.now() + _FIRST_BACKOFF_MICROS)
+        log.error("entity '%s' loses %d operation(s) without an answer: %s", sid, len(operations), text)
+        return self._commit(sid, operations, None, [])
 
     def _give_up(self, sid: str, operations: Operations, text: str) -> Batched:
         self._failures.pop(sid, None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from .clock import Clock
-from .errors import DurableLocalError, NonDeterminismError
+from .errors import DurableLocalError, NonDeterminismError, WorkerLostError
 from .events import (
     COMPLETIONS,
     CONTROL,
@@ -32,6 +32,7 @@ from .store import Store
 log = logging.getLogger("durable_local")
 
 _MANY_ACTIONS = 50_000
+_ENDED = Outcome([], True, 0, 0, None, False, -1)
 _CONTEXT = (
     '{"history":[%s],"input":%s,"instanceId":%s,"isReplaying":%s,"parentInstanceId":%s,"upperSchemaVersion":1,'
     '"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"3.00:00:00",'
@@ -164,11 +165,16 @@ class EpisodeRunner:
                 self._scheduler.add(instance, step, work, now)
             if outcome.settled:
                 self._settle(instance, step, answer, outcome, now)
+        except NonDeterminismError as error:
+            log.error("orchestration '%s' (%s) fails: %s", instance.id, instance.name, error)
+            self._drop_work(step, new_texts)
+            self._finish_failed(instance, step, str(error), now)
+            return _ENDED
         except DurableLocalError as error:
             log.error("orchestration '%s' (%s) fails: %s", instance.id, instance.name, error)
             self._drop_work(step, new_texts)
             self._fail(instance, step, str(error), now)
-            return Outcome([], True, 0, 0, None, False, -1)
+            return _ENDED
         if step.restart is None and step.status == "Running":
             step.events.append(encode(event(Kind.ORCHESTRATOR_COMPLETED, now)))
         return outcome
@@ -194,7 +200,11 @@ class EpisodeRunner:
             "false" if first else "true",
             json.dumps(instance.parent_id),
         )
-        answer = self._invoker.orchestrator(info, context)
+        try:
+            answer = self._invoker.orchestrator(info, context)
+        except WorkerLostError as error:
+            # The extension takes the failed call for an orchestrator that asked for nothing and failed.
+            return Answer([], False, None, f"One or more errors occurred. ({error})", None)
         if self._faults.replay_twice:
             again = self._invoker.orchestrator(info, context)
             if again.actions != answer.actions:
@@ -214,6 +224,7 @@ class EpisodeRunner:
         elif outcome.continues:
             text = json.dumps(outcome.continue_input)
             check_size(f"the new input of orchestrator '{instance.name}'", text)
+            step.carried = [encode(item) for item in outcome.carried]
             step.restart = NewInstance(
                 id=instance.id,
                 execution_id=uuid.uuid4().hex,
@@ -229,7 +240,10 @@ class EpisodeRunner:
             self._finish(instance, step, "Completed", answer.output, now, seq=outcome.next_seq)
 
     def _fail(self, instance: Instance, step: Step, error: str, now: int, seq: int = -1) -> None:
-        text = shorten(f"Orchestrator function '{instance.name}' failed: {error}")
+        self._finish_failed(instance, step, f"Orchestrator function '{instance.name}' failed: {error}", now, seq)
+
+    def _finish_failed(self, instance: Instance, step: Step, failure: str, now: int, seq: int = -1) -> None:
+        text = shorten(failure)
         self._finish(instance, step, "Failed", json.dumps(text), now, failure=text, seq=seq)
 
     def _finish(

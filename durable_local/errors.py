@@ -57,7 +57,11 @@ class UnknownFunctionError(DurableLocalError):
 
 
 class PayloadTooLargeError(DurableLocalError):
-    """A payload beyond what a durable backend takes."""
+    """A custom status beyond what the extension takes."""
+
+
+class WorkerLostError(DurableLocalError):
+    """The language worker died under a call, or none was there: in tests only, since this host is its own worker."""
 
 
 class NonDeterminismError(DurableLocalError):

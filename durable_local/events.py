@@ -87,8 +87,8 @@ def task_completed(at: int, seq: int, result: str) -> Event:
 
 
 def task_failed(at: int, seq: int, *, name: str, exception: str, worker_text: str) -> Event:
-    """An activity's failure, worded as the extension words it, two blanks included."""
-    reason = f"Activity function '{name}' failed:  {exception}"
+    """An activity's failure, worded as the extension words it."""
+    reason = f"Activity function '{name}' failed: {exception}"
     details = {"ClassName": "System.Exception", "Message": worker_text, "Data": None, "InnerException": None}
     return event(
         Kind.TASK_FAILED, at, TaskScheduledId=seq, Reason=reason, Details=json.dumps(details), FailureDetails=None

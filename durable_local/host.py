@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
+import secrets
+import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,23 +14,31 @@ from typing import Any
 
 from aiohttp import web
 
+from .check import deployment
 from .clock import Clock
+from .connections import Limits
 from .engine import Engine
+from .environment import app_environment
 from .errors import HostStoppedError
 from .faults import Faults
+from .findings import Finding, refuse
+from .guard import Guard
 from .http import HttpServer
 from .invoke import Invoker
+from .keys import ensure_key, read_key
 from .loader import load_app
 from .lock import HubLock, find_holder
 from .loop import acquire_loop, release_loop, run_on
 from .management import Management
 from .pool import remaining
 from .records import TERMINAL
+from .routing.table import http_functions
 from .sdk import quieten, remember_timestamps
-from .settings import Settings, load_settings
-from .status import client_binding, status_payload
+from .settings import load_settings
+from .status import Addresses, status_payload
 from .store import Store
 from .timers import TimerRunner, timer_functions
+from .worker import Worker
 
 log = logging.getLogger("durable_local")
 
@@ -42,7 +50,11 @@ class Host:
 
     `port` 0 takes a free one. `timers` False leaves timer triggers alone; durable timers always work. `resume` False
     leaves what an earlier host did not finish where it is. `faults` None reads DURABLE_LOCAL_FAULTS. `clock` may be a
-    TravelClock. `shutdown_grace` is how many seconds `stop` waits for what runs.
+    TravelClock. `shutdown_grace` is how many seconds `stop` waits for what runs. `keyed` True asks every request for a
+    key, but for functions with the level anonymous: the one in the file `<store>.key`, which is made if it is not there
+    and which only its owner can read; `key` has it after the start. `limits` is what one client may take. `strict`
+    True refuses an app of which something does not work in Azure; otherwise the host does as Azure, which serves the
+    rest, and logs what it leaves out.
     A host starts once; take a new object for another start.
     """
 
@@ -57,10 +69,14 @@ class Host:
         faults: Faults | None = None,
         clock: Clock | None = None,
         shutdown_grace: float = 10.0,
+        keyed: bool = False,
+        limits: Limits | None = None,
+        strict: bool = False,
     ) -> None:
         self.app_dir = Path(app_dir).resolve()
         self.store_path = Path(store).resolve()
         self.url = ""
+        self.key: str | None = None
         self.unfinished: list[str] = []
         self._port = port
         self._with_timers = timers
@@ -68,6 +84,10 @@ class Host:
         self._faults = faults if faults is not None else Faults.from_environment()
         self._clock = clock or Clock()
         self._grace = shutdown_grace
+        self._keyed = keyed
+        self._limits = limits or Limits()
+        self._worker = Worker(self._faults.worker_death)
+        self._strict = strict
         self._cleanup = ExitStack()
         self._deadline = 0.0
         self._engine: Engine | None = None
@@ -77,6 +97,11 @@ class Host:
     def find(store: Path) -> str | None:
         """The URL of the live host on this store, in whatever process, or None."""
         return find_holder(Path(store).resolve())
+
+    @staticmethod
+    def key_of(store: Path) -> str | None:
+        """The key that a host on this store asks for, as far as this user may know it; None without one."""
+        return read_key(Path(store).resolve())
 
     def start(self) -> None:
         """Load the app, take up unfinished work, listen. Returns once `url` answers.
@@ -98,24 +123,34 @@ class Host:
         quieten()
         remember_timestamps()
         settings = load_settings(self.app_dir)
-        self._enter_app_environment(settings)
+        listening = _bind(self._port)
+        self._cleanup.callback(listening.close)
+        address = f"{_ADDRESS}:{listening.getsockname()[1]}"
+        self._cleanup.enter_context(app_environment(self.app_dir, settings, address))
         app = load_app(self.app_dir)
         store = Store(self.store_path)
         self._cleanup.callback(store.close)
         self._loop = acquire_loop()
         self._cleanup.callback(release_loop)
-        invoker = Invoker(self._loop, str(self.app_dir))
-        functions = timer_functions(app, settings) if self._with_timers else []
+        invoker = Invoker(self._loop, str(self.app_dir), self._worker)
+        functions, late = timer_functions(app, settings) if self._with_timers else ([], [])
+        routes, unreached = http_functions(app.http, settings.route_prefix)
+        self._report([*settings.findings, *app.findings, *unreached, *late])
+        if self._strict:
+            refuse(deployment(self.app_dir, settings, app))
         self._engine = engine = Engine(store, app, invoker, self._clock, self._faults, settings)
         self._cleanup.callback(lambda: engine.stop(remaining(self._deadline)))
         management = Management(engine)
-        server = HttpServer(app, settings, invoker, management)
+        server = HttpServer(routes, invoker, management, self._limits)
         timers = TimerRunner(functions, store, invoker, self._clock, lambda: server.binding)
-        runner = web.AppRunner(
-            server.application(), access_log=None, handle_signals=False, shutdown_timeout=min(0.5, self._grace)
-        )
-        self.url = management.base_url = run_on(self._loop, _listen(runner, self._port))
-        server.binding = client_binding(self.url, settings.hub_name)
+        self.url = f"http://{address}"
+        if self._keyed:
+            self.key = ensure_key(self.store_path)
+        system_key, inner_key = (secrets.token_urlsafe(32) if self._keyed else "" for _ in range(2))
+        management.addresses = Addresses(self.url, settings.hub_name, system_key, inner_key)
+        server.binding = management.addresses.client_binding()
+        server.guard = Guard(address, (self.key,) if self.key else (), system_key)
+        runner = run_on(self._loop, _listen(server, listening, min(0.5, self._grace)))
         self._cleanup.callback(lambda: run_on(self._loop, runner.cleanup()))
         # Unwound in the opposite order: timers, running functions, the server, the loop, the store, the lock.
         self._cleanup.callback(lambda: engine.stop(remaining(self._deadline)))
@@ -147,6 +182,19 @@ class Host:
             raise HostStoppedError(f"instance '{instance_id}' was purged while its end was awaited")
         return status_payload(instance)
 
+    def kill_worker(self, refused: int | None = 0) -> None:
+        """Inject a fault: the language worker dies now, which the host takes for the result of all that runs.
+
+        Orchestrations and activities that run fail, entity operations as `Faults.lost_batch` says, HTTP and timer
+        functions likewise; their code runs to its end, but nobody hears of it. The next `refused` calls find no worker
+        and fail without running; None: all until `start_worker`.
+        """
+        self._worker.kill(refused)
+
+    def start_worker(self) -> None:
+        """End the fault of `kill_worker`: calls find a worker again."""
+        self._worker.start()
+
     def __enter__(self) -> Host:
         self.start()
         return self
@@ -161,26 +209,29 @@ class Host:
             raise HostStoppedError("the host is not running")
         return self._engine
 
-    def _enter_app_environment(self, settings: Settings) -> None:
-        """As the Functions host does for the worker: app settings in the environment, the app's folder on the path."""
-        added = [name for name in settings.values if name not in os.environ]
-        os.environ.update({name: settings.values[name] for name in added})
-        self._cleanup.callback(lambda: [os.environ.pop(name, None) for name in added])
-        folder = str(self.app_dir)
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-            self._cleanup.callback(lambda: sys.path.remove(folder) if folder in sys.path else None)
+    def _report(self, findings: list[Finding]) -> None:
+        if self._strict:
+            refuse(findings)
+        for finding in findings:
+            log.log(logging.ERROR if finding.breaks else logging.WARNING, "%s", finding)
 
 
-async def _listen(runner: web.AppRunner, port: int) -> str:
-    await runner.setup()
+def _bind(port: int) -> socket.socket:
+    listening = socket.socket()
     try:
-        site = web.TCPSite(runner, _ADDRESS, port)
-        await site.start()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((_ADDRESS, port))
     except OSError as error:
-        await runner.cleanup()
+        listening.close()
         raise OSError(error.errno, f"cannot listen on {_ADDRESS}:{port}: {error.strerror}") from error
-    return f"http://{_ADDRESS}:{runner.addresses[0][1]}"
+    return listening
+
+
+async def _listen(server: HttpServer, listening: socket.socket, shutdown_timeout: float) -> web.ServerRunner:
+    runner = web.ServerRunner(server.connections(), shutdown_timeout=shutdown_timeout)
+    await runner.setup()
+    await web.SockSite(runner, listening).start()
+    return runner
 
 
 def _unfinished(store: Store) -> list[str]:

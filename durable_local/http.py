@@ -1,135 +1,155 @@
-"""The HTTP side: function routes below the route prefix, the management endpoints, and the guard for both."""
+"""The HTTP side: function routes below the route prefix, the management endpoints, and what a request passes first."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
-from aiohttp import web
-from azure.functions import get_binding_registry
-from azure.functions.meta import Datum
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
-from .errors import AppLoadError
+from .connections import Connection, ConnectionServer, Limits
+from .guard import HEADERS, Guard, Refused, problem
+from .http_messages import read_request, write_response
 from .invoke import Invoker
-from .loader import FunctionApp, FunctionInfo
+from .loader import FunctionInfo
 from .management import Management
-from .routes import Route, compile_route
-from .settings import Settings
-from .status import WEBHOOK_PATH
+from .output import Output, returned
+from .routing.match import Path, split_path
+from .routing.table import HttpFunction, find
 
 log = logging.getLogger("durable_local")
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True)
-class HttpFunction:
-    """A function with its compiled route and methods; an empty set means all."""
-
-    info: FunctionInfo
-    route: Route
-    methods: frozenset[str]
-
-
-def http_functions(app: FunctionApp) -> list[HttpFunction]:
-    """The app's HTTP functions, most specific route first. Raises AppLoadError for two on one route and method."""
-    functions = []
-    for info in app.http:
-        methods = frozenset(str(getattr(method, "value", method)).upper() for method in info.trigger.methods or ())
-        functions.append(HttpFunction(info, compile_route(info.trigger.route or info.name), methods))
-    seen: dict[tuple[str, str], str] = {}
-    for function in functions:
-        for method in function.methods or {"*"}:
-            other = seen.setdefault((function.route.template.lower().strip("/"), method), function.info.name)
-            if other != function.info.name:
-                raise AppLoadError(f"functions '{other}' and '{function.info.name}' have the same route and method")
-    return sorted(functions, key=lambda function: (function.route.rank, function.route.template))
-
 
 class HttpServer:
-    """Builds the aiohttp application. `binding` is set once the address is known."""
+    """Answers requests. `binding` and `guard` are set before the first one comes, when the address is known."""
 
-    def __init__(self, app: FunctionApp, settings: Settings, invoker: Invoker, management: Management) -> None:
-        self._functions = http_functions(app)
-        self._prefix = f"/{settings.route_prefix}/" if settings.route_prefix else "/"
+    def __init__(
+        self, functions: Sequence[HttpFunction], invoker: Invoker, management: Management, limits: Limits
+    ) -> None:
+        self._functions = functions
         self._invoker = invoker
         self._management = management
+        self._limits = limits
+        self._calls = 0
+        self._held = 0
         self.binding = ""
+        self.guard = Guard("")
 
-    def application(self) -> web.Application:
-        """The application to serve; bodies are bounded."""
-        application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
-        application.router.add_route("*", WEBHOOK_PATH + "/{tail:.*}", self._management.handle)
-        application.router.add_route("*", "/{tail:(?s:.*)}", self._dispatch)
-        return application
+    def connections(self) -> ConnectionServer:
+        """What to listen with. Call it on the loop."""
+        return ConnectionServer(self._answer, self._limits, _refusal)
 
-    async def _dispatch(self, request: web.Request) -> web.Response:
-        path = request.rel_url.raw_path
-        if not path.lower().startswith(self._prefix.lower()):
-            return web.Response(status=404)
-        for function in self._functions:
-            parameters = function.route.match(path[len(self._prefix) :].strip("/"))
-            if parameters is not None and (not function.methods or request.method in function.methods):
-                return await self._call(function.info, request, parameters)
-        return web.Response(status=404)
-
-    async def _call(self, info: FunctionInfo, request: web.Request, parameters: dict[str, str]) -> web.Response:
-        value = await _http_request(request, parameters)
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection: Connection = request.protocol  # type: ignore[assignment]
+        connection.work()
         try:
-            result = await self._invoker.client_function(info, value, self.binding)
-            return web.Response(status=204) if result is None else _http_response(result)
+            self.guard.check(request)
+            return await self._dispatch(request, connection)
+        except Refused as refusal:
+            return problem(refusal.status, str(refusal))
+        finally:
+            connection.answered = True
+            connection.wait(self._limits.idle_seconds)
+
+    async def _dispatch(self, request: web.BaseRequest, connection: Connection) -> web.Response:
+        path = request.rel_url.raw_path
+        if (place := self._management.place(path)) is not None:
+            tail, inner = place
+            if not inner:
+                self.guard.unlock(request, management=True)
+            await self._receive(request, connection, self._limits.management_bytes)
+            return await self._management.handle(request, tail)
+        asked = split_path(path)
+        function, parameters = find(self._functions, request.method, asked)
+        if function is None or function.locked:
+            self.guard.unlock(request)
+        if function is None:
+            raise Refused(404, "nothing answers to this method and path")
+        if function.info.disabled:  # it keeps its route: no other function answers in its place
+            raise Refused(404, f"the function '{function.info.name}' is turned off by an app setting")
+        size = request.content_length or 0
+        if self._is_busy(size):
+            return problem(503, "the host is busy with as much as it takes at a time", {"Retry-After": "1"})
+        self._calls, self._held = self._calls + 1, self._held + size
+        try:
+            body = await self._receive(request, connection, self._limits.body_bytes, keep=size > 0)
+            return await self._call(function.info, request, asked, parameters, body)
+        finally:
+            self._calls, self._held = self._calls - 1, self._held - size
+
+    def _is_busy(self, size: int) -> bool:
+        """Whether one more call, with so many bytes, is too much. The app's own calls to the host need the rest."""
+        crowded = self._calls >= max(1, self._limits.connections // 2)
+        return crowded or (self._held > 0 and self._held + size > self._limits.bodies_bytes)
+
+    async def _receive(
+        self, request: web.BaseRequest, connection: Connection, most: int, *, keep: bool = True
+    ) -> bytes:
+        """The body. Raises Refused for one that is too large or cut off.
+
+        `keep` False reads it and gives nothing: as in Azure, functions get no body that comes without its length.
+        """
+        if not request.can_read_body:
+            return b""
+        if (request.content_length or 0) > most:
+            raise _too_large(most)
+        connection.wait(self._limits.body_seconds)
+        await _expect(request)
+        try:
+            if keep:
+                body = await request.read()
+                if len(body) > most:
+                    raise _too_large(most)
+                return body
+            await _skip(request, most)
+            return b""
+        except HTTPRequestEntityTooLarge:
+            raise _too_large(most) from None
+        except web.RequestPayloadError:
+            raise Refused(400, "the body is cut off, or not encoded as its headers say") from None
+        finally:
+            connection.work()
+
+    async def _call(
+        self, info: FunctionInfo, request: web.BaseRequest, path: Path, parameters: dict[str, str], body: bytes
+    ) -> web.Response:
+        value = read_request(request, path, parameters, body)
+        outputs = {name: Output() for name in info.outputs}
+        try:
+            result = await self._invoker.client_function(info, value, self.binding, outputs)
+            return write_response(returned(info, result), [one.get() for one in outputs.values()])
         except Exception as error:
             log.exception("HTTP function '%s' failed", info.name)
-            return web.Response(status=500, text=f"{type(error).__name__}: {error}")
+            return web.Response(status=500, text=f"{type(error).__name__}: {error}", headers=HEADERS)
 
 
-@web.middleware
-async def _guard(request: web.Request, handler: web.RequestHandler) -> web.StreamResponse:
-    """Only for this machine's own clients: a page from elsewhere must not reach the host through a browser.
-
-    Host names other than loopback (DNS rebinding) and foreign origins are refused.
-    """
-    origin = request.headers.get("Origin")
-    if urlsplit(f"//{request.host}").hostname not in _LOOPBACK:
-        return _forbidden("this host answers to loopback names only")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        return _forbidden("requests from other origins are refused")
-    return await handler(request)
+def _refusal(request: web.BaseRequest, status: int, cause: BaseException | None) -> web.Response:
+    """The answer to what came to no function: it is no HTTP, or the host is at fault."""
+    if status < 500:
+        reason = "its address or a header is too long" if isinstance(cause, LineTooLong) else "it is no HTTP"
+        return problem(status, f"the request cannot be read: {reason}")
+    if not isinstance(cause, ConnectionError):  # of a client that went away there is nothing to say
+        log.error("request failed", exc_info=cause)
+    return problem(status, "the host failed; its log says why")
 
 
-def _forbidden(detail: str) -> web.Response:
-    """A problem as RFC 9457 writes it."""
-    problem = {"title": "Forbidden", "status": 403, "detail": detail}
-    return web.json_response(problem, status=403, content_type="application/problem+json")
+def _too_large(most: int) -> Refused:
+    return Refused(413, f"the body is larger than {most} bytes")
 
 
-async def _http_request(request: web.Request, parameters: dict[str, str]) -> object:
-    body = await request.read()
-    datum = Datum(
-        {
-            "method": Datum(request.method, "string"),
-            "url": Datum(str(request.url), "string"),
-            "headers": {name: Datum(value, "string") for name, value in request.headers.items()},
-            "query": {name: Datum(value, "string") for name, value in request.query.items()},
-            "params": {name: Datum(value, "string") for name, value in parameters.items()},
-            "body": Datum(body, "bytes"),
-        },
-        "http",
-    )
-    return get_binding_registry().get("httpTrigger").decode(datum, trigger_metadata=None)
+async def _skip(request: web.BaseRequest, most: int) -> None:
+    """Read a body away."""
+    passed = 0
+    async for part in request.content.iter_any():
+        passed += len(part)
+        if passed > most:
+            raise _too_large(most)
 
 
-def _http_response(result: object) -> web.Response:
-    datum = get_binding_registry().get("http").encode(result, expected_type=None)
-    if datum.type == "string":
-        return web.Response(text=datum.value)
-    value = datum.value
-    response = web.Response(status=int(value["status_code"].value), body=value["body"].value)
-    for name, header in value["headers"].items():
-        response.headers[name] = header.value
-    for cookie in value["cookies"] or ():
-        for morsel in cookie.values():
-            response.headers.add("Set-Cookie", morsel.OutputString())
-    return response
+async def _expect(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it to send its body."""
+    if request.version == HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun

@@ -6,8 +6,7 @@ import asyncio
 import json
 import threading
 import traceback
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,10 @@ import azure.functions as func
 from azure.functions import get_binding_registry
 from azure.functions.meta import Datum
 
+from .contexts import InvocationContext, RetryContext
 from .loader import FunctionInfo
+from .payload import without_nan
+from .worker import Worker
 
 _LABEL = "\n\n$OutOfProcData$:"
 _SYNC_LIMIT = 32
@@ -42,59 +44,57 @@ class FunctionFailure(Exception):
         super().__init__(f"Result: Failure\nException: {self.exception}\nStack: {stack}")
 
 
-class InvocationContext(func.Context):
-    """What the worker passes to functions with a `context: func.Context` parameter."""
-
-    def __init__(self, info: FunctionInfo, directory: str) -> None:
-        self._function_name = info.name
-        self._directory = directory
-        self._invocation_id = str(uuid.uuid4())
-        self._local = threading.local()
-
-    invocation_id = property(lambda self: self._invocation_id)
-    thread_local_storage = property(lambda self: self._local)
-    function_name = property(lambda self: self._function_name)
-    function_directory = property(lambda self: self._directory)
-    trace_context = property(lambda self: None)
-    retry_context = property(lambda self: None)
-
-
 class Invoker:
-    """Runs functions; async ones on `loop`, which also runs all client functions."""
+    """Runs functions; async ones on `loop`, which also runs all client functions.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, directory: str) -> None:
+    Every call raises WorkerLostError if the worker went away under it or before.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, directory: str, worker: Worker) -> None:
         self._loop = loop
+        self._worker = worker
         self._directory = directory
         self._sync_slots = asyncio.Semaphore(_SYNC_LIMIT)
         self._running: set[Any] = set()
 
     def orchestrator(self, info: FunctionInfo, context: str) -> Answer:
         """One episode: `context` is the protocol's JSON; never raises for what user code does."""
+        life = self._worker.begin()
         converter = get_binding_registry().get("orchestrationTrigger")
         argument = converter.decode(Datum(context, "string"), trigger_metadata=None)
         try:
             text = converter.encode(info.call(**{info.trigger.name: argument}), expected_type=None).value
-            return _answer(json.loads(text))
+            answer = _answer(json.loads(text))
         except Exception as error:
-            return _failed_answer(error)
+            answer = _failed_answer(error)
+        self._worker.end(life)
+        return answer
 
     def entity(self, info: FunctionInfo, batch: str) -> dict[str, Any]:
         """One batch; raises whatever comes out of the wrapper."""
+        life = self._worker.begin()
         converter = get_binding_registry().get("entityTrigger")
         argument = converter.decode(Datum(batch, "string"), trigger_metadata=None)
-        return json.loads(converter.encode(info.call(**{info.trigger.name: argument}), expected_type=None).value)
+        try:
+            text = converter.encode(info.call(**{info.trigger.name: argument}), expected_type=None).value
+        finally:
+            self._worker.end(life)
+        return json.loads(text)
 
     def activity(self, info: FunctionInfo, text: str | None) -> str:
         """Run an activity from a pool thread; returns its result's JSON. Raises FunctionFailure."""
+        life = self._worker.begin()
         converter = get_binding_registry().get("activityTrigger")
         try:
             value = converter.decode(Datum("null" if text is None else text, "string"), trigger_metadata=None)
             arguments = {info.trigger.name: value, **self._context(info)}
             result = self.on_loop(info.call(**arguments)) if info.is_async else info.call(**arguments)
-            return converter.encode(result, expected_type=None).value
+            return without_nan(converter.encode(result, expected_type=None).value)
         except BaseException as error:
             # SystemExit included: a pool thread must survive user code.
             raise FunctionFailure(error) from error
+        finally:
+            self._worker.end(life)
 
     def on_loop(self, coroutine: Awaitable[Any]) -> Any:
         """Run a coroutine on the loop and wait for it, from a pool thread."""
@@ -110,19 +110,35 @@ class Invoker:
         for future in list(self._running):
             future.cancel()
 
-    async def client_function(self, info: FunctionInfo, trigger_value: Any, binding: str) -> Any:
-        """An HTTP or timer function, with durable clients made from the JSON text `binding`."""
+    async def client_function(
+        self,
+        info: FunctionInfo,
+        trigger_value: Any,
+        binding: str,
+        outputs: Mapping[str, func.Out[Any]],
+        retry: RetryContext | None = None,
+    ) -> Any:
+        """An HTTP or timer function, with durable clients made from the JSON text `binding`, and with `outputs`.
+
+        Args:
+            retry: What its context says of earlier calls; None: this is the first.
+        """
+        life = self._worker.begin(counted=False)
         client_converter = get_binding_registry().get("durableClient")
-        arguments = {info.trigger.name: trigger_value, **self._context(info)}
+        arguments = {info.trigger.name: trigger_value, **self._context(info, retry), **outputs}
         for name in info.client_names:
             arguments[name] = client_converter.decode(Datum(binding, "string"), trigger_metadata=None)
-        if info.is_async:
-            return await info.call(**arguments)
-        async with self._sync_slots:
-            return await _in_thread(lambda: info.call(**arguments))
+        try:
+            if info.is_async:
+                return await info.call(**arguments)
+            async with self._sync_slots:
+                return await _in_thread(lambda: info.call(**arguments))
+        finally:
+            self._worker.end(life)
 
-    def _context(self, info: FunctionInfo) -> dict[str, InvocationContext]:
-        return {"context": InvocationContext(info, self._directory)} if info.wants_context else {}
+    def _context(self, info: FunctionInfo, retry: RetryContext | None = None) -> dict[str, InvocationContext]:
+        context = InvocationContext(info, self._directory, retry or RetryContext())
+        return {"context": context} if info.wants_context else {}
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
@@ -157,9 +173,9 @@ def _answer(state: dict[str, Any]) -> Answer:
     return Answer(
         actions=[action for group in state.get("actions", []) for action in group],
         done=bool(state.get("isDone")),
-        output=json.dumps(state["output"]) if "output" in state else None,
+        output=without_nan(json.dumps(state["output"])) if "output" in state else None,
         error=error,
-        custom_status=None if custom_status is None else json.dumps(custom_status),
+        custom_status=None if custom_status is None else without_nan(json.dumps(custom_status)),
     )
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from .errors import HubLockedError
@@ -23,8 +24,9 @@ class HubLock:
 
     def __init__(self, store: Path) -> None:
         path = _lock_path(store)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - lives as long as the host
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private = partial(os.open, mode=0o600)
+        self._file = open(path, "a+", encoding="utf-8", opener=private)  # noqa: SIM115 - lives as long as the host
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not _try_lock(self._file.fileno(), fcntl.LOCK_EX):
             holder = _read(path)

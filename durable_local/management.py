@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import unicodedata
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 
-from . import queries
-from .clock import parse_time, to_status
+from . import parameters, queries
 from .engine import Engine
-from .entities import scheduler_id, split_scheduler_id
+from .entity_endpoints import EntityEndpoints
 from .errors import PayloadTooLargeError, UnknownFunctionError
 from .events import Kind, control, event_raised
+from .keys import same_key
 from .payload import check_size
-from .records import TERMINAL, Instance, NewInstance
-from .status import history_events, management_urls, status_payload
+from .records import Instance, NewInstance
+from .replies import JSON, TOKEN_HEADER, Refused, body_text, empty, error_reply, invalid, json_reply
+from .status import INNER_PATH, WEBHOOK_PATH, Addresses, history_events, status_payload
 
 log = logging.getLogger("durable_local")
 
-Handler = Callable[[web.Request, list[str]], Awaitable[web.Response]]
+Handler = Callable[[web.BaseRequest, list[str]], Awaitable[web.Response]]
 
 _ALIVE = frozenset({"Pending", "Running", "ContinuedAsNew", "Suspended"})
 _MAX_ID = 256
-_PAGE = 100
-_TOKEN_HEADER = "x-ms-continuation-token"
-
-
-class _Refused(Exception):
-    """Ends a request with a status and a message."""
-
-    def __init__(self, status: int, message: str = "") -> None:
-        super().__init__(message)
-        self.status = status
+_LONGEST_WAIT = 86_400
 
 
 class Management:
@@ -46,7 +37,8 @@ class Management:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._store = engine.store
-        self.base_url = ""
+        self.addresses = Addresses()
+        entities = EntityEndpoints(engine)
         self._table: dict[tuple[str, str, int], Handler] = {
             ("POST", "orchestrators", 2): self._start,
             ("POST", "orchestrators", 3): self._start,
@@ -56,47 +48,66 @@ class Management:
             ("DELETE", "instances", 2): self._purge,
             ("POST", "instances", 3): self._command,
             ("POST", "instances", 4): self._raise_event,
-            ("POST", "entities", 3): self._signal,
-            ("GET", "entities", 3): self._read_entity,
-            ("DELETE", "entities", 3): self._delete_entity,
-            ("GET", "entities", 1): self._list_entities,
-            ("GET", "entities", 2): self._list_entities,
+            ("POST", "entities", 2): entities.signal,
+            ("POST", "entities", 3): entities.signal,
+            ("GET", "entities", 3): entities.read,
+            ("DELETE", "entities", 2): entities.delete,
+            ("DELETE", "entities", 3): entities.delete,
+            ("GET", "entities", 1): entities.list,
+            ("GET", "entities", 2): entities.list,
             ("POST", "makeprimary", 1): self._make_primary,
         }
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Answer one request; errors carry the extension's error body."""
-        tail = request.rel_url.raw_path.split("/durabletask/", 1)[-1]
-        segments = [unquote(segment) for segment in tail.split("/") if segment]
+    def place(self, path: str) -> tuple[str, bool] | None:
+        """What a raw path says below the endpoints' own, and if only the app's clients know it; None elsewhere."""
+        if path.startswith(f"{WEBHOOK_PATH}/"):
+            return path[len(WEBHOOK_PATH) + 1 :], False
+        if path.startswith(f"{INNER_PATH}/") and self.addresses.inner_key:
+            key, _, tail = path[len(INNER_PATH) + 1 :].partition("/")
+            return (tail, True) if same_key(key, self.addresses.inner_key) else None
+        return None
+
+    async def handle(self, request: web.BaseRequest, tail: str) -> web.Response:
+        """Answer one request, whose body has been read; errors carry the extension's error body."""
+        segments = [segment for segment in unquote_plus(tail).split("/") if segment]
         handler = self._table.get((request.method, segments[0].lower() if segments else "", len(segments)))
         if handler is None:
-            return _error(404, "no such endpoint")
+            return error_reply(404, "no such endpoint")
         try:
             return await handler(request, segments)
-        except _Refused as refusal:
-            return _error(refusal.status, str(refusal)) if str(refusal) else web.Response(status=refusal.status)
-        except (ValueError, PayloadTooLargeError, UnknownFunctionError) as error:
-            return _error(400, str(error))
+        except Refused as refusal:
+            return error_reply(refusal.status, str(refusal), refusal.kind) if str(refusal) else empty(refusal.status)
+        except (ValueError, OverflowError, RecursionError, PayloadTooLargeError, UnknownFunctionError) as error:
+            return error_reply(400, str(error))
 
-    async def _start(self, request: web.Request, segments: list[str]) -> web.Response:
+    async def _start(self, request: web.BaseRequest, segments: list[str]) -> web.Response:
         info = self._engine.app.orchestrator(segments[1])
         instance_id = segments[2] if len(segments) > 2 else uuid.uuid4().hex
         check_instance_id(instance_id)
-        text = await _body(request)
-        version = request.query.get("version") or self._engine.settings.default_version
+        text = await body_text(request)
+        version = parameters.text(request, "version") or self._engine.settings.default_version
         self._create(instance_id, info.name, version, text)
-        wait = request.query.get("timeout")
-        if wait is not None:
-            finished = await self._finished(instance_id, float(wait))
-            if finished is not None:
-                return _json(200, status_payload(finished)["output"])
-        return self._accepted(instance_id)
+        return await self._started(request, instance_id)
+
+    async def _started(self, request: web.BaseRequest, instance_id: str) -> web.Response:
+        """The answer to a start: at once, or with `timeout` and `pollingInterval`, which count together only."""
+        timeout = parameters.seconds(request, "timeout")
+        interval = parameters.seconds(request, "pollingInterval")
+        if timeout is None or interval is None:
+            return self._accepted(instance_id)
+        if interval > timeout:
+            raise ValueError(f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g}")
+        finished = await self._finished(instance_id, min(timeout, _LONGEST_WAIT))
+        if finished is None:
+            return self._accepted(instance_id)
+        payload = status_payload(finished)
+        return json_reply(200, payload["output"] if finished.status == "Completed" else payload)
 
     def _create(self, instance_id: str, name: str, version: str | None, text: str | None) -> None:
         check_size(f"the input of orchestrator '{name}'", text)
         existing = self._engine.start_instance(NewInstance(instance_id, uuid.uuid4().hex, name, version, text))
         if existing is not None:
-            raise _Refused(409, f"An Orchestration instance with the status {existing.status} already exists.")
+            raise invalid(f"An Orchestration instance with the status {existing.status} already exists.")
 
     async def _finished(self, instance_id: str, seconds: float) -> Instance | None:
         future = self._engine.terminal(instance_id)
@@ -109,191 +120,136 @@ class Management:
         return self._store.instance(instance_id)
 
     def _accepted(self, instance_id: str) -> web.Response:
-        urls = management_urls(self.base_url, self._engine.settings.hub_name, instance_id)
-        return _json(202, urls, {"Location": urls["statusQueryGetUri"], "Retry-After": "10"})
+        urls = self.addresses.links(instance_id)
+        shown = {name: url for name, url in urls.items() if name != "rewindPostUri"}
+        return json_reply(202, shown, {"Location": urls["statusQueryGetUri"], "Retry-After": "10"})
 
-    async def _status(self, request: web.Request, segments: list[str]) -> web.Response:
+    async def _status(self, request: web.BaseRequest, segments: list[str]) -> web.Response:
         instance = self._instance(segments[1])
-        payload = status_payload(instance, show_input=_flag(request, "showInput", True))
-        if _flag(request, "showHistory", False):
+        show_input = parameters.flag(request, "showInput", True)
+        payload = status_payload(instance, show_input=show_input)
+        if parameters.flag(request, "showHistory", False):
+            show_output = parameters.flag(request, "showHistoryOutput", False)
             history = self._store.history(instance.id)
-            payload["historyEvents"] = history_events(history, show_output=_flag(request, "showHistoryOutput", False))
+            payload["historyEvents"] = history_events(history, show_input=show_input, show_output=show_output)
         if instance.status in _ALIVE:
-            urls = management_urls(self.base_url, self._engine.settings.hub_name, instance.id)
-            return _json(202, payload, {"Location": urls["statusQueryGetUri"], "Retry-After": "5"})
-        failed = instance.status == "Failed" and _flag(request, "returnInternalServerErrorOnFailure", False)
-        return _json(500 if failed else 200, payload)
+            urls = self.addresses.links(instance.id)
+            return json_reply(202, payload, {"Location": urls["statusQueryGetUri"], "Retry-After": "5"})
+        failed = instance.status == "Failed" and parameters.flag(request, "returnInternalServerErrorOnFailure", False)
+        return json_reply(500 if failed else 200, payload)
 
-    async def _list(self, request: web.Request, segments: list[str]) -> web.Response:
+    async def _list(self, request: web.BaseRequest, segments: list[str]) -> web.Response:
         found, token = queries.list_instances(
-            self._store, _filter(request), _top(request), request.headers.get(_TOKEN_HEADER)
+            self._store, _filter(request), parameters.page_size(request), request.headers.get(TOKEN_HEADER)
         )
-        show_input = _flag(request, "showInput", True)
+        show_input = parameters.flag(request, "showInput", True)
         payload = [status_payload(instance, show_input=show_input) for instance in found]
-        return _json(200, payload, {_TOKEN_HEADER: token} if token else {})
+        return json_reply(200, payload, {TOKEN_HEADER: token} if token else {})
 
-    async def _purge(self, request: web.Request, segments: list[str]) -> web.Response:
+    async def _purge(self, request: web.BaseRequest, segments: list[str]) -> web.Response:
         instance = self._instance(segments[1])
-        if not queries.purge_one(self._store, instance.id):
-            raise _Refused(412, f"the instance is {instance.status}; only instances that ended can be purged")
-        return _json(200, {"instancesDeleted": 1})
+        if not queries.purge_one(self._store, instance):
+            raise Refused(412, f"the instance is {instance.status}; only instances that ended can be purged")
+        return json_reply(200, {"instancesDeleted": 1})
 
-    async def _purge_many(self, request: web.Request, segments: list[str]) -> web.Response:
+    async def _purge_many(self, request: web.BaseRequest, segments: list[str]) -> web.Response:
         wanted = _filter(request)
         if wanted.created_from is None:
-            raise _Refused(400, "createdTimeFrom is required")
+            raise Refused(400, "Please provide value for 'createdTimeFrom' parameter.")
         deleted = queries.purge(self._store, wanted)
-        return _json(200, {"instancesDeleted": deleted}) if deleted else web.Response(status=404)
+        self._engine.purged(deleted)
+        return json_reply(200, {"instancesDeleted": len(deleted)}) if deleted else empty(404)
 
-    async def _command(self, request: web.Request, segments: list[str]) -> web.Response:
+    async def _command(self, request: web.BaseRequest, segments: list[str]) -> web.Response:
         instance_id, command = segments[1], segments[2].lower()
-        reason = request.query.get("reason", "")
+        reason = parameters.text(request, "reason") or ""
         kinds = {"terminate": Kind.EXECUTION_TERMINATED, "suspend": Kind.SUSPENDED, "resume": Kind.RESUMED}
         if command == "rewind":
             return self._rewind(instance_id, reason)
         if command == "restart":
-            return self._restart(request, instance_id)
+            return await self._restart(request, instance_id)
         if command not in kinds:
-            raise _Refused(404, f"no such operation '{segments[2]}'")
-        self._instance(instance_id)
+            raise Refused(404, f"no such operation '{segments[2]}'")
+        instance = self._orchestration(instance_id)
+        if instance.terminal:
+            return empty(410)
+        if (instance.status == "Suspended") != (command == "resume") and command != "terminate":
+            raise invalid(
+                f"Cannot {command} the orchestration instance {instance_id} because instance is in the "
+                f"{instance.status} state."
+            )
         if not self._engine.send(instance_id, control(kinds[command], self._engine.clock.now(), reason)):
-            return web.Response(status=410)
-        return web.Response(status=202)
+            return empty(410)
+        return empty(202)
 
     def _rewind(self, instance_id: str, reason: str) -> web.Response:
-        instance = self._instance(instance_id)
+        instance = self._orchestration(instance_id)
+        if instance.terminal and instance.status != "Failed":
+            return empty(410)
         if instance.status != "Failed":
-            raise _Refused(412, f"the instance is {instance.status}; only failed instances can be rewound")
+            raise invalid("The rewind operation is only supported on failed orchestration instances.")
         for woken in queries.rewind(self._store, instance_id, reason, self._engine.clock.now()):
             self._engine.wake(woken)
-        return web.Response(status=202)
+        return empty(202)
 
-    def _restart(self, request: web.Request, instance_id: str) -> web.Response:
-        instance = self._instance(instance_id)
-        fresh = _flag(request, "restartWithNewInstanceId", True)
+    async def _restart(self, request: web.BaseRequest, instance_id: str) -> web.Response:
+        instance = self._store.instance(instance_id)
+        if instance is None:
+            raise ValueError("InstanceId does not match a valid orchestration instance.")
+        fresh = parameters.flag(request, "restartWithNewInstanceId", True)
         self._engine.app.orchestrator(instance.name)
         new_id = uuid.uuid4().hex if fresh else instance_id
         self._create(new_id, instance.name, instance.version, instance.input)
-        return self._accepted(new_id)
+        return await self._started(request, new_id)
 
-    async def _raise_event(self, request: web.Request, segments: list[str]) -> web.Response:
+    async def _raise_event(self, request: web.BaseRequest, segments: list[str]) -> web.Response:
         _, instance_id, command, name = segments
         if command.lower() != "raiseevent":
-            raise _Refused(404, f"no such operation '{command}'")
-        self._instance(instance_id)
-        text = await _body(request)
+            raise Refused(404, f"no such operation '{command}'")
+        if self._orchestration(instance_id).terminal:
+            return empty(410)
+        if request.content_type.lower() != JSON:
+            raise Refused(400, "Only application/json request content is supported")
+        text = await body_text(request)
         if text is None:
-            raise _Refused(400, "Only application/json request content is supported")
+            raise Refused(400, "Invalid JSON content")
         check_size(f"the payload of event '{name}'", text)
         if not self._engine.send(instance_id, event_raised(self._engine.clock.now(), name, text)):
-            return web.Response(status=410)
-        return web.Response(status=202)
+            return empty(410)
+        return empty(202)
 
-    async def _signal(self, request: web.Request, segments: list[str]) -> web.Response:
-        text = await _body(request)
-        check_size(f"the input of an operation of entity '{segments[1]}'", text)
-        self._send_signal(segments, request.query.get("op", ""), text)
-        return web.Response(status=202)
-
-    async def _delete_entity(self, request: web.Request, segments: list[str]) -> web.Response:
-        self._send_signal(segments, "delete", None)
-        return web.Response(status=202)
-
-    def _send_signal(self, segments: list[str], operation: str, text: str | None) -> None:
-        try:
-            self._engine.app.entity(segments[1])
-        except UnknownFunctionError as error:
-            # The SDK's client reports the status alone, so the names are said here as well.
-            log.error("signal to %s: %s", scheduler_id(segments[1], segments[2]), error)
-            raise
-        body = {"op": operation, "signal": True, "input": text, "id": uuid.uuid4().hex}
-        self._engine.signal(scheduler_id(segments[1], segments[2]), json.dumps(body))
-
-    async def _read_entity(self, request: web.Request, segments: list[str]) -> web.Response:
-        exists, state = self._store.entity_state(scheduler_id(segments[1], segments[2]))
-        if not exists:
-            raise _Refused(404)
-        return web.Response(text=state or "null", content_type="application/json")
-
-    async def _list_entities(self, request: web.Request, segments: list[str]) -> web.Response:
-        name = segments[1] if len(segments) > 1 else ""
-        since, until = _time(request, "lastOperationTimeFrom"), _time(request, "lastOperationTimeTo")
-        token = request.headers.get(_TOKEN_HEADER)
-        found, token = queries.list_entities(self._store, name, since, until, _top(request), token)
-        with_state = _flag(request, "fetchState", False)
-        payload = [_entity_payload(*row, with_state=with_state) for row in found]
-        return _json(200, payload, {_TOKEN_HEADER: token} if token else {})
-
-    async def _make_primary(self, request: web.Request, segments: list[str]) -> web.Response:
-        return web.Response(status=200)
+    async def _make_primary(self, request: web.BaseRequest, segments: list[str]) -> web.Response:
+        return empty(200)
 
     def _instance(self, instance_id: str) -> Instance:
+        """An orchestration's or an entity's instance."""
+        found = queries.instance(self._store, instance_id)
+        if found is None:
+            raise Refused(404)
+        return found
+
+    def _orchestration(self, instance_id: str) -> Instance:
         found = self._store.instance(instance_id)
         if found is None:
-            raise _Refused(404)
+            raise Refused(404)
         return found
 
 
 def check_instance_id(instance_id: str) -> None:
-    """Raise ValueError for an id that the extension would refuse."""
-    bad = set("/\\#?") & set(instance_id) or any(ord(character) < 32 for character in instance_id)
-    if not instance_id or instance_id.startswith("@") or bad or len(instance_id) > _MAX_ID:
+    """Raise ValueError for an id that the extension would refuse. Its length counts in UTF-16, as .NET's texts do."""
+    bad = set("/\\#?") & set(instance_id) or any(unicodedata.category(one) == "Cc" for one in instance_id)
+    length = len(instance_id.encode("utf-16-le", "surrogatepass")) // 2
+    if not instance_id or instance_id.startswith("@") or bad or length > _MAX_ID:
         raise ValueError(
             "instance ids have 1 to 256 characters, do not start with '@', and hold no '/', '\\', '#', '?' "
             "or control characters"
         )
 
 
-def _entity_payload(sid: str, state: str | None, updated: int, *, with_state: bool) -> dict[str, Any]:
-    name, key = split_scheduler_id(sid)
-    payload: dict[str, Any] = {"entityId": {"name": name, "key": key}, "lastOperationTime": to_status(updated)}
-    if with_state:
-        payload["state"] = None if state is None else json.loads(state)
-    return payload
-
-
-async def _body(request: web.Request) -> str | None:
-    """The body's JSON text, None if empty. Raises ValueError if it is not JSON."""
-    text = await request.text()
-    if not text:
-        return None
-    json.loads(text)
-    return text
-
-
-def _filter(request: web.Request) -> queries.InstanceFilter:
-    wanted = {status.strip().lower() for status in request.query.get("runtimeStatus", "").split(",")} - {""}
-    statuses = tuple(status for status in sorted(_ALIVE | TERMINAL) if status.lower() in wanted)
-    if len(statuses) < len(wanted):
-        raise ValueError("runtimeStatus names a status that does not exist")
+def _filter(request: web.BaseRequest) -> queries.InstanceFilter:
     return queries.InstanceFilter(
-        created_from=_time(request, "createdTimeFrom"),
-        created_to=_time(request, "createdTimeTo"),
-        statuses=statuses,
-        prefix=request.query.get("instanceIdPrefix", ""),
+        created_from=parameters.moment(request, "createdTimeFrom"),
+        created_to=parameters.moment(request, "createdTimeTo"),
+        statuses=parameters.statuses(request),
+        prefix=parameters.text(request, "instanceIdPrefix") or "",
     )
-
-
-def _time(request: web.Request, name: str) -> int | None:
-    text = request.query.get(name)
-    return parse_time(text) if text else None
-
-
-def _top(request: web.Request) -> int:
-    top = int(request.query.get("top", _PAGE))
-    if top < 1:
-        raise ValueError("top must be at least 1")
-    return top
-
-
-def _flag(request: web.Request, name: str, default: bool) -> bool:
-    return request.query.get(name, str(default)).lower() == "true"
-
-
-def _json(status: int, payload: Any, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response(payload, status=status, headers=headers)
-
-
-def _error(status: int, message: str) -> web.Response:
-    body = {"Message": message, "ExceptionMessage": message, "ExceptionType": "", "StackTrace": ""}
-    return web.json_response(body, status=status)

@@ -1,63 +1,94 @@
-"""Timer schedules: six-field NCRONTAB (five fields mean second 0), and the `hh:mm:ss` intervals of dedicated plans."""
+"""Timer schedules: six-field NCRONTAB (five fields mean second 0), and the intervals of dedicated plans."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from .errors import AppLoadError
+from .timespan import parse_timespan
 
-_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
-_DAYS = {name: number for number, name in enumerate(_DAY_NAMES)}
-_FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
-    ("second", 0, 59, {}),
-    ("minute", 0, 59, {}),
-    ("hour", 0, 23, {}),
-    ("day", 1, 31, {}),
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
+_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("second", 0, 59, ()),
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day", 1, 31, ()),
     ("month", 1, 12, _MONTHS),
     ("day of week", 0, 6, _DAYS),
 )
 _ITEM = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?", re.ASCII)
-_INTERVAL = re.compile(r"(?:(\d{1,4})\.)?(\d{1,2}):(\d{2}):(\d{2})", re.ASCII)
 # The longest gap of a schedule that fires at all: a 29 February on one day of the week.
 _HORIZON_DAYS = 41 * 366
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a timer fires. `following` gives the first time after an aware UTC datetime."""
+    """When a timer fires: `following` gives the first time after an aware UTC datetime.
+
+    NCRONTAB has no `interval`. `turned` are its ranges that NCrontab takes the other way round.
+    """
 
     text: str
     following: Callable[[datetime], datetime]
+    interval: timedelta | None = None
+    turned: tuple[str, ...] = ()
+
+    def is_frequent(self, now: datetime) -> bool:
+        """Whether it fires more than once in the minute after `now`: the host keeps no record of such a timer."""
+        if self.interval is not None:
+            return self.interval < timedelta(minutes=1)
+        return self.following(self.following(now)) < now + timedelta(minutes=1)
 
 
 def parse_schedule(text: str) -> Schedule:
     """Parse an NCRONTAB expression or an interval. Raises AppLoadError that names the faulty field."""
-    interval = _INTERVAL.fullmatch(text.strip())
-    if interval:
-        days, hours, minutes, seconds = (int(part or 0) for part in interval.groups())
-        step = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        if not step:
-            raise AppLoadError(f"schedule '{text}': the interval is zero")
-        return Schedule(text, lambda after: after + step)
     fields = text.split()
     if len(fields) == 5:
         fields = ["0", *fields]
     if len(fields) != 6:
-        raise AppLoadError(f"schedule '{text}' needs six fields: second minute hour day month day-of-week")
+        return _interval(text)
     allowed = tuple(_field(text, part, *spec) for part, spec in zip(fields, _FIELDS, strict=True))
-    schedule = Schedule(text, lambda after: _next(text, allowed, after))
+    schedule = Schedule(text, lambda after: _next(text, allowed, after), turned=_turned(fields))
     schedule.following(datetime.now(UTC))
     return schedule
 
 
-def _field(text: str, part: str, label: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
+def _interval(text: str) -> Schedule:
+    step = parse_timespan(text)
+    if step is None:
+        raise AppLoadError(
+            f"schedule '{text}' needs six fields: second minute hour day month day-of-week; or it is an interval: "
+            "hh:mm:ss below a day, d.hh:mm:ss from there on"
+        )
+    if step <= timedelta(0):
+        raise AppLoadError(f"schedule '{text}': the interval is zero or less")
+    try:
+        datetime.now(UTC) + step
+    except OverflowError:
+        raise AppLoadError(f"schedule '{text}' never fires: the interval ends after the year 9999") from None
+    return Schedule(text, lambda after: after + step, step)
+
+
+def _field(text: str, part: str, label: str, low: int, high: int, names: tuple[str, ...]) -> frozenset[int]:
     values: set[int] = set()
     for item in part.split(","):
         found = _ITEM.fullmatch(item)
@@ -65,19 +96,34 @@ def _field(text: str, part: str, label: str, low: int, high: int, names: dict[st
             raise AppLoadError(f"schedule '{text}': cannot read '{item}' in the {label} field")
         star, first, last, step = found.groups()
         start = low if star else _value(text, first, label, low, high, names)
-        # Like NCrontab: a step without a range runs to the field's end.
+        # Like NCrontab: a step without a range runs to the field's end, and step 0 is step 1.
         stop = high if star or (step and not last) else _value(text, last or first, label, low, high, names)
-        if stop < start or step == "0":
-            raise AppLoadError(f"schedule '{text}': '{item}' in the {label} field selects nothing")
-        values.update(range(start, stop + 1, int(step or 1)))
+        start, stop = min(start, stop), max(start, stop)
+        values.update(range(start, stop + 1, max(1, int(step or 1))))
     return frozenset(values)
 
 
-def _value(text: str, word: str, label: str, low: int, high: int, names: dict[str, int]) -> int:
-    value = names.get(word.lower()[:3]) if not word.isdigit() else int(word)
-    if value is None or not low <= value <= high:
+def _value(text: str, word: str, label: str, low: int, high: int, names: tuple[str, ...]) -> int:
+    """A number, or the beginning of a name: the first name that begins so counts."""
+    if word.isdigit():
+        value = int(word)
+    else:
+        value = next((low + at for at, name in enumerate(names) if name.startswith(word.lower())), -1)
+    if not low <= value <= high:
         raise AppLoadError(f"schedule '{text}': '{word}' is not a {label} ({low}-{high})")
     return value
+
+
+def _turned(fields: Sequence[str]) -> tuple[str, ...]:
+    """Ranges that are written from the higher to the lower value: NCrontab turns them round, so 22-6 is 6-22."""
+    turned = []
+    for part, (label, low, high, names) in zip(fields, _FIELDS, strict=True):
+        for item in part.split(","):
+            found = _ITEM.fullmatch(item)
+            if found and found.group(3):
+                first, last = (_value(item, found.group(at), label, low, high, names) for at in (2, 3))
+                turned += [item] if first > last else []
+    return tuple(turned)
 
 
 def _next(text: str, allowed: tuple[frozenset[int], ...], after: datetime) -> datetime:

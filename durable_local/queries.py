@@ -10,7 +10,7 @@ from typing import Any
 
 from .clock import parse_time
 from .events import Event, Kind, encode, event
-from .records import TERMINAL, Instance
+from .records import Instance
 from .store import Store
 
 
@@ -41,16 +41,38 @@ class InstanceFilter:
         return " AND ".join(clauses), values
 
 
+_ENTITIES = """(
+  SELECT sid AS id, '' AS execution_id, substr(sid, 1, instr(substr(sid, 2), '@')) AS name, NULL AS version,
+    'Running' AS status, '{"exists":true,"state":' || json_quote(state) || ',"sorter":{}}' AS input, NULL AS output,
+    '{"entityExists":true}' AS custom_status, NULL AS parent_id, NULL AS parent_execution, NULL AS parent_seq,
+    updated AS created, updated, 0 AS revision
+  FROM entities)"""
+
+
 def list_instances(
     store: Store, wanted: InstanceFilter, top: int, token: str | None
 ) -> tuple[list[Instance], str | None]:
-    """One page in order of id, and the token of the next page or None. Raises ValueError for a bad token."""
+    """One page in order of id, and the token of the next page or None. Raises ValueError for a bad token.
+
+    Entities are instances, too: in Azure each is an orchestration that runs for ever under its scheduler id.
+    """
     where, values = wanted.where()
     after = _decode_token(token)
-    sql = f"SELECT * FROM instances WHERE {where} AND id>? ORDER BY id LIMIT ?"
-    found = [Instance(*row) for row in store.rows(sql, [*values, after, top + 1])]
+    sql = (
+        f"SELECT * FROM instances WHERE {where} AND id>? UNION ALL SELECT * FROM {_ENTITIES} WHERE {where} AND id>? "
+        "ORDER BY id LIMIT ?"
+    )
+    found = [Instance(*row) for row in store.rows(sql, [*values, after, *values, after, top + 1])]
     page = found[:top]
     return page, _encode_token(page[-1].id) if len(found) > top and page else None
+
+
+def instance(store: Store, instance_id: str) -> Instance | None:
+    """The instance with that id, which may be an entity's."""
+    if not instance_id.startswith("@"):
+        return store.instance(instance_id)
+    found = store.rows(f"SELECT * FROM {_ENTITIES} WHERE id=?", (instance_id,))
+    return Instance(*found[0]) if found else None
 
 
 def list_entities(
@@ -68,28 +90,34 @@ def list_entities(
     return page, _encode_token(page[-1][0]) if len(found) > top and page else None
 
 
-def purge(store: Store, wanted: InstanceFilter) -> int:
-    """Delete the terminal instances of the filter, with their histories; returns how many."""
+def purge(store: Store, wanted: InstanceFilter) -> list[str]:
+    """Delete all that the filter finds, with histories and messages; returns the ids.
+
+    As in Azure that takes instances that run and entities as well, unless the filter names statuses.
+    """
     where, values = wanted.where()
-    marks = ",".join("?" * len(TERMINAL))
     with store.transaction() as db:
-        sql = f"SELECT id FROM instances WHERE {where} AND status IN ({marks})"
-        ids = db.execute(sql, [*values, *TERMINAL]).fetchall()
-        for table, column in (("history", "instance_id"), ("inbox", "instance_id"), ("instances", "id")):
-            db.executemany(f"DELETE FROM {table} WHERE {column}=?", ids)
-        return len(ids)
+        ids = [row[0] for row in db.execute(f"SELECT id FROM instances WHERE {where}", values)]
+        sids = [row[0] for row in db.execute(f"SELECT id FROM {_ENTITIES} WHERE {where}", values)]
+        _delete(db, ids, sids)
+    return ids + sids
 
 
-def purge_one(store: Store, instance_id: str) -> bool:
-    """Delete one instance if it is terminal; False if it is not there or still alive."""
+def purge_one(store: Store, found: Instance) -> bool:
+    """Delete one instance if it ended, or one entity; False if it is not there or still alive."""
     with store.transaction() as db:
-        marks = ",".join("?" * len(TERMINAL))
-        sql = f"DELETE FROM instances WHERE id=? AND status IN ({marks})"
-        if not db.execute(sql, [instance_id, *TERMINAL]).rowcount:
+        current = instance(store, found.id)
+        entity = found.id.startswith("@")
+        if current is None or not (current.terminal or entity):
             return False
-        db.execute("DELETE FROM history WHERE instance_id=?", (instance_id,))
-        db.execute("DELETE FROM inbox WHERE instance_id=?", (instance_id,))
+        _delete(db, [] if entity else [found.id], [found.id] if entity else [])
         return True
+
+
+def _delete(db: sqlite3.Connection, ids: list[str], sids: list[str]) -> None:
+    for table, column in (("history", "instance_id"), ("inbox", "instance_id"), ("instances", "id")):
+        db.executemany(f"DELETE FROM {table} WHERE {column}=?", [(one,) for one in ids])
+    db.executemany("DELETE FROM entities WHERE sid=?", [(one,) for one in sids])
 
 
 def rewind(store: Store, instance_id: str, reason: str, now: int) -> list[str]:

@@ -72,7 +72,10 @@ class NewInstance:
 
 @dataclass
 class Step:
-    """What one episode changes. `status` None keeps the status; `restart` begins a new generation with that input."""
+    """What one episode changes. `status` None keeps the status; `restart` begins a new generation with that input.
+
+    `carried` are external events, as JSON, that the old generation leaves to the new one.
+    """
 
     consumed: list[int] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
@@ -85,6 +88,7 @@ class Step:
     entity_messages: list[tuple[str, str]] = field(default_factory=list)
     parent_event: Event | None = None
     restart: NewInstance | None = None
+    carried: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

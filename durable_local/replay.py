@@ -8,6 +8,7 @@ invokes them, checks the numbers against the history, and reports what is new.
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
@@ -21,6 +22,10 @@ from .nodes import Group, Leaf, Node, Retry
 
 HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 
+log = logging.getLogger("durable_local")
+
+_LONGEST_RETRY_MS = 6 * 86_400_000
+_warned: set[str] = set()
 _REQUEST_NAMESPACE = uuid.UUID("2f0d8a4e-5b0c-4f5e-9d31-6d1f0f3a7c55")
 _CREATED_BY = {
     Kind.TASK_SCHEDULED: "activity",
@@ -35,6 +40,30 @@ _FINISHED_BY = {
     Kind.CHILD_FAILED: ("child", "TaskScheduledId", True),
     Kind.TIMER_FIRED: ("timer", "TimerId", False),
 }
+
+
+_TASKS = {
+    "activity": "an activity task",
+    "child": "a sub-orchestration task",
+    "timer": "a timer task",
+    "message": "a send event task",
+}
+_CHANGED = "Was a change made to the orchestrator code after this instance had already started running?"
+
+
+def _past(item: Event, kind: str) -> str:
+    """How DurableTask.Core words what a history holds, so that programs which look for its words find them."""
+    name, version = item.get("Name") or "", item.get("Version") or ""
+    details = {
+        "activity": f" and name '{name}' (version '{version}')",
+        "child": f" and name '{name}' (version '{version}', instance ID '{item.get('InstanceId')}')",
+        "message": f", type 'EventSent' name '{name}', instance ID '{item.get('InstanceId')}'",
+        "timer": "",
+    }
+    return (
+        "Non-Deterministic workflow detected: A previous execution of this orchestration scheduled "
+        f"{_TASKS[kind]} with sequence ID {item['EventId']}{details[kind]}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +85,10 @@ class Scheduled:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the replay stands: new work, whether the list is walked to its end, and what is unfinished."""
+    """Where the replay stands: new work, whether the list is walked to its end, and what is unfinished.
+
+    `carried` are the external events that came after `continue_as_new`: they belong to the next generation.
+    """
 
     pending: list[Scheduled]
     walked: bool
@@ -65,6 +97,7 @@ class Outcome:
     continue_input: str | None
     continues: bool
     next_seq: int
+    carried: tuple[Event, ...] = ()
 
     @property
     def settled(self) -> bool:
@@ -89,6 +122,7 @@ class Shim:
         self._waiting: defaultdict[str, list[Leaf]] = defaultdict(list)
         self._buffered: defaultdict[str, deque[Event]] = defaultdict(deque)
         self._answers: set[str] = set()
+        self._carried: list[Event] = []
         self._continues = False
         self._continue_input: str | None = None
         self._invokers: dict[int, Callable[[dict[str, Any]], Node]] = {
@@ -118,6 +152,7 @@ class Shim:
             continue_input=self._continue_input,
             continues=self._continues,
             next_seq=self._seq,
+            carried=tuple(self._carried),
         )
 
     def _process(self, item: Event) -> None:
@@ -151,17 +186,15 @@ class Shim:
     def _confirm(self, item: Event, kind: str) -> None:
         seq = item["EventId"]
         found = self._pending.pop(seq, None)
-        recorded = item.get("Name") or ""
         if found is None:
             raise NonDeterminismError(
-                f"Non-Deterministic workflow detected: the history has {kind} {recorded!r} with sequence number {seq}, "
-                "but the orchestrator code has not scheduled it at this point. Was the code changed while the instance "
-                "was running, or does it use the time, random numbers or I/O?"
+                f"{_past(item, kind)}, but the current replay execution hasn't (yet?) scheduled this task. {_CHANGED}"
             )
-        if found.kind != kind or found.name != recorded:
+        recorded = (item.get("Name") or "").lower()
+        if found.kind != kind or (kind != "message" and found.name.lower() != recorded):
             raise NonDeterminismError(
-                f"Non-Deterministic workflow detected: sequence number {seq} is {kind} {recorded!r} in the history, "
-                f"but {found.kind} {found.name!r} in the orchestrator code."
+                f"{_past(item, kind)}, but the current orchestration replay instead scheduled {_TASKS[found.kind]} "
+                f"named '{found.name}' with this sequence number. {_CHANGED}"
             )
 
     def _finish(self, item: Event, kind: str, key: str, failed: bool) -> None:
@@ -174,7 +207,9 @@ class Shim:
 
     def _raise(self, item: Event) -> None:
         name = item["Name"]
-        if self._waiting[name]:
+        if self._continues and name not in self._answers:
+            self._carried.append(item)
+        elif self._waiting[name]:
             self._answers.discard(name)
             self._waiting[name].pop().settle()
             self._walk()
@@ -208,7 +243,11 @@ class Shim:
         )
 
     def _retry(self, action: dict[str, Any], attempt: Callable[[dict[str, Any]], Leaf]) -> Retry:
-        return Retry(lambda: attempt(action), self._retry_timer, action["retryOptions"])
+        options, name = action["retryOptions"], action["functionName"]
+        if int(options["firstRetryIntervalInMilliseconds"]) > _LONGEST_RETRY_MS and name not in _warned:
+            _warned.add(name)
+            log.warning("'%s' is retried after more than six days: in Azure Storage such a retry never comes", name)
+        return Retry(lambda: attempt(action), self._retry_timer, options)
 
     def _retry_timer(self, delay: int, *, retry_of: int, last_retry: bool) -> Leaf:
         seq, fire_at = self._next_seq(), self._now + delay
@@ -230,7 +269,7 @@ class Shim:
     def _call_entity(self, action: dict[str, Any]) -> Leaf:
         seq = self._next_seq()
         # The same on every replay, since the SDK looks the answer up by it.
-        request_id = uuid.uuid5(_REQUEST_NAMESPACE, f"{self._instance_id}\n{self._execution_id}\n{seq}").hex
+        request_id = str(uuid.uuid5(_REQUEST_NAMESPACE, f"{self._instance_id}\n{self._execution_id}\n{seq}"))
         self._send(seq, action, request_id=request_id, signal=False)
         leaf = self._wait(request_id, Leaf("answer", seq))
         if not leaf.done:

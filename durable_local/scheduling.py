@@ -75,6 +75,6 @@ class Scheduler:
         else:
             body |= {"id": work.request_id, "parent": instance.id, "parentExecution": instance.execution_id}
         text = json.dumps(body)
-        sent = event(Kind.EVENT_SENT, now, work.seq, InstanceId=work.target, Name=work.name, Input=text)
+        sent = event(Kind.EVENT_SENT, now, work.seq, InstanceId=work.target, Name="op", Input=text)
         step.events.append(encode(sent))
         step.entity_messages.append((work.target, text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -10,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from .errors import AppLoadError
+from .findings import Finding
+from .host_json import Document, overridden, read_json, section
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Host settings; the concurrency defaults are those of the Consumption plan."""
+    """Host settings; the concurrency defaults are those of the Consumption plan.
+
+    `bundled` says whether the host has extensions, without which there are no durable functions; `findings` what it
+    would not take. `function_timeout` is for information only: nothing ends functions here.
+    """
 
     hub_name: str = "Local"
     route_prefix: str = "api"
@@ -23,25 +28,35 @@ class Settings:
     max_entities: int = 10
     max_entity_batch: int = 50
     default_version: str | None = None
+    overrides_running: bool = False
     values: dict[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    bundled: bool = True
+    function_timeout: str | None = None
 
 
 def load_settings(app_dir: Path) -> Settings:
     """Settings of the app in `app_dir`; missing files are empty, unknown keys are ignored."""
-    values = _values(_read(app_dir / "local.settings.json").get("values"))
-    extensions = _section(_read(app_dir / "host.json"), "extensions")
-    durable = _section(extensions, "durableTask")
-    http = _section(extensions, "http")
+    values = _values(read_json(app_dir / "local.settings.json").get("values"))
+    written = read_json(app_dir / "host.json")
+    host = overridden(written, values)
+    extensions = section(host, "extensions")
+    durable = section(extensions, "durableTask")
+    http = section(extensions, "http")
     plain = Settings()
     return Settings(
         hub_name=expand(str(durable.get("hubname") or plain.hub_name), values),
-        route_prefix=str(http.get("routeprefix", plain.route_prefix)).strip("/"),
+        route_prefix=str(http.get("routeprefix", plain.route_prefix)),
         max_activities=_count(durable, "maxConcurrentActivityFunctions", plain.max_activities),
         max_orchestrators=_count(durable, "maxConcurrentOrchestratorFunctions", plain.max_orchestrators),
         max_entities=_count(durable, "maxConcurrentEntityFunctions", plain.max_entities),
         max_entity_batch=_count(durable, "maxEntityOperationBatchSize", plain.max_entity_batch),
         default_version=durable.get("defaultversion"),
+        overrides_running=_overrides(durable.get("overridableexistinginstancestates")),
         values=values,
+        findings=_version(written),
+        function_timeout=None if host.get("functiontimeout") is None else str(host["functiontimeout"]),
+        bundled=not written or "id" in section(host, "extensionBundle") or (app_dir / "extensions.csproj").is_file(),
     )
 
 
@@ -58,33 +73,34 @@ def expand(text: str, values: dict[str, str]) -> str:
     return re.sub(r"%([^%\s]+)%", value, text)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise AppLoadError(f"{path.name} is not valid JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise AppLoadError(f"{path.name} must hold a JSON object")
-    return _lowered(document)
-
-
-def _lowered(document: dict[str, Any]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in document.items()}
-
-
-def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
-    found = document.get(name.lower())
-    return _lowered(found) if isinstance(found, dict) else {}
-
-
 def _values(found: Any) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def _count(section: dict[str, Any], name: str, default: int) -> int:
+def _version(written: Document) -> tuple[Finding, ...]:
+    """The host wants to know which version of its file it reads; without a file, or with an empty one, it makes one."""
+    if not written or str(written.get("version")) == "2.0":
+        return ()
+    said = f"'{written['version']}'" if written.get("version") else "no"
+    message = f"the host does not start: host.json has {said} version."
+    return (Finding("", "host-version", message, 'Write "version": "2.0" there.'),)
+
+
+def _overrides(found: Any) -> bool:
+    """Whether a start replaces a live instance of its id. .NET reads names in any case, and their numbers."""
+    states = {"nonrunningstates": False, "0": False, "anystate": True, "1": True}
+    text = "nonrunningstates" if found is None else str(found).lower()
+    if text not in states:
+        raise AppLoadError(
+            "host.json: extensions.durableTask.overridableExistingInstanceStates must be NonRunningStates or AnyState"
+        )
+    return states[text]
+
+
+def _count(section: Document, name: str, default: int) -> int:
     found = section.get(name.lower(), default)
+    if isinstance(found, str) and found.strip().isascii() and found.strip().isdigit():
+        found = int(found)  # app settings are texts
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
         raise AppLoadError(f"host.json: extensions.durableTask.{name} must be a whole number of at least 1")
     return found

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote_plus
 
 from .clock import to_status
 from .events import Event, Kind
 from .records import Instance
 
 WEBHOOK_PATH = "/runtime/webhooks/durabletask"
-_QUERY = "taskHub={hub}&connection=Storage"
+INNER_PATH = "/runtime/inner"
 _NAMES = {
     Kind.EXECUTION_STARTED: "ExecutionStarted",
     Kind.EXECUTION_COMPLETED: "ExecutionCompleted",
@@ -29,15 +31,23 @@ _NAMES = {
     Kind.SUSPENDED: "ExecutionSuspended",
     Kind.RESUMED: "ExecutionResumed",
 }
-_SCHEDULED = frozenset({Kind.TASK_SCHEDULED, Kind.CHILD_CREATED, Kind.TIMER_CREATED})
 _FINISHED = {
-    Kind.TASK_COMPLETED: "TaskScheduledId",
-    Kind.TASK_FAILED: "TaskScheduledId",
-    Kind.CHILD_COMPLETED: "TaskScheduledId",
-    Kind.CHILD_FAILED: "TaskScheduledId",
-    Kind.TIMER_FIRED: "TimerId",
+    Kind.TASK_COMPLETED: Kind.TASK_SCHEDULED,
+    Kind.TASK_FAILED: Kind.TASK_SCHEDULED,
+    Kind.CHILD_COMPLETED: Kind.CHILD_CREATED,
+    Kind.CHILD_FAILED: Kind.CHILD_CREATED,
 }
-_OUTPUTS = frozenset({Kind.TASK_COMPLETED, Kind.CHILD_COMPLETED, Kind.EXECUTION_COMPLETED, Kind.EVENT_RAISED})
+_SCHEDULES = frozenset(_FINISHED.values())
+_RESULTS = frozenset({Kind.TASK_COMPLETED, Kind.CHILD_COMPLETED, Kind.EXECUTION_COMPLETED})
+_HIDDEN = frozenset({"EventId", "RetryOf", "LastRetry"})
+"""The last two are this host's own."""
+_HIDDEN_IN = {
+    Kind.EXECUTION_STARTED: frozenset({"Name", "OrchestrationInstance", "ParentInstance", "Version", "Tags"}),
+    Kind.TASK_SCHEDULED: frozenset({"Version"}),
+    Kind.CHILD_CREATED: frozenset({"Version"}),
+    Kind.TIMER_FIRED: frozenset({"TimerId"}),
+    **dict.fromkeys(_FINISHED, frozenset({"TaskScheduledId"})),
+}
 
 
 def status_payload(instance: Instance, *, show_input: bool = True) -> dict[str, Any]:
@@ -54,49 +64,41 @@ def status_payload(instance: Instance, *, show_input: bool = True) -> dict[str, 
     }
 
 
-def history_events(history: list[str], *, show_output: bool) -> list[dict[str, Any]]:
-    """The history for people: names for numbers, scheduling merged into completions, episode marks removed."""
+def history_events(history: list[str], *, show_input: bool, show_output: bool) -> list[dict[str, Any]]:
+    """The history for people, as the extension shows it.
+
+    Kinds are named, marks of episodes are left out, and what scheduled an activity or a child is merged into its end;
+    timers and messages stay as they are. Inputs and outputs are left out unless asked for.
+    """
     events = [json.loads(text) for text in history]
-    finished = {(_origin(item["EventType"]), item[_FINISHED[item["EventType"]]]) for item in events if _ends(item)}
-    scheduled = {(item["EventType"], item["EventId"]): item for item in events if item["EventType"] in _SCHEDULED}
-    shown = []
-    for item in events:
-        kind = item["EventType"]
-        if kind not in _NAMES or (kind, item["EventId"]) in finished:
-            continue
-        origin = scheduled.get((_origin(kind), item[_FINISHED[kind]])) if _ends(item) else None
-        shown.append(_shown(item, origin, show_output=show_output))
-    return shown
+    scheduled = {(item["EventType"], item["EventId"]): item for item in events if item["EventType"] in _SCHEDULES}
+    origins = {id(item): scheduled.get(_origin(item)) for item in events if item["EventType"] in _FINISHED}
+    merged = {id(origin) for origin in origins.values()}
+    return [
+        _shown(item, origins.get(id(item)), show_input=show_input, show_output=show_output)
+        for item in events
+        if item["EventType"] in _NAMES and id(item) not in merged
+    ]
 
 
-def _ends(item: Event) -> bool:
-    return item["EventType"] in _FINISHED
+def _origin(item: Event) -> tuple[int, int]:
+    return _FINISHED[item["EventType"]], item["TaskScheduledId"]
 
 
-def _origin(kind: int) -> int:
-    """The kind of event that scheduled what an event of `kind` finishes."""
-    if kind == Kind.TIMER_FIRED:
-        return Kind.TIMER_CREATED
-    return Kind.TASK_SCHEDULED if kind in (Kind.TASK_COMPLETED, Kind.TASK_FAILED) else Kind.CHILD_CREATED
-
-
-def _shown(item: Event, origin: Event | None, *, show_output: bool) -> dict[str, Any]:
+def _shown(item: Event, origin: Event | None, *, show_input: bool, show_output: bool) -> dict[str, Any]:
     kind = Kind(item["EventType"])
-    entry: dict[str, Any] = {"EventType": _NAMES[kind], "Timestamp": item["Timestamp"]}
-    if origin is not None:
-        entry["ScheduledTime"] = origin["Timestamp"]
-        if "Name" in origin:
-            entry["FunctionName"] = origin["Name"]
-    if kind in (Kind.EXECUTION_STARTED, Kind.TASK_SCHEDULED, Kind.CHILD_CREATED):
+    hidden = _HIDDEN | _HIDDEN_IN.get(kind, frozenset())
+    entry = {key: value for key, value in item.items() if key not in hidden}
+    entry["EventType"] = _NAMES[kind]
+    if kind == Kind.EXECUTION_STARTED:
         entry["FunctionName"] = item["Name"]
-    for key in ("FireAt", "Reason", "Details", "OrchestrationStatus", "InstanceId"):
-        if item.get(key) is not None:
-            entry[key] = item[key]
-    if kind in (Kind.EVENT_RAISED, Kind.EVENT_SENT):
-        entry["Name"] = item["Name"]
-    if show_output and kind in _OUTPUTS:
-        key = "Input" if kind == Kind.EVENT_RAISED else "Result"
-        entry[key] = _decoded(item.get(key))
+    if origin is not None:
+        entry |= {"ScheduledTime": origin["Timestamp"], "FunctionName": origin["Name"], "Input": origin["Input"]}
+    if kind in _RESULTS:
+        result = entry.pop("Result")
+        entry |= {"Result": _decoded(result)} if show_output else {}
+    if not show_input:
+        entry.pop("Input", None)
     return entry
 
 
@@ -104,39 +106,67 @@ def _decoded(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
-def management_urls(base_url: str, hub: str, instance_id: str) -> dict[str, str]:
-    """The URLs with which a client manages one instance."""
-    query = _QUERY.format(hub=hub)
-    instance = f"{base_url}{WEBHOOK_PATH}/instances/{instance_id}"
-    return {
-        "id": instance_id,
-        "statusQueryGetUri": f"{instance}?{query}",
-        "sendEventPostUri": f"{instance}/raiseEvent/{{eventName}}?{query}",
-        "terminatePostUri": f"{instance}/terminate?reason={{text}}&{query}",
-        "rewindPostUri": f"{instance}/rewind?reason={{text}}&{query}",
-        "purgeHistoryDeleteUri": f"{instance}?{query}",
-        "restartPostUri": f"{instance}/restart?{query}",
-        "suspendPostUri": f"{instance}/suspend?reason={{text}}&{query}",
-        "resumePostUri": f"{instance}/resume?reason={{text}}&{query}",
-    }
+def _encoded(instance_id: str) -> str:
+    """As .NET's UrlEncode writes it: a blank becomes a plus sign, a tilde is escaped."""
+    return quote_plus(instance_id, safe="!*()").replace("~", "%7E")
 
 
-def client_binding(base_url: str, hub: str) -> str:
-    """The JSON that a `durableClient` binding hands to the SDK."""
-    webhooks = f"{base_url}{WEBHOOK_PATH}"
-    create = f"{webhooks}/orchestrators/{{functionName}}[/{{instanceId}}]"
-    return json.dumps(
-        {
-            "taskHubName": hub,
-            "creationUrls": {
-                "createNewInstancePostUri": create,
-                "createAndWaitOnNewInstancePostUri": (
-                    f"{create}?timeout={{timeoutInSeconds}}&pollingInterval={{intervalInSeconds}}"
-                ),
-            },
-            "managementUrls": management_urls(base_url, hub, "INSTANCEID"),
-            "baseUrl": webhooks,
-            "requiredQueryStringParameters": "",
-            "rpcBaseUrl": f"{webhooks}/",
+@dataclass(frozen=True)
+class Addresses:
+    """Where the management endpoints are.
+
+    Attributes:
+        url: The host's.
+        hub: The task hub's name.
+        system_key: Opens the management endpoints, and nothing else; "" where the host has no keys. It is made anew by
+            each host, so a link that was handed out ends with it.
+        inner_key: Part of the path by which the app's own clients come, since the SDK sends them no key; "" likewise.
+    """
+
+    url: str = ""
+    hub: str = "Local"
+    system_key: str = ""
+    inner_key: str = ""
+
+    @property
+    def inner_path(self) -> str:
+        """The path of the app's own clients."""
+        return f"{INNER_PATH}/{self.inner_key}/" if self.inner_key else f"{WEBHOOK_PATH}/"
+
+    def links(self, instance_id: str) -> dict[str, str]:
+        """The URLs with which a client manages one instance; the key is in them, as in Azure's."""
+        query = f"taskHub={self.hub}&connection=Storage" + (f"&code={self.system_key}" if self.system_key else "")
+        instance = f"{self.url}{WEBHOOK_PATH}/instances/{_encoded(instance_id)}"
+        return {
+            "id": instance_id,
+            "statusQueryGetUri": f"{instance}?{query}",
+            "sendEventPostUri": f"{instance}/raiseEvent/{{eventName}}?{query}",
+            "terminatePostUri": f"{instance}/terminate?reason={{text}}&{query}",
+            "rewindPostUri": f"{instance}/rewind?reason={{text}}&{query}",
+            "purgeHistoryDeleteUri": f"{instance}?{query}",
+            "restartPostUri": f"{instance}/restart?{query}",
+            "suspendPostUri": f"{instance}/suspend?reason={{text}}&{query}",
+            "resumePostUri": f"{instance}/resume?reason={{text}}&{query}",
         }
-    )
+
+    def client_binding(self) -> str:
+        """The JSON that a `durableClient` binding hands to the SDK."""
+        webhooks = f"{self.url}{WEBHOOK_PATH}"
+        create = f"{webhooks}/orchestrators/{{functionName}}[/{{instanceId}}]"
+        code = f"code={self.system_key}" if self.system_key else ""
+        return json.dumps(
+            {
+                "taskHubName": self.hub,
+                "creationUrls": {
+                    "createNewInstancePostUri": f"{create}?{code}" if code else create,
+                    "createAndWaitOnNewInstancePostUri": (
+                        f"{create}?timeout={{timeoutInSeconds}}&pollingInterval={{intervalInSeconds}}"
+                        + (f"&{code}" if code else "")
+                    ),
+                },
+                "managementUrls": self.links("INSTANCEID"),
+                "baseUrl": webhooks,
+                "requiredQueryStringParameters": code,
+                "rpcBaseUrl": f"{self.url}{self.inner_path}",
+            }
+        )

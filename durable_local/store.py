@@ -8,6 +8,7 @@ state.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -47,8 +48,9 @@ class Store:
     """Owner of the SQLite file. All methods are safe from any thread."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._guard = threading.RLock()
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its other files the mode of this one
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         try:
             self._open()
@@ -108,11 +110,14 @@ class Store:
         sql = "SELECT count(*) FROM inbox WHERE instance_id=? AND visible_at<=?"
         return self.rows(sql, (instance_id, now))[0][0]
 
-    def create(self, new: NewInstance, now: int) -> Instance | None:
-        """Create an instance with its start message. Returns the live instance in the way instead, if there is one."""
+    def create(self, new: NewInstance, now: int, *, override: bool = False) -> Instance | None:
+        """Create an instance with its start message; `override` replaces a live one of that id.
+
+        Returns the live instance in the way instead, if there is one.
+        """
         with self.transaction() as db:
             existing = self.instance(new.id)
-            if existing is not None and not existing.terminal:
+            if existing is not None and not existing.terminal and not override:
                 return existing
             _insert_instance(db, new, now)
             return None
@@ -139,7 +144,7 @@ class Store:
                 db.execute("DELETE FROM inbox WHERE instance_id=?", (seen.id,))
                 _notify_parent(db, seen, step.parent_event, now)
             if step.restart is not None:
-                _restart(db, seen, step.restart, now)
+                _restart(db, seen, step.restart, step.carried, now)
             return Stored(_new_activities(db, seen, step), seen.revision + 1)
 
     def _insert_work(self, db: sqlite3.Connection, seen: Instance, step: Step, now: int) -> None:
@@ -264,15 +269,25 @@ def _insert_instance(db: sqlite3.Connection, new: NewInstance, now: int) -> None
     _insert_start(db, new, now)
 
 
-def _restart(db: sqlite3.Connection, seen: Instance, new: NewInstance, now: int) -> None:
-    """Begin the next generation: history gone, numbering from 0, messages to the old generation dropped."""
+def _restart(db: sqlite3.Connection, seen: Instance, new: NewInstance, carried: list[str], now: int) -> None:
+    """Begin the next generation: history gone, numbering from 0, messages to the old generation dropped.
+
+    `carried` are events that the old generation leaves to the new one; those that came later stay behind them.
+    """
+    sql = "SELECT kind, visible_at, body FROM inbox WHERE instance_id=? AND execution_id IS NULL ORDER BY id"
+    later = db.execute(sql, (seen.id,)).fetchall()
     db.execute("DELETE FROM history WHERE instance_id=?", (seen.id,))
-    db.execute("DELETE FROM inbox WHERE instance_id=? AND execution_id IS NOT NULL", (seen.id,))
+    db.execute("DELETE FROM inbox WHERE instance_id=?", (seen.id,))
     db.execute(
         "UPDATE instances SET execution_id=?, input=?, created=?, status='Running' WHERE id=?",
         (new.execution_id, new.input, now, seen.id),
     )
     _insert_start(db, new, now)
+    messages = [(int(Kind.EVENT_RAISED), now, body) for body in carried] + later
+    db.executemany(
+        "INSERT INTO inbox(instance_id, execution_id, kind, visible_at, body) VALUES(?,NULL,?,?,?)",
+        [(seen.id, *message) for message in messages],
+    )
 
 
 def _insert_start(db: sqlite3.Connection, new: NewInstance, now: int) -> None:

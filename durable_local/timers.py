@@ -8,15 +8,20 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from azure.functions import get_binding_registry
 from azure.functions.meta import Datum
 
 from .clock import Clock, from_micros, to_micros
+from .contexts import RetryContext
+from .errors import AppLoadError
+from .findings import Finding
 from .invoke import Invoker
 from .loader import FunctionApp, FunctionInfo
 from .ncrontab import Schedule, parse_schedule
+from .output import returned
 from .settings import Settings, expand
 from .store import Store
 
@@ -35,14 +40,42 @@ class TimerFunction:
     monitored: bool
 
 
-def timer_functions(app: FunctionApp, settings: Settings) -> list[TimerFunction]:
-    """The app's timers. Raises AppLoadError for a schedule that cannot be read or never fires."""
-    return [
-        TimerFunction(
-            info, parse_schedule(expand(info.trigger.schedule, settings.values)), info.trigger.use_monitor is not False
-        )
-        for info in app.timers
-    ]
+def timer_functions(app: FunctionApp, settings: Settings) -> tuple[list[TimerFunction], list[Finding]]:
+    """The app's timers, without those that the host puts into error for their schedule, and what is to be said."""
+    functions: list[TimerFunction] = []
+    findings: list[Finding] = []
+    for info in app.timers:
+        try:
+            schedule = parse_schedule(expand(info.trigger.text("schedule") or "", settings.values))
+        except AppLoadError as error:
+            findings.append(Finding(info.name, "schedule", f"Azure does not run it: {error}.", "Correct the schedule."))
+            continue
+        monitored = info.trigger.flag("useMonitor", True) and not schedule.is_frequent(datetime.now(UTC))
+        functions.append(TimerFunction(info, schedule, monitored))
+        if schedule.interval is not None:
+            findings.append(_dedicated(info.name, schedule))
+        findings += [_turned(info.name, item) for item in schedule.turned]
+    return functions, findings
+
+
+def _dedicated(name: str, schedule: Schedule) -> Finding:
+    return Finding(
+        name,
+        "schedule-interval",
+        f"the interval '{schedule.text}' ({schedule.interval}) works on dedicated (App Service) plans only.",
+        "Write it as NCRONTAB, six fields.",
+        breaks=False,
+    )
+
+
+def _turned(name: str, item: str) -> Finding:
+    return Finding(
+        name,
+        "schedule-range",
+        f"the range '{item}' of its schedule is taken from the lower to the higher value, here as there.",
+        "Write two ranges, such as 22-23,0-6.",
+        breaks=False,
+    )
 
 
 class TimerRunner:
@@ -79,12 +112,11 @@ class TimerRunner:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _run(self, function: TimerFunction, last: int | None, due: int, past_due: bool) -> None:
-        if function.info.trigger.run_on_startup and not past_due:
-            last, due = await self._fire(function, last, self._clock.now(), past_due=False)
+        if past_due or function.info.trigger.flag("runOnStartup", False):
+            last, due = await self._fire(function, last, due, past_due=past_due)
         while not self._stopping:
             if await self._sleep_until(due):
-                last, due = await self._fire(function, last, due, past_due=past_due)
-                past_due = False
+                last, due = await self._fire(function, last, due)
 
     def _begin(self, function: TimerFunction) -> tuple[int | None, int, bool]:
         """Last run, next run, and whether that one was missed while no host was up."""
@@ -97,8 +129,12 @@ class TimerRunner:
             return None, due, False
         schedule, last, due, updated = rows[0]
         if schedule != function.schedule.text:
+            # Another schedule than before has missed nothing yet.
             due = self._following(function, last or updated)
-        return (last, now, True) if due < now else (last, due, False)
+            due = due if due >= now else self._following(function, now)
+            self._save(function, None, due)
+            return None, due, False
+        return last, due, due < now
 
     async def _sleep_until(self, due: int) -> bool:
         """Wait; True once `due` is reached, False if told to look again or to stop."""
@@ -110,16 +146,35 @@ class TimerRunner:
             await asyncio.wait_for(self._look_again.wait(), min(wait, _LONGEST_NAP))
         return not self._stopping and self._clock.now() >= due
 
-    async def _fire(self, function: TimerFunction, last: int | None, due: int, *, past_due: bool) -> tuple[int, int]:
-        """Run once. The next occurrence is computed after the run, so a run never meets itself."""
-        request = _request(last, due, self._following(function, due), past_due=past_due)
-        try:
-            await self._invoker.client_function(function.info, request, self._binding())
-        except Exception:
-            log.exception("timer function '%s' failed", function.info.name)
-        following = self._following(function, max(due, self._clock.now()))
-        self._save(function, due, following)
-        return due, following
+    async def _fire(
+        self, function: TimerFunction, last: int | None, slot: int, *, past_due: bool = False
+    ) -> tuple[int, int]:
+        """Run once, now. A slot that comes while it runs is taken right behind it, so a run never meets itself."""
+        started = self._clock.now()
+        request = _request(last, slot, past_due=past_due) if function.monitored else _request(None, None)
+        await self._call(function.info, request)
+        following = self._following(function, started)
+        self._save(function, started, following)
+        return started, following
+
+    async def _call(self, info: FunctionInfo, request: Any) -> None:
+        """Call the function until it succeeds, as often as its retry policy says; then its failure is logged."""
+        retried, policy, failure = 0, info.retry, None
+        while True:
+            try:
+                retry = RetryContext(retried, policy, failure)
+                returned(info, await self._invoker.client_function(info, request, self._binding(), {}, retry))
+                return
+            except Exception as error:
+                failure = error
+                log.exception("timer function '%s' failed", info.name)
+            if policy is None or not policy.goes_on(retried):
+                return
+            due = self._clock.now() + int(policy.wait(retried) * 1e6)
+            while not await self._sleep_until(due):
+                if self._stopping:
+                    return
+            retried += 1
 
     def _following(self, function: TimerFunction, after: int) -> int:
         return to_micros(function.schedule.following(from_micros(after)))
@@ -133,15 +188,13 @@ class TimerRunner:
                 )
 
 
-def _request(last: int | None, due: int, following: int, *, past_due: bool) -> Any:
-    last_text = from_micros(last).isoformat() if last is not None else "0001-01-01T00:00:00+00:00"
-    document = {
-        "Schedule": {"AdjustForDST": True},
-        "ScheduleStatus": {
-            "Last": last_text,
-            "LastUpdated": from_micros(due).isoformat(),
-            "Next": from_micros(following).isoformat(),
-        },
-        "IsPastDue": past_due,
-    }
+def _request(last: int | None, slot: int | None, *, past_due: bool = False) -> Any:
+    """The argument of a timer function. `slot` is when this run was to be; None: nothing is recorded of the timer."""
+    last_text = _text(last) if last is not None else "0001-01-01T00:00:00+00:00"
+    status = None if slot is None else {"Last": last_text, "LastUpdated": last_text, "Next": _text(slot)}
+    document = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}
     return get_binding_registry().get("timerTrigger").decode(Datum(json.dumps(document), "json"), trigger_metadata=None)
+
+
+def _text(moment: int) -> str:
+    return from_micros(moment).isoformat()

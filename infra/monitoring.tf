@@ -10,7 +10,7 @@ resource "azurerm_log_analytics_workspace" "this" {
   tags                = local.tags
 }
 
-# By default it also takes what comes with its key only; overrides/ has the argument that ends this.
+# It takes telemetry of identities with the role only (identity.tf), nothing by the key in its connection string.
 resource "azurerm_application_insights" "this" {
   name                = "appi-${local.base}"
   resource_group_name = azurerm_resource_group.this.name
@@ -18,6 +18,8 @@ resource "azurerm_application_insights" "this" {
   application_type    = "web"
   workspace_id        = azurerm_log_analytics_workspace.this.id
   tags                = local.tags
+
+  local_authentication_disabled = true
 }
 
 resource "azurerm_monitor_diagnostic_setting" "vault" {

@@ -1,11 +1,11 @@
-# Valid on azurerm 4.55 and 5.x: only arguments that both have are used.
+# azurerm 5 knows all that is used but one argument: there, monitoring.tf says `local_authentication_enabled = false`.
 terraform {
   required_version = ">= 1.9"
 
   required_providers {
     azurerm = {
       source  = "hashicorp/azurerm"
-      version = ">= 4.55, < 6.0"
+      version = ">= 4.55, < 5.0"
     }
   }
 }

@@ -1,4 +1,4 @@
-"""Calling an activity: transient errors are tried again, with backoff through durable timers."""
+"""Calling activities: transient errors are tried again, with backoff through durable timers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from typing import Any
 import azure.durable_functions as df
 
 from comboi_core.domain.errors import ActivityLost
+from orchestrators.disturbed import PAUSES, of_host
 
 MESSAGE_LENGTH = 500
+
+
+def shortened(text: str) -> str:
+    """Return a text as short as histories keep it. Its end tells the redactor that half a secret may stand there."""
+    return text if len(text) <= MESSAGE_LENGTH else f"{text[: MESSAGE_LENGTH - 3]}..."
 
 
 def attempt(
@@ -23,7 +29,7 @@ def attempt(
     """Call an activity until it succeeds, fails for good, or the attempts are used up; use with `yield from`.
 
     Activities return errors as data: `task_all` would throw away the siblings of a raised one. One that raised all the
-    same was lost with its host, which is transient.
+    same was lost with its host, which is transient; some more attempts make up for those that the host took.
 
     Args:
         retry: `attempts` (at most so many), `first_delay` (seconds), `factor` (between delays).
@@ -33,34 +39,28 @@ def attempt(
         The activity's result, with `attempts` and, after failures, `retried`: the earlier attempts' `code`, `message`,
         `activity`, `started_at` and `failed_at`.
     """
-    delay, earlier = float(retry["first_delay"]), []
-    for number in range(1, retry["attempts"] + 1):
-        started_at = context.current_utc_datetime.isoformat()
+    delay, earlier, taken = float(retry["first_delay"]), [], 0
+    while True:
+        started_at, number = context.current_utc_datetime.isoformat(), len(earlier) + 1
+        by_host = False
         try:
             result = yield context.call_activity(activity, {**payload, "attempt": number})
         except Exception as lost:
-            result = {"error": ActivityLost(f"{activity}: {str(lost)[:MESSAGE_LENGTH]}").record()}
+            result = {"error": ActivityLost(f"{activity}: {shortened(str(lost))}").record()}
+            by_host = of_host(lost) and taken < len(PAUSES)
         error = result.get("error")
-        if error is None or not error["transient"] or number == retry["attempts"]:
-            break
-        failure = {"code": error["code"], "message": error["message"][:MESSAGE_LENGTH]}
+        if error is None or not error["transient"] or (number - taken == retry["attempts"] and not by_host):
+            return {**result, "attempts": number, **({"retried": earlier} if earlier else {})}
+        failure = {"code": error["code"], "message": shortened(error["message"])}
         times = {"started_at": started_at, "failed_at": context.current_utc_datetime.isoformat()}
         earlier.append({**failure, "activity": activity, **times})
         context.set_custom_status({"phase": activity, **(shown or {}), "attempt": number + 1, "error": failure})
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=delay))
-        delay *= retry["factor"]
-    return {**result, "attempts": number, **({"retried": earlier} if earlier else {})}
-
-
-def cancellation(context: df.DurableOrchestrationContext, job: dict[str, Any]) -> Generator[Any, Any, Any]:
-    """Ask the pipeline whether the run (`pipeline`, `run_id`) has been cancelled; use with `yield from`.
-
-    Returns:
-        Who did and when, or None.
-    """
-    pipeline = df.EntityId("pipeline", job["pipeline"])
-    answer = yield context.call_entity(pipeline, "cancelled", {"run_id": job["run_id"]})
-    return answer["cancelled"]
+        pause = PAUSES[taken] if by_host else delay
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=pause))
+        if by_host:
+            taken += 1
+        else:
+            delay *= retry["factor"]
 
 
 def took(start: datetime, end: datetime) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import azure.durable_functions as df
 from comboi_core.domain.errors import InternalError
 from comboi_core.domain.interval import day_before
 from comboi_core.domain.names import table_id
-from orchestrators.attempts import MESSAGE_LENGTH, attempt
+from orchestrators.attempts import attempt, shortened
+from orchestrators.disturbed import ask
 from orchestrators.run import BOOTSTRAP_RETRY
 
 bp = df.Blueprint()
@@ -30,7 +31,7 @@ def erase_keys(context):
     request = context.get_input()
     pipeline = df.EntityId("pipeline", request["pipeline"])
     now = context.current_utc_datetime
-    lease = yield context.call_entity(pipeline, "begin", {**request, "started_at": now.isoformat()})
+    (lease,) = yield from ask(context, (pipeline, "begin", {**request, "started_at": now.isoformat()}))
     if not lease["granted"]:
         context.set_custom_status({"phase": "refused", "holder": lease["holder"]})
         yield from attempt(context, "forget_erasure", request, BOOTSTRAP_RETRY)
@@ -41,12 +42,12 @@ def erase_keys(context):
     try:
         error = yield from _work(context, job, done)
     except Exception as unforeseen:
-        error = InternalError(f"the orchestration failed: {str(unforeseen)[:MESSAGE_LENGTH]}").record()
+        error = InternalError(f"the orchestration failed: {shortened(str(unforeseen))}").record()
     record = {**job, "finished_at": context.current_utc_datetime.isoformat(), "error": error, "done": done}
     recorded = yield from attempt(context, "record_erasure", record, LAST_RETRY)
     unrecorded = {"status": "failed", "finished_at": record["finished_at"], "error": error or recorded.get("error")}
     summary = {"run_id": request["run_id"], **recorded.get("summary", unrecorded)}
-    yield context.call_entity(pipeline, "finish", {"run_id": request["run_id"], "summary": summary})
+    yield from ask(context, (pipeline, "finish", {"run_id": request["run_id"], "summary": summary}))
     context.set_custom_status({"phase": "finished", "fence": lease["fence"]})
     return summary
 
@@ -55,7 +56,7 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any], done: di
     """Go through the layers; put what came of it into `done`; return an error, or None."""
     fence = job["fence"]
     entity = df.EntityId("table", f"{job['pipeline']}.{table_id(job['source'], job['table'])}")
-    opened = yield context.call_entity(entity, "open", {"fence": fence})
+    (opened,) = yield from ask(context, (entity, "open", {"fence": fence}))
     if "error" in opened:
         return opened["error"]
     plan = yield from attempt(context, "plan_erasure", {**job, "checkpoint": opened["checkpoint"]}, BOOTSTRAP_RETRY)
@@ -75,12 +76,14 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any], done: di
     share = {**job, "next": 0, "datasets": plan["datasets"], "failed": None, "versions": versions}
     built = yield context.call_sub_orchestrator("erase_datasets", share, f"{job['run_id']}:datasets")
     context.set_custom_status({"phase": "records", "fence": fence})
-    done["samples"], after = 0, ""
+    done["samples"], done["left"], after = 0, {}, ""
     while after is not None:
         records = yield from attempt(context, "erase_records", {**job, "after": after}, job["retry"])
         if "error" in records:
             return records["error"]
         done["samples"] += records["samples"]
+        for owner, rows in records["left"].items():
+            done["left"][owner] = done["left"].get(owner, 0) + rows
         after = records["after"]
     return built["failed"]
 
@@ -102,7 +105,7 @@ def _table(context: df.DurableOrchestrationContext, entity: df.EntityId, job: di
     if "error" in published:
         return {**table, "error": published["error"]}
     commit = {**published["commit"], "committed_at": context.current_utc_datetime.isoformat()}
-    committed = yield context.call_entity(entity, "commit", commit)
+    (committed,) = yield from ask(context, (entity, "commit", commit))
     if "error" in committed:
         return {**table, "error": committed["error"]}
     table |= {key: commit[key] for key in ("sequence", "manifest", "bytes", "removed")}

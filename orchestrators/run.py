@@ -6,9 +6,12 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from comboi_core.domain.errors import InternalError
+from comboi_core.domain.errors import ComboiError, InternalError
 from comboi_core.domain.interval import day_before
-from orchestrators.attempts import MESSAGE_LENGTH, attempt, cancellation
+from orchestrators.attempts import attempt, shortened
+from orchestrators.build import build_one
+from orchestrators.disturbed import ask, lead
+from orchestrators.load import done_so_far, land_page, named
 
 bp = df.Blueprint()
 
@@ -18,13 +21,8 @@ BOOTSTRAP_RETRY = {"attempts": 3, "first_delay": 2, "factor": 3}
 SHARED = ("run_id", "pipeline", "fence", "started_at", "interval", "full_refresh", "backfill")
 """What of a run's request its lanes and their items need."""
 
-SHOWN = ("name", "status", "rows", "bytes", "queued_at", "started_at", "finished_at", "seconds", "attempts")
-"""What a lane's custom status says of an item that is done, until the page is recorded."""
-
 LANES = 40
 """Lanes that one orchestration starts: each adds two to four events to its history, which is replayed at every step."""
-
-ITEM_ORCHESTRATORS = {"table": "load_table", "dataset": "build_dataset"}
 
 
 @bp.orchestration_trigger(context_name="context")
@@ -39,7 +37,7 @@ def run_pipeline(context):
     pipeline = df.EntityId("pipeline", request["pipeline"])
     now = context.current_utc_datetime
     started_at, interval = now.isoformat(), request.get("interval") or day_before(now)
-    lease = yield context.call_entity(pipeline, "begin", {**request, "started_at": started_at})
+    (lease,) = yield from ask(context, (pipeline, "begin", {**request, "started_at": started_at}))
     if not lease["granted"]:
         context.set_custom_status({"phase": "refused", "holder": lease["holder"]})
         return {"run_id": request["run_id"], "status": "skipped", "holder": lease["holder"]}
@@ -49,14 +47,16 @@ def run_pipeline(context):
     error, cancelled = None, None
     try:
         error, cancelled = yield from _work(context, job)
+    except ComboiError as failed:
+        error = failed.record()
     except Exception as unforeseen:
-        error = InternalError(f"the orchestration failed: {str(unforeseen)[:MESSAGE_LENGTH]}").record()
+        error = InternalError(f"the orchestration failed: {shortened(str(unforeseen))}").record()
     finished_at = context.current_utc_datetime.isoformat()
     record = {**job, "finished_at": finished_at, "error": error, "cancelled": cancelled}
     recorded = yield from attempt(context, "record_run", record, BOOTSTRAP_RETRY)
     lost = {"status": "failed", "finished_at": finished_at, "error": error or recorded.get("error"), "unrecorded": True}
     summary = {"run_id": request["run_id"], **recorded.get("summary", lost)}
-    yield context.call_entity(pipeline, "finish", {"run_id": request["run_id"], "summary": summary})
+    yield from ask(context, (pipeline, "finish", {"run_id": request["run_id"], "summary": summary}))
     if summary.get("unrecorded") and not job["unrecorded"]:  # else the run before has told of this outage
         yield from attempt(context, "tell_unrecorded", {**record, "error": summary["error"]}, BOOTSTRAP_RETRY)
     context.set_custom_status({"phase": "finished", "fence": lease["fence"]})
@@ -81,7 +81,8 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
             **{key: plan[key] for key in ("plan", "config_hash", "retry")},
             **{"wave": index, "queued_at": context.current_utc_datetime.isoformat()},
         }
-        outcome = yield from _side_by_side(context, share, range(wave["lanes"]))
+        outcome = yield from _side_by_side(context, share, range(wave["lanes"]), wave.get("pages"))
+        job["interrupted"] = job.get("interrupted", 0) + outcome["interrupted"]
         if outcome["error"] or outcome["cancelled"]:
             return outcome["error"], outcome["cancelled"]
         if outcome["failed"] and plan["failure_policy"] == "stop":
@@ -89,24 +90,31 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
     return None, None
 
 
-def _side_by_side(context: df.DurableOrchestrationContext, share: dict[str, Any], lanes: range):
+def _side_by_side(
+    context: df.DurableOrchestrationContext, share: dict[str, Any], lanes: range, pages: list[dict[str, Any]] | None
+):
     """Work through lanes of a wave at the same time; more than LANES of them are dealt to `run_lanes`.
 
+    Args:
+        pages: The lanes' first pages, where the plan has told them.
+
     Returns:
-        What `run_lane` returns, for all of them: the sum of `failed`, the first `error`, the first `cancelled`.
+        What `run_lane` returns, for all of them: the sums of `failed` and `interrupted`, the first `error`, the first
+        `cancelled`.
     """
-    place, tasks = f"{share['run_id']}:{share['wave']}", []
+    place, calls = f"{share['run_id']}:{share['wave']}", []
     if len(lanes) <= LANES:
         for lane in lanes:
-            task = {**share, "lane": lane, "page": 0, "failed": 0}
-            tasks.append(context.call_sub_orchestrator("run_lane", task, f"{place}:{lane}"))
+            first = pages[lane] if pages else {}
+            calls.append(("run_lane", {**share, "lane": lane, "page": 0, "failed": 0, **first}, f"{place}:{lane}"))
     else:
         for first in range(lanes.start, lanes.stop, LANES):
             task = {**share, "lanes": [first, min(first + LANES, lanes.stop)]}
-            tasks.append(context.call_sub_orchestrator("run_lanes", task, f"{place}:from-{first}"))
-    outcomes = yield context.task_all(tasks)
+            calls.append(("run_lanes", task, f"{place}:from-{first}"))
+    outcomes = yield from lead(context, share, *calls)
     return {
         "failed": sum(outcome["failed"] for outcome in outcomes),
+        "interrupted": share.get("interrupted", 0) + sum(outcome["interrupted"] for outcome in outcomes),
         **{key: next((one[key] for one in outcomes if one[key]), None) for key in ("error", "cancelled")},
     }
 
@@ -119,49 +127,59 @@ def run_lanes(context):
     Output: as that of `run_lane`, for all of them.
     """
     share = context.get_input()
-    return (yield from _side_by_side(context, share, range(*share.pop("lanes"))))
+    return (yield from _side_by_side(context, share, range(*share.pop("lanes")), None))
 
 
 @bp.orchestration_trigger(context_name="context")
 def run_lane(context):
     """Work through a lane's items one after the other, a page at a time, so that the history stays short.
 
-    Before each item the lane asks the pipeline whether the run has been cancelled. The question goes to the entity, as
-    an external event would be lost when the history starts anew, and terminating would cut off what is in flight.
-
-    Input: what is SHARED, `plan`, `config_hash`, `retry`, `wave`, `lane`, `page`, `failed`, `queued_at`.
-    Output: `failed`, the number of items that failed; `error`: what kept the lane itself from its work, or None;
-    `cancelled`: who cancelled the run, if that kept items from being worked on, or None.
+    Input: what is SHARED, `plan`, `config_hash`, `retry`, `wave`, `lane`, `page`, `failed`, `queued_at`; `items` and
+    `more` where the plan has told the first page; `again` where the host ended an earlier execution of the lane.
+    Output: `failed`, the number of items that failed; `interrupted`, how often the host ended a part of it; `error`:
+    what kept the lane itself from its work, or None; `cancelled`: who cancelled the run, if that kept items from being
+    worked on, or None.
     """
     lane = context.get_input()
     retry = lane["retry"]
-    page = yield from attempt(context, "list_items", lane, retry)
+    ending = {"failed": lane["failed"], "interrupted": lane.get("interrupted", 0), "error": None, "cancelled": None}
+    told = {key: lane.pop(key) for key in ("items", "more") if key in lane}
+    page = told if told and not lane.get("again") else (yield from attempt(context, "list_items", lane, retry))
     if "error" in page:
-        return {"failed": lane["failed"], "error": page["error"], "cancelled": None}
-    results, cancelled = [], None
-    for item in page["items"]:
-        cancelled = yield from cancellation(context, lane)
-        if cancelled:
-            break
-        done = [{key: result[key] for key in SHOWN if key in result} for result in results]
-        context.set_custom_status({"item": item["name"], "done": done})
+        return ending | {"error": page["error"]}
+    items, results = [{**item, "queued_at": lane["queued_at"]} for item in page["items"]], []
+    work, error, cancelled = land_page if items[0]["kind"] == "table" else _build_page, None, None
+    try:
+        cancelled = yield from work(context, lane, items, results)
+    except ComboiError as failed:
+        error = failed.record()
+    recorded = yield from attempt(context, "record_items", {**lane, "items": results}, retry)
+    error = error or recorded.get("error")
+    ending["failed"] += sum(result["status"] == "failed" for result in results)
+    ending["interrupted"] = lane.get("interrupted", 0)
+    if page["more"] and not cancelled and not error:
+        context.continue_as_new({**lane, "page": lane["page"] + 1, "failed": ending["failed"]})
+        return None
+    return ending | {"error": error, "cancelled": cancelled}
+
+
+def _build_page(
+    context: df.DurableOrchestrationContext,
+    lane: dict[str, Any],
+    items: list[dict[str, Any]],
+    results: list[dict[str, Any]],
+):
+    """Build datasets one after the other; put each one's outcome into `results`.
+
+    Returns:
+        Who cancelled the run, if that kept datasets from being built, or None.
+    """
+    for item in items:
         outcome = item.get("outcome")
         if outcome is None:
-            orchestrator = ITEM_ORCHESTRATORS[item["kind"]]
-            try:
-                outcome = yield context.call_sub_orchestrator(
-                    orchestrator, {**lane, "item": item}, f"{context.instance_id}:{item['name']}"
-                )
-            except Exception as unforeseen:
-                outcome = {"status": "failed", "error": InternalError(str(unforeseen)[:MESSAGE_LENGTH]).record()}
-        named = {key: item[key] for key in ("kind", "stage", "name")}
-        cancelled = outcome.pop("cancelled", None)
-        results.append({**named, "queued_at": lane["queued_at"], **outcome})
-        if cancelled:
-            break
-    recorded = yield from attempt(context, "record_items", {**lane, "items": results}, retry)
-    failed = lane["failed"] + sum(result["status"] == "failed" for result in results)
-    if page["more"] and not cancelled and "error" not in recorded:
-        context.continue_as_new({**lane, "page": lane["page"] + 1, "failed": failed})
-        return None
-    return {"failed": failed, "error": recorded.get("error"), "cancelled": cancelled}
+            shown = {"item": item["name"], "done": done_so_far(results)}
+            outcome = yield from build_one(context, {**lane, "item": item}, shown)
+        if "cancelled" in outcome:
+            return outcome["cancelled"]
+        results.append(named(item, outcome))
+    return None

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.folders import Scratch
+from comboi_core.domain.redaction import redactor
 from tests.doubles.azurite import Azurite, azurite
 from tests.support.azure_sql import PROVIDER_NOTE, doubles
+from tests.support.environment import environment_of_the_module, environment_of_the_test, forget_the_developers
 from tests.support.project import Project, refill
 
-__all__ = ["doubles"]
+__all__ = ["doubles", "environment_of_the_module", "environment_of_the_test"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,12 +25,13 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest's shared one is closed to other users whenever a run starts; PostgreSQL runs as another user and would lose
     the way to its data.
     """
+    forget_the_developers()
     os.environ.pop("COLUMNS", None)  # a worker's has the width of no terminal
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of some 800 processes would compile comboi anew
     if config.option.basetemp is None:
-        folder = tempfile.mkdtemp(prefix="comboi-tests-")
-        config.option.basetemp = os.path.join(folder, "run")
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        folder = Scratch()  # also removes what killed runs of tests have left
+        config.option.basetemp = str(folder.path / "run")
+        config.add_cleanup(folder.close)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,7 +65,8 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 @pytest.fixture(autouse=True)
 def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what a test had hidden: its made-up secrets may be words of another test."""
-    monkeypatch.setattr(redactor, "_secrets", redactor._secrets)
+    for kept in ("_secrets", "_names", "_heads"):
+        monkeypatch.setattr(redactor, kept, getattr(redactor, kept))
 
 
 @pytest.fixture

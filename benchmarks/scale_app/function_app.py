@@ -50,6 +50,15 @@ def list_items(payload: Payload) -> Payload:
     return {"items": items[start : start + PAGE], "more": len(items) > start + PAGE}
 
 
+def land_tables(payload: Payload) -> Payload:
+    """A table of one chunk is landed, a bigger one is planned."""
+    table = payload["tables"][0]
+    work = {**payload, "item": table["item"], "checkpoint": table["checkpoint"], "files": [None]}
+    outcome = plan_table(work)
+    outcome |= publish_load(work) if outcome["chunks"] == 1 else {}
+    return {"outcomes": [{**outcome, "after": 0.0, "seconds": 0.0}]}
+
+
 def plan_table(payload: Payload) -> Payload:
     name = payload["item"]["name"]
     at = "2026-11-23 06:00:00.000000+00"
@@ -60,8 +69,9 @@ def plan_table(payload: Payload) -> Payload:
             "unchanged": False,
         },
         **{"estimated_rows": chunks_of(name) * CHUNK_ROWS, "mode": "merge", "window": {"low": at, "high": at}},
-        **{"sequence": 41, "watermark": at, "reloaded": False, "rows": 0, "bytes": 0, "files": 0},
-        **{"schema_changes": [], "warnings": []},
+        **{"sequence": 41, "watermark": at, "manifest": f"bronze/{name}/_loads/00000041.json", "reloaded": False},
+        **{"rows": 0, "bytes": 0, "files": 0},
+        **{"schema_changes": [], "warnings": [], "shortfalls": []},
     }
 
 
@@ -69,7 +79,7 @@ def extract_chunks(payload: Payload) -> Payload:
     name, chunk, *rest = payload["item"]["name"], *payload["chunks"]
     path = f"bronze/{name.replace('.', '/')}/load=00000042/{chunk:05d}-0123456789abcdef.parquet"
     file = {"path": path, "rows": CHUNK_ROWS, "bytes": 18_000_000, "load": 42, "low": "1", "high": "2"}
-    return {"files": [file], "rest": rest}
+    return {"files": [file], "rest": rest, "state": ""}
 
 
 def publish_load(payload: Payload) -> Payload:
@@ -79,7 +89,7 @@ def publish_load(payload: Payload) -> Payload:
         **{"watermark": "2026-11-23 06:00:00.000000+00", "manifest": f"bronze/{name}/_loads/00000042.json"},
         **{"mode": "merge", "rows": CHUNK_ROWS, "bytes": 18_000_000},
     }
-    return {"files": len(payload["files"]), "foldable": False, "commit": commit}
+    return {"files": len(payload["files"]), "foldable": False, "commit": commit, "fallen_short": []}
 
 
 def build(payload: Payload) -> Payload:
@@ -91,9 +101,9 @@ def record_run(payload: Payload) -> Payload:
 
 
 SIMULATED: dict[str, Callable[[Payload], Payload]] = {
-    **{"plan_run": plan_run, "list_items": list_items, "plan_table": plan_table, "extract_chunks": extract_chunks},
+    **{"plan_run": plan_run, "list_items": list_items, "land_tables": land_tables, "extract_chunks": extract_chunks},
     **{"publish_load": publish_load, "build": build, "record_run": record_run},
-    **{"keep_files": lambda payload: {"path": "work/files.json"}, "sweep_table": lambda payload: {"deleted": 0}},
+    **{"keep_files": lambda payload: {"path": "work/files.json"}},
     **{"fold_loads": lambda payload: {}, "record_items": lambda payload: {"path": "work/items.json"}},
 }
 

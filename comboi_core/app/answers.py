@@ -11,13 +11,20 @@ from typing import Any
 from comboi_core.app.notifying import send_logs
 from comboi_core.app.workspace import Workspace, open_workspace
 from comboi_core.domain.errors import ComboiError, ErrorRecord, InternalError, LakeRefused, SourceAuthFailed
+from comboi_core.domain.redaction import redactor
+from comboi_core.domain.userscript import said_by
 from comboi_core.secrets.vault import secrets_renewed, secrets_version
 from comboi_core.telemetry.logs import LOGGER, work_context
-from comboi_core.telemetry.redaction import redactor
 
 log = logging.getLogger(f"{LOGGER}.activities")
 
 MESSAGE_LENGTH = 1500
+WORKED_WITH = frozenset(
+    ("plan", "path", "page", "details", "manifest", "item", "items", "datasets", "files", "rest", "commit", "found")
+    + ("watermark", "window", "after", "outcomes", "waves")
+)
+"""Fields of results that later activities take: paths, names, cursors, and parts that are framed already. They stay as
+they are; all others are texts."""
 
 Work = Callable[[Workspace, dict[str, Any]], dict[str, Any]]
 
@@ -25,25 +32,48 @@ Work = Callable[[Workspace, dict[str, Any]], dict[str, Any]]
 def answer(work: Work, payload: dict[str, Any]) -> dict[str, Any]:
     """Do an activity's work and return its result, or `{"error": ErrorRecord}`; never raises.
 
+    An error that the work returns is logged and redacted as one that it raises. So are all texts of a result: they go
+    into histories, custom statuses and run records.
+
     Args:
         work: The use case.
         payload: Its input; `config_hash`, where given, is the configuration it has to work with.
     """
-    context = {**work_context(payload), "activity": work.__name__}
-    started = time.monotonic()
-    try:
+
+    def opened() -> dict[str, Any]:
         workspace = open_workspace(config_hash=payload.get("config_hash"))
         send_logs(workspace)
-        result = _result(work, workspace, payload)
+        return _result(work, workspace, payload)
+
+    return _framed(work.__name__, payload, opened)
+
+
+def part(work: Work, workspace: Workspace, payload: dict[str, Any]) -> dict[str, Any]:
+    """Do one of several pieces of work of an activity in the frame of `answer`: one that fails leaves the others be."""
+    return _framed(work.__name__, payload, lambda: _result(work, workspace, payload))
+
+
+def _framed(name: str, payload: dict[str, Any], do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    context = {**work_context(payload), "activity": name}
+    started = time.monotonic()
+    try:
+        result = do()
     except ComboiError as error:
-        log.warning("%s", redactor.text(error.message), extra={**context, "code": error.code})
-        return {"error": _record(error)}
+        result = {"error": error.record()}
     except Exception as error:
-        # Redacted here already: in Azure, the worker's own handlers write records too, and know nothing of secrets.
-        log.error("unforeseen error: %s", redactor.text(traceback.format_exc()), extra=context)
-        return {"error": _record(InternalError(f"{type(error).__name__}: {error}"))}
-    log.info("done", extra={**context, "seconds": round(time.monotonic() - started, 3)})
-    return result
+        log.error("unforeseen error: %s", traceback.format_exc(), extra=context)
+        return {"error": _shown(InternalError(f"{type(error).__name__}: {said_by(error)}").record())}
+    context["seconds"] = round(time.monotonic() - started, 3)
+    if error := result.get("error"):
+        log.warning("%s", error["message"], extra={**context, "code": error["code"]})
+        return _told(result) | {"error": _shown(error)}
+    if "outcomes" not in result:  # else each part has said so itself
+        log.log(logging.DEBUG if result.get("unchanged") else logging.INFO, "done", extra=context)
+    return _told(result)
+
+
+def _told(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value if key in WORKED_WITH else redactor.value(value) for key, value in result.items()}
 
 
 def _result(work: Work, workspace: Workspace, payload: dict[str, Any]) -> dict[str, Any]:
@@ -57,10 +87,9 @@ def _result(work: Work, workspace: Workspace, payload: dict[str, Any]) -> dict[s
     return work(workspace, payload)
 
 
-def _record(error: ComboiError) -> ErrorRecord:
+def _shown(error: ErrorRecord) -> ErrorRecord:
     """Return the error without secrets, and short: it goes into orchestrations' histories. The log has all of it."""
-    record = error.record()
-    message = redactor.text(record["message"])
-    if len(message) > MESSAGE_LENGTH:
-        message = f"{message[:MESSAGE_LENGTH]} ... (the log has the rest)"
-    return {**record, "message": message, "remedy": redactor.text(record["remedy"])}
+    shown = redactor.value(dict(error))
+    if len(shown["message"]) > MESSAGE_LENGTH:
+        shown["message"] = f"{shown['message'][:MESSAGE_LENGTH]} ... (the log has the rest)"
+    return shown

@@ -11,6 +11,7 @@ from typing import Any
 
 from comboi_core.domain.errors import BackfillImpossible
 from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
+from comboi_core.domain.redaction import redactor
 
 Payload = dict[str, Any]
 
@@ -28,13 +29,15 @@ def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Payload) -> Loa
     if load.mode != "merge" or load.window is None:
         why = "its rows would be landed twice" if load.mode == "append" else "it has no cursor"
         raise BackfillImpossible(f"{place} has mode {load.mode}: {why}")
-    if load.replaces or not checkpoint.sequence:
+    if load.replaces and checkpoint.sequence:
+        raise BackfillImpossible(f"{place} is read anew, whole, by its next load", remedy="Run the table first.")
+    if not checkpoint.sequence:
         raise BackfillImpossible(f"{place} has not been loaded yet", remedy="Run the table first.")
     for end in ("from", "to"):
         wanted = _wanted(load.window.cursor_type)
         if wanted and not wanted.fits(backfill[end]):
             raise BackfillImpossible(
-                f"{place}: `{end}` is {backfill[end][:100]!r}, but the cursor {load.window.cursor} is "
+                f"{place}: `{end}` is {redactor.cut(backfill[end], 100)!r}, but the cursor {load.window.cursor} is "
                 f"{load.window.cursor_type}",
                 remedy=f"Give {wanted.told}.",
             )

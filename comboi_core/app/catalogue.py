@@ -22,7 +22,7 @@ from comboi_core.config.sources import SourceConfig, TableConfig
 from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.manifest import Manifest
 from comboi_core.domain.names import table_id
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 
 Record = dict[str, Any]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from comboi_core.app.catalogue_html import GENERATOR, tag
 from comboi_core.domain.errors import RequestInvalid
+from comboi_core.domain.folders import make_private
+from comboi_core.domain.redaction import redactor
 
 _MARK = tag("meta", name="generator", content=GENERATOR)
 _MARK_WITHIN = 2000
@@ -31,8 +33,8 @@ def write_site(folder: Path, pages: Mapping[str, str]) -> None:
     try:
         for path, text in pages.items():
             file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            make_private(file.parent)
+            file.write_text(redactor.text(text), encoding="utf-8")
         kept = {(folder / path).resolve() for path in pages}
         for file in (*folder.glob("*.html"), *folder.glob("*/*.html")):
             if file.resolve() not in kept and _ours(file):

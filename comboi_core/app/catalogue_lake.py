@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 from comboi_core.app import runfiles
 from comboi_core.app.rebuild import checkpoints_in_lake
+from comboi_core.app.records import newest_records
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.manifest import Manifest
 from comboi_core.domain.ports import Lake
+from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import literal
-from comboi_core.telemetry.redaction import redactor
 
 T = TypeVar("T")
 
@@ -44,9 +46,9 @@ class Lakes:
         from comboi_core.lake.bronze import read_manifest
 
         def read() -> dict[str, Manifest]:
-            found = checkpoints_in_lake(self.workspace)
-            lake = self.workspace.lake("bronze") if found else None
-            return {name: read_manifest(lake, known["manifest"]) for name, known in found.items()}
+            known = {name: one["manifest"] for name, one in checkpoints_in_lake(self.workspace).items()}
+            lake = self.workspace.lake("bronze") if known else None
+            return {name: read_manifest(lake, path) for name, path in known.items() if path}
 
         return self._noted("the landed tables", read) or {}
 
@@ -66,12 +68,9 @@ class Lakes:
 
         def read() -> list[dict[str, Any]]:
             lake = self.workspace.lake("bronze")
-            ids = sorted(runfiles.run_ids(lake, runfiles.RECORDS), reverse=True)[:limit]
-            found = [self._noted(path, lambda path=path: runfiles.read_json(lake, path)) for path in paths(ids)]
+            paths = (run.path for run in islice(newest_records(lake, self.workspace.project.pipeline), limit))
+            found = [self._noted(path, lambda path=path: runfiles.read_json(lake, path)) for path in paths]
             return [record for record in found if isinstance(record, dict)]
-
-        def paths(ids: list[str]) -> list[str]:
-            return [runfiles.record_path(run_id) for run_id in ids]
 
         return self._noted("the records of runs", read) or []
 

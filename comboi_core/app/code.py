@@ -31,11 +31,16 @@ class Code(Protocol):
         moment: When the build happens, and the interval that it looks at.
         anew: Whether a full refresh was asked for, and the code allows one.
         dataset: The dataset, with what its checks leave to the run filled in.
+        reads_interval: Whether the rows depend on the run's interval.
     """
 
     moment: Moment
     anew: bool
     dataset: DatasetConfig
+
+    @property
+    def reads_interval(self) -> bool:
+        """See above."""
 
     def run(self, con: DuckDBPyConnection, views: Views, into: str) -> None:
         """Make the result readable as `into`, a view wherever possible; raises ScriptError with the user's line."""
@@ -56,13 +61,19 @@ class Script:
         self.dataset, self.moment, self.anew = dataset, _moment(job), bool(job["full_refresh"])
         self._file = find_script(project.transformations_folder, dataset.script_name)
 
+    @property
+    def reads_interval(self) -> bool:
+        """See Code."""
+        text = self._file.read_text(encoding="utf-8", errors="replace")
+        return bool(self.dataset.materialization.time_granularity or _READS_INTERVAL.search(text))
+
     def run(self, con: DuckDBPyConnection, views: Views, into: str) -> None:
         """See Code.run."""
         from comboi_core.transforms.scripts import run_script
 
         how = self.dataset.materialization
         whole = not how.incremental or (self.anew and not how.time_granularity)
-        if whole and _READS_INTERVAL.search(self._file.read_text(encoding="utf-8", errors="replace")):
+        if whole and self.reads_interval:
             raise MaterializationRefused(
                 f"{self.dataset.name}: {self._file} reads the run's interval, but its result replaces all of it",
                 remedy="Choose a materialization that keeps what lies outside: delete+insert with time_granularity.",
@@ -89,10 +100,18 @@ class BruinAsset:
         from comboi_core.transforms.assets.running import interval_of, render_checks
 
         self._file: Path = project.transformations_folder / str(dataset.asset)
-        self._context = _context(project, job)
+        self._context = asset_context(project, job)
         own = interval_of(self._file, self._context)
         self.dataset = render_checks(dataset, self._context)
         self.moment, self.anew = Moment(_moment(job).started_at, own.start, own.end), own.full_refresh
+
+    @property
+    def reads_interval(self) -> bool:
+        """See Code."""
+        from comboi_core.config.assets.loading import read_asset
+
+        asset = read_asset(self._file, self._context.folder)
+        return bool(self.dataset.materialization.time_granularity or asset.windowed)
 
     def run(self, con: DuckDBPyConnection, views: Views, into: str) -> None:
         """See Code.run."""
@@ -130,7 +149,8 @@ def _moment(job: Mapping[str, Any]) -> Moment:
     return Moment(*map(datetime.fromisoformat, times))
 
 
-def _context(project: Project, job: Mapping[str, Any]) -> Any:
+def asset_context(project: Project, job: Mapping[str, Any]) -> Any:
+    """Return what assets know of the run; `job` as for `code_of`."""
     from comboi_core.transforms.assets.context import AssetContext
 
     moment = _moment(job)
@@ -156,7 +176,7 @@ def code_problems(project: Project, dataset: DatasetConfig, job: Mapping[str, An
         from comboi_core.transforms.engine import open_duckdb
 
         with open_duckdb(memory_limit="256MB", threads=1) as con:
-            return validate_asset(con, project.transformations_folder / dataset.asset, _context(project, job))
+            return validate_asset(con, project.transformations_folder / dataset.asset, asset_context(project, job))
     from comboi_core.transforms.scripts import find_script, validate_script
 
     return validate_script(find_script(project.transformations_folder, dataset.script_name))

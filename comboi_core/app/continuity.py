@@ -3,28 +3,197 @@ and what might is told."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from comboi_core.domain.errors import CheckpointLost, ConfigError
+from comboi_core.config.tables import BaseTable
+from comboi_core.domain.errors import (
+    CheckpointLost,
+    ConfigError,
+    LakeNotFound,
+    LoadLost,
+    ManifestUnreadable,
+    NotOwner,
+    OriginChanged,
+)
 from comboi_core.domain.load import Checkpoint, LoadPlan, Mode
-from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, load_numbers, table_folder
+from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, loads_of, table_folder
+from comboi_core.domain.origin import Origin, changed_parts, told
 from comboi_core.domain.ports import Lake
+from comboi_core.domain.shortfall import Shortfall
 
 Payload = dict[str, Any]
 
 
-def refuse_lost_checkpoint(lake: Lake, item: Payload, checkpoint: Checkpoint, fence: int | None) -> None:
-    """Raise CheckpointLost where the lake has loads that the checkpoint should know of.
+@dataclass(frozen=True)
+class Continuation:
+    """How a load goes on from the committed one.
+
+    Attributes:
+        anew: Whether it reads the whole table, in place of what is there.
+    """
+
+    anew: bool = False
+    warnings: tuple[str, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
+
+
+def committed(lake: Lake, checkpoint: Checkpoint, place: str, *, anew: bool) -> Manifest | None:
+    """Return the manifest of the committed load; None where there is none.
+
+    Args:
+        place: `source.table`.
+        anew: Whether the whole table is read: then a manifest that is gone or damaged is no loss.
+
+    Raises:
+        LoadLost: the lake has no such manifest.
+        ManifestUnreadable: it is damaged.
+    """
+    from comboi_core.lake.bronze import read_manifest
+
+    if not checkpoint.manifest:
+        return None
+    try:
+        return read_manifest(lake, checkpoint.manifest)
+    except ManifestUnreadable:
+        if not anew:
+            raise
+    except LakeNotFound:
+        if not anew:
+            raise LoadLost(
+                f"{place}: load {checkpoint.sequence} is committed, but the lake {lake.describe()} has no "
+                f"{checkpoint.manifest}",
+                remedy="If the lake has moved, correct `stages.bronze.data_lake`. If its files are gone, read the "
+                f"sources anew with `comboi run --full-refresh`; this table alone with `{_anew(place)}`.",
+            ) from None
+    return None
+
+
+def refuse_other_owner(owner: str, accepted: tuple[str, ...], what: str, rename: str) -> None:
+    """Raise NotOwner where another pipeline writes what this one is about to write or to read.
+
+    Args:
+        owner: Who wrote it last; an empty one is anybody's.
+        accepted: This pipeline, and those whose place it takes.
+        what: What it is and in which lake.
+        rename: What can be given another name.
+    """
+    if owner and owner not in accepted:
+        raise NotOwner(
+            f"{what} belongs to the pipeline {owner}; this one is {accepted[0]}",
+            remedy=f"Give {rename} another name, or this pipeline a lake of its own (`stages:`). If this pipeline is "
+            f"{owner} under a new name, or takes its place, write `takes_over: [{owner}]` into the pipeline's file and "
+            "run `comboi checkpoints rebuild` once.",
+        )
+
+
+def refuse_other_loader(
+    lake: Lake,
+    item: Payload,
+    checkpoint: Checkpoint,
+    accepted: tuple[str, ...],
+    *,
+    fence: int | None = None,
+    run_id: str | None = None,
+) -> None:
+    """Raise where the lake has loads that the checkpoint does not know of, and that no killed run has left.
 
     A killed run leaves a manifest of the next load at most; later ones mean that the task hub was lost. So does one
-    whose fence this run has not passed: a new hub counts fences, like loads, from the beginning.
+    whose fence this run has not passed: a new hub counts fences, like loads, from the beginning. An earlier execution
+    of this very run may have been cut off between its manifest and the commit.
+
+    Raises:
+        NotOwner: another pipeline has loaded the table.
+        CheckpointLost: this one has, and the task hub does not know.
     """
-    loads = load_numbers(lake.list(f"{table_folder(item['source'], item['table'])}/{LOADS_FOLDER}"))
-    for newest, by in loads:
-        if newest > checkpoint.sequence + 1 or (fence is not None and newest > checkpoint.sequence and by >= fence):
+    loads = loads_of(lake.list(f"{table_folder(item['source'], item['table'])}/{LOADS_FOLDER}"))
+    unknown = [load for load in loads if load[0] > checkpoint.sequence]
+    if unknown:
+        refuse_other_owner(
+            _written(lake, unknown[0][2], "owner"),
+            accepted,
+            f"{item['name']} in the lake {lake.describe()}",
+            "the source or the table",
+        )
+    for newest, by, path in unknown:
+        overtaken = fence is not None and (by > fence or (by == fence and _written(lake, path, "run_id") != run_id))
+        if newest > checkpoint.sequence + 1 or overtaken:
             raise CheckpointLost(
                 f"{item['name']}: the lake holds load {newest}, but the checkpoint knows of {checkpoint.sequence} only"
             )
+
+
+def _written(lake: Lake, path: str, field: str) -> str:
+    """Return a field of a manifest; an empty text where there is none that can be read."""
+    from comboi_core.lake.bronze import read_manifest
+
+    try:
+        return str(getattr(read_manifest(lake, path), field))
+    except (ManifestUnreadable, LakeNotFound):
+        return ""
+
+
+def refuse_other_table(
+    lake: Lake, item: Payload, checkpoint: Checkpoint, previous: Manifest, fence: int | None, accepted: tuple[str, ...]
+) -> None:
+    """Raise where the rows of a table, as it is committed or by a later load, are another pipeline's.
+
+    Args:
+        previous: The committed manifest.
+
+    Raises:
+        NotOwner, CheckpointLost: as `refuse_other_loader`.
+    """
+    what = f"{item['name']} in the lake {lake.describe()}"
+    refuse_other_owner(previous.owner, accepted, what, "the source or the table")
+    refuse_other_loader(lake, item, checkpoint, accepted, fence=fence)
+
+
+def continuation(previous: Manifest, table: BaseTable, origin: Origin) -> Continuation:
+    """Decide how a load goes on from the committed one, whose settings may have been others.
+
+    Raises:
+        OriginChanged: the table would be made from something else, and `on_change` is `refuse`.
+        ConfigError: mode, key or cursor are others, such that rows would be lost or come twice.
+    """
+    place = f"{previous.source}.{previous.table}"
+    parts = changed_parts(previous.origin, origin)
+    if "mask" in parts:  # which says it: without `hash` the salt does not count
+        parts = tuple(part for part in parts if part != "masking.salt")
+    said = f"what it is made from has changed since load {previous.sequence}: {told(previous.origin, origin, parts)}"
+    if table.effective_mode == "full" or previous.mode == "full":
+        # The load replaces the table whatever has changed; without a watermark it would land all of it twice.
+        switched = previous.mode == "full" != table.effective_mode
+        return Continuation(bool(parts) or switched, (f"{said}; this load replaces the table",) if parts else ())
+    try:
+        refuse_other_cursor(previous, table.cursor_name)
+        refuse_other_versions(previous, table.effective_mode, table.primary_key)
+    except ConfigError as changed:
+        if table.on_change != "reload":
+            raise
+        return Continuation(True, (f"{changed.message.removeprefix(f'{place}: ')}; {_RELOADED}",))
+    if not parts:
+        return Continuation()
+    anew = f"`{_anew(place)}`"
+    if table.on_change == "refuse":
+        raise OriginChanged(
+            f"{place}: {said}",
+            remedy=f"Read the table anew with {anew}. If the rows are the same ones, for example because the server "
+            "has moved, set `on_change: warn` on the table for one load. Or go back to the former setting.",
+        )
+    if table.on_change == "reload":
+        return Continuation(True, (f"{said}; {_RELOADED}",))
+    remedy = f"If they are other rows, or some are missing, read the table anew with {anew}."
+    return Continuation(
+        shortfalls=(Shortfall("origin_changed", f"{said}; the rows that were landed before stay as they were", remedy),)
+    )
+
+
+def _anew(place: str) -> str:
+    return f"comboi run bronze --select {place} --full-refresh"
+
+
+_RELOADED = "the table is read anew, whole (`on_change: reload`)"
 
 
 def refuse_other_cursor(previous: Manifest, cursor: str | None) -> None:
@@ -58,6 +227,12 @@ def refuse_other_versions(previous: Manifest, mode: Mode, primary_key: tuple[str
     raise ConfigError(
         f"{place}: {told}", remedy="Run the table once with --full-refresh, or go back to the former setting."
     )
+
+
+def missed(load: LoadPlan, previous: Manifest | None) -> tuple[Shortfall, ...]:
+    """Return the source's shortfalls; an empty source is one only where the lake has rows of it."""
+    landed = previous is not None and any(file.rows for file in previous.files)
+    return tuple(told for told in load.shortfalls if told.code != "source_empty" or landed)
 
 
 def doubtful_key(load: LoadPlan, previous: Manifest | None, primary_key: tuple[str, ...]) -> tuple[str, ...]:

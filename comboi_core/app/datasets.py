@@ -10,22 +10,25 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.app import runfiles
-from comboi_core.app.code import Code, code_of
-from comboi_core.app.inputs import Inputs, create_inputs, create_view, relations
+from comboi_core.app.building import Build, fall_short, open_build, tell_changes
+from comboi_core.app.growing import column_gone, lost_columns, refuse_newer
+from comboi_core.app.inputs import create_view, refuse_foreign
+from comboi_core.app.remembered import Note, has_looked, looked_at, loss, lost, remember
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
-from comboi_core.config.materialization import Materialization
 from comboi_core.domain.errors import CheckFailed, DedupeError, MaterializationRefused
-from comboi_core.domain.ports import Lake
+from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import literal, qualified
-from comboi_core.lake.published import OPTIONS, Published, exact, read_published, refuse_overtaken, write_options
+from comboi_core.lake.exact import write_exactly
+from comboi_core.lake.published import Published, read_published, refuse_overtaken, write_options
+from comboi_core.transforms.batches import columns_of
 from comboi_core.transforms.materialize import next_dataset
+from comboi_core.transforms.widening import unite
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,71 +45,6 @@ _TELLING = (CheckFailed, DedupeError, MaterializationRefused)
 Payload = dict[str, Any]
 
 
-@dataclass
-class Build:
-    """One build of one dataset on one connection.
-
-    Attributes:
-        code: Its transformation.
-        published: The dataset as it is now, or None.
-        inputs: What the build reads; the views stand in `con`.
-        path: Where the dataset is published in `lake`.
-        match_quality: The page on what deduplication did, if it did anything.
-        details: What the run record shows beyond figures: checks, deduplication, quarantine.
-    """
-
-    workspace: Workspace
-    con: DuckDBPyConnection
-    code: Code
-    job: Payload
-    published: Published | None
-    inputs: Inputs
-    lake: Lake
-    path: str
-    match_quality: str | None = None
-    details: Payload = field(default_factory=lambda: {"checks": [], "duplicates": None, "quarantined": 0})
-
-    @property
-    def dataset(self) -> DatasetConfig:
-        """The dataset's configuration."""
-        return self.code.dataset
-
-    @property
-    def number(self) -> int:
-        """Counts the builds of the dataset."""
-        return self.published.build + 1 if self.published else 1
-
-    @property
-    def previous(self) -> str | None:
-        """A FROM item: the dataset that goes into the next one; None where none does.
-
-        A full refresh begins anew, but for a dataset that is built interval by interval: its result is never all of it.
-        """
-        how = self.dataset.materialization
-        anew = self.code.anew and not how.time_granularity
-        if self.published is None or anew or not how.incremental:
-            return None
-        return f"read_parquet({literal(self.lake.uri(self.path))})"
-
-    @cached_property
-    def relations(self) -> dict[str, str]:
-        """A FROM item for each dataset or table that the checks refer to."""
-        return relations(self.workspace, self.con, self.dataset, self.job["manifests"])
-
-    @property
-    def how(self) -> Materialization:
-        """The materialization, with what follows from the inputs filled in."""
-        how = self.dataset.materialization
-        if how.strategy != "scd2" or how.close_missing is not None:
-            return how
-        partial = any(item.view == "changes" for item in self.dataset.inputs)
-        return how.model_copy(update={"close_missing": not partial})
-
-    def beside(self, kind: str, ending: str = "parquet") -> str:
-        """Return the path of a file that belongs to the dataset, e.g. its crosswalk."""
-        return f"{self.path.removesuffix('.parquet')}.{kind}.{ending}"
-
-
 def build(workspace: Workspace, job: Payload) -> Payload:
     """Build a dataset and put it in place in one step, if its checks pass; else the published one stays as it is.
 
@@ -118,18 +56,24 @@ def build(workspace: Workspace, job: Payload) -> Payload:
 
     Returns:
         `rows`, `bytes`, `path`, `details` (path of the checks' results and the deduplication report), and `error` if
-        nothing was published.
+        nothing was published. Where the run has been cancelled before, `cancelled`: by whom and when.
     """
     stage, dataset = workspace.project.dataset(job["item"]["name"])
     lake, path = workspace.lake(stage), workspace.project.dataset_path(dataset.name)
     with workspace.duckdb() as con:
         published = read_published(con, lake, path)
         if published and published.run_id == job["run_id"]:
+            remember(workspace, dataset.name, published)
             return _earlier_answer(workspace, path, published)
+        if cancelled := runfiles.cancellation(workspace.lake("bronze"), job["run_id"]):
+            return {"cancelled": cancelled}
+        refuse_foreign(workspace, dataset.name, published)
+        refuse_newer(dataset.name, published, job)
         work = open_build(workspace, con, dataset, job, published)
+        gone = lost(work)
         details_path = runfiles.details_path(job["run_id"], dataset.name, secrets.token_hex(4))
         try:
-            _publish(work, details_path)
+            _publish(work, details_path, gone)
         except Exception as failed:
             # An execution beside this one may have replaced the dataset while this one read it: that explains it all.
             with suppress(Exception):  # the failure counts, not that the lake or DuckDB is gone by now
@@ -152,43 +96,21 @@ def _answer(path: str, details_path: str, details: Payload) -> Payload:
     return {"rows": details["rows"], "bytes": details["bytes"], "path": path, "details": details_path}
 
 
-def open_build(
-    workspace: Workspace,
-    con: DuckDBPyConnection,
-    dataset: DatasetConfig,
-    job: Payload,
-    published: Published | None,
-    *,
-    sample: int | None = None,
-) -> Build:
-    """Make the code ready, and create the views of the inputs.
+def _publish(work: Build, details_path: str, gone: Note | None) -> None:
+    """Make the next state of the dataset, check it, and put it and what belongs to it in place.
 
     Args:
-        sample: So many rows of each input at most.
+        gone: What is remembered of the dataset, if it has been lost.
     """
-    code = code_of(workspace.project, dataset, job)
-    consumed = published.inputs if published and not code.anew else {}
-    inputs = create_inputs(workspace, con, dataset, job["manifests"], consumed=consumed, sample=sample)
-    stage, _ = workspace.project.dataset(dataset.name)
-    work = Build(
-        workspace=workspace,
-        con=con,
-        code=code,
-        job=job,
-        published=published,
-        inputs=inputs,
-        lake=workspace.lake(stage),
-        path=workspace.project.dataset_path(dataset.name),
-    )
-    work.details["rows_read"] = inputs.rows
-    return work
-
-
-def _publish(work: Build, details_path: str) -> None:
-    """Make the next state of the dataset, check it, and put it and what belongs to it in place."""
+    state = None
     with work.lake.stage(work.path) as staged, transformed(work) as batch:
         sql = next_state(work, batch)
+        mixed = tell_changes(work, batch)
         if sql:
+            columns = columns_of(work.con, f"({sql})")
+            if work.published and (fewer := lost_columns(work.published.columns, columns)):
+                fall_short(work, column_gone(fewer))
+            first, last = looked_at(work)
             state = Published(
                 build=work.number,
                 run_id=work.job["run_id"],
@@ -196,20 +118,32 @@ def _publish(work: Build, details_path: str) -> None:
                 built_at=work.job["started_at"],
                 inputs=work.inputs.versions,
                 details=details_path,
+                owner=work.workspace.project.pipeline,
+                made_with=work.made_with,
+                mixed=mixed,
+                columns=tuple(columns),
+                born=(work.published and work.published.born) or work.job["run_id"],
+                born_inputs=work.inputs.born,
+                first=first,
+                last=last,
             )
             with work.code.blaming(work.con, work.inputs.views):
-                rows = exact(work.con, sql)
-                work.con.execute(f"COPY ({rows}) TO {literal(str(staged))} ({write_options(state)})")
+                hidden = sensitive(work.dataset)
+                write_exactly(work.con, sql, str(staged), write_options(state), hidden=hidden)
         relation = f"read_parquet({literal(str(staged))})" if sql else str(work.previous)
         check(work, relation)
         work.details["rows"] = _count(work, qualified(work.dataset.name))
         _refuse_emptying(work)
         work.details["bytes"] = staged.stat().st_size if sql else 0
         work.details["unchanged"] = sql is None
+        if gone:
+            fall_short(work, loss(work, gone, work.details["rows"]))
         if sql:
             refuse_overtaken(work.con, work.lake, work.path, fence=work.job["fence"], published=work.published)
             _publish_beside(work)
         runfiles.write_json(work.workspace.lake("bronze"), details_path, work.details)
+    if state:
+        remember(work.workspace, work.dataset.name, replace(state, rows=work.details["rows"]))
 
 
 @contextmanager
@@ -227,10 +161,10 @@ def transformed(work: Build) -> Iterator[str]:
         several = work.dataset.materialization.incremental
         quarantines = any(check.on_fail == "quarantine" for check in work.dataset.checks)
         if several or (quarantines and result == RESULT):
-            scratch = literal(str(Path(folder) / "batch.parquet"))
+            scratch = str(Path(folder) / "batch.parquet")
             with work.code.blaming(work.con, work.inputs.views):
-                work.con.execute(f"COPY ({exact(work.con, f'FROM {result}')}) TO {scratch} ({OPTIONS})")
-            result = f"read_parquet({scratch})"
+                write_exactly(work.con, f"FROM {result}", scratch, hidden=sensitive(work.dataset))
+            result = f"read_parquet({literal(scratch)})"
         if quarantines:
             _quarantine(work, result)
             result = GOOD
@@ -252,13 +186,16 @@ def _deduplicate(work: Build) -> None:
         )
     work.details["duplicates"] = asdict(done.report) | {"report": work.beside("report", "html")}
     work.match_quality = done.html
+    for doubt in done.doubts:
+        fall_short(work, Shortfall("model_doubtful", doubt.message, doubt.remedy))
 
 
 def next_state(work: Build, batch: str) -> str | None:
     """Return the SELECT for the dataset's next state; None where the published one stays as it is."""
     how, previous = work.how, work.previous
-    if previous and how.strategy == "append" and work.inputs.versions and work.inputs.versions == work.published.inputs:
-        return None  # these very inputs were appended before
+    same_rows = work.inputs.versions and work.same_inputs and (not work.code.reads_interval or has_looked(work))
+    if previous and how.strategy == "append" and same_rows:
+        return None  # these very rows were appended before
     if previous and not work.details["quarantined"] and not _count(work, batch):
         if how.close_missing and not work.dataset.allow_empty:
             raise CheckFailed(
@@ -268,7 +205,15 @@ def next_state(work: Build, batch: str) -> str | None:
         if not how.time_granularity and not how.close_missing:
             return None
     with work.code.blaming(work.con, work.inputs.views):
-        return next_dataset(work.con, how, work.code.moment, dataset=work.dataset.name, batch=batch, published=previous)
+        return next_dataset(
+            work.con,
+            how,
+            work.code.moment,
+            dataset=work.dataset.name,
+            batch=batch,
+            published=previous,
+            hidden=sensitive(work.dataset),
+        )
 
 
 def check(work: Build, relation: str) -> None:
@@ -321,20 +266,23 @@ def _publish_beside(work: Build) -> None:
     """Put in place what belongs to the dataset, before the dataset itself: a build that is killed does it again."""
     if work.dataset.splink:  # so that no merge is invisible
         _copy(work, f"FROM {CROSSWALK}", work.beside("crosswalk"))
-        work.lake.write(work.beside("report", "html"), str(work.match_quality).encode())
+        runfiles.write_text(work.lake, work.beside("report", "html"), str(work.match_quality))
     if any(check.on_fail == "quarantine" for check in work.dataset.checks):
         path, number = work.beside("quarantine"), work.number
-        sql = f"SELECT *, {number} AS {BUILD} FROM {BAD}"
+        bad, kept = BAD, ""
         if work.previous and work.lake.exists(path):
+            earlier = f"read_parquet({literal(work.lake.uri(path))})"
+            name, hidden = work.dataset.name, sensitive(work.dataset)
+            bad, earlier = unite(work.con, batch=BAD, published=earlier, dataset=name, hidden=hidden)
             # Rows of this very number are of a build that was killed before it published.
-            kept = f"SELECT * FROM read_parquet({literal(work.lake.uri(path))}) WHERE {BUILD} < {number}"
-            sql = f"{kept} UNION ALL BY NAME {sql}"
+            kept = f"SELECT * FROM {earlier} WHERE {BUILD} < {number} UNION ALL BY NAME "
+        sql = f"{kept}SELECT *, {number} AS {BUILD} FROM {bad}"
         _copy(work, sql, path)
 
 
 def _copy(work: Build, sql: str, path: str) -> None:
     with work.lake.stage(path) as staged:
-        work.con.execute(f"COPY ({exact(work.con, sql)}) TO {literal(str(staged))} ({OPTIONS})")
+        write_exactly(work.con, sql, str(staged), hidden=sensitive(work.dataset))
 
 
 def _refuse_failures(dataset: DatasetConfig, results: list[CheckResult]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.app.doctor_machine import Finding, disk, finding, function_app, packages
-from comboi_core.app.notifying import VARIABLE, resolved
+from comboi_core.app.notifying import VARIABLE
 from comboi_core.app.validation import project_problems
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.loader import load
@@ -19,10 +19,9 @@ from comboi_core.config.monitoring import is_webhook
 from comboi_core.config.project import STAGES, Stage
 from comboi_core.config.references import find
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, SourceAuthFailed, SourceUnreachable
-from comboi_core.domain.load import Checkpoint
+from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.domain.sql import literal
 from comboi_core.secrets.stores import vault_address
-from comboi_core.telemetry.redaction import redactor
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -76,7 +75,7 @@ def vault(workspace: Workspace) -> Iterator[Finding]:
     failed = 0
     for reference in references:
         try:
-            resolved(workspace, str(reference))
+            workspace.resolved(str(reference))
         except ComboiError as error:
             failed += 1
             yield finding("vault", False, error.message, error.remedy)
@@ -91,40 +90,44 @@ def sources(workspace: Workspace) -> Iterator[Finding]:
         with workspace.borrowed_duckdb(source.name) as con:
             try:
                 if source.type in SERVERS:
-                    connection = resolved(workspace, source.connection.model_dump(exclude_none=True))
+                    connection = workspace.resolved(source.connection.model_dump(exclude_none=True))
                     yield from SERVERS[source.type](con, connection, name)
-                read, failures = _tables(workspace, con, source)
+                read, failures, remarks = _tables(workspace, con, source)
             except ComboiError as error:
                 yield finding(name, False, error.message, error.remedy)
                 continue
         yield from (finding(name, False, error.message, error.remedy) for error in failures)
+        yield from (finding(name, True, remark) for remark in remarks)
         if read:
             yield finding(name, True, f"{read} of {len(source.tables)} tables can be read")
 
 
-def _tables(workspace: Workspace, con: DuckDBPyConnection, source: Any) -> tuple[int, list[ComboiError]]:
-    read, failures = 0, []
+def _tables(workspace: Workspace, con: DuckDBPyConnection, source: Any) -> tuple[int, list[ComboiError], list[str]]:
+    """How many tables can be read, why others cannot, and what a first load of each has to say."""
+    read, failures, remarks = 0, [], []
     for table in source.tables:
         try:
-            _read_a_row(workspace, con, source.name, table.name)
+            load = _read_a_row(workspace, con, source.name, table.name)
+            remarks += [f"{table.name}: {said}" for said in load.warnings]
+            remarks += [f"{table.name}: {told.message}. {told.remedy}" for told in load.shortfalls]
             read += 1
         except _NO_LOGIN:
             raise  # the other tables would say the same
         except ComboiError as error:
             failures.append(error)
-    return read, failures
+    return read, failures, remarks
 
 
-def _read_a_row(workspace: Workspace, con: DuckDBPyConnection, source: str, table: str) -> None:
+def _read_a_row(workspace: Workspace, con: DuckDBPyConnection, source: str, table: str) -> LoadPlan:
     """Read one row as a first load would: only so does the right to read show."""
     with workspace.source(con, source, table) as opened:
         load = opened.plan(Checkpoint(), full_refresh=False)
         if not load.chunks:
-            return
+            return load
         select = opened.select(load, load.chunks[0])
         try:
             con.execute(f"SELECT * FROM ({select}) LIMIT 1").fetchall()
-            return
+            return load
         except Exception as error:
             failed = opened.translate(error)
         raise failed  # outside of the handler: the original may hold a secret
@@ -155,17 +158,20 @@ def _postgres(con: DuckDBPyConnection, connection: dict[str, Any], name: str) ->
 def _azure_sql(con: DuckDBPyConnection, connection: dict[str, Any], name: str) -> Iterator[Finding]:
     from comboi_core.sources import azure_sql_sql as sql
     from comboi_core.sources.azure_sql_session import AzureSqlSession
+    from comboi_core.sources.azure_sql_sight import unseen
 
     session = AzureSqlSession(con, connection, name)
     try:
         before = datetime.now(UTC)
-        now = datetime.fromisoformat(str(session.rows(sql.SERVER)[0]["utc"])[:26]).replace(tzinfo=UTC)
+        server = session.rows(sql.SERVER)[0]
+        now = datetime.fromisoformat(str(server["utc"])[:26]).replace(tzinfo=UTC)
         yield from _clock(name, now.timestamp(), before)
         version = "of a version that it does not show"
         with suppress(ComboiError):
             (row,) = session.rows("SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)) AS version")
             version = str(row["version"])
         yield finding(name, True, f"SQL Server {version}")
+        yield from (finding(name, True, told) for told in unseen(server))
     finally:
         session.close()
 
@@ -221,8 +227,8 @@ def telemetry(workspace: Workspace) -> Iterator[Finding]:
         yield finding("telemetry", True, "off: no connection string is configured")
         return
     try:
-        connection_string = str(resolved(workspace, configured)) if configured else os.environ[VARIABLE]
-        transport = open_transport(connection_string)
+        given = str(workspace.resolved(configured, secret=True)) if configured else os.environ[VARIABLE]
+        transport = open_transport(given)
     except ComboiError as error:
         yield finding("telemetry", False, error.message, error.remedy)
         return
@@ -247,11 +253,10 @@ def webhooks(workspace: Workspace) -> Iterator[Finding]:
     for number, notification in enumerate(workspace.project.pipeline_file.notifications, start=1):
         name = f"webhook {number}"
         try:
-            url = str(resolved(workspace, notification.webhook))
+            url = str(workspace.resolved(notification.webhook, secret=True))
         except ComboiError as error:
             yield finding(name, False, error.message, error.remedy)
             continue
-        redactor.add(url)
         well = is_webhook(url)
         told = f"{notification.format}, on {', '.join(notification.on)}" if well else "the value is no https:// URL"
         yield finding(name, well, told, "" if well else "Store the URL as Teams or Slack shows it.")

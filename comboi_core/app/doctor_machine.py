@@ -14,7 +14,7 @@ from pathlib import Path
 import comboi_core
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.loader import config_path
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 
 APP_FOLDER = Path(comboi_core.__file__).resolve().parent.parent
 IMPORT_SECONDS = 120.0

@@ -13,9 +13,11 @@ from typing import Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode
+from comboi_core.app.continuity import refuse_other_table
 from comboi_core.app.erasure_keys import downstream, read_keys, secret_folder, unspoken
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import RequestInvalid
+from comboi_core.domain.load import Checkpoint
 from comboi_core.domain.manifest import DataFile, Manifest, data_path, table_folder
 from comboi_core.domain.names import table_id
 
@@ -32,11 +34,14 @@ def plan_erasure(workspace: Workspace, job: Payload) -> Payload:
     those of a load that was killed.
 
     Args:
-        job: `run_id`, `pipeline`, `source`, `table`, `keys` (path), `checkpoint`.
+        job: `run_id`, `fence`, `pipeline`, `source`, `table`, `keys` (path), `checkpoint`.
 
     Returns:
         `plan` (path), `manifest` (of the table, as it is committed), `sequence`, `config_hash`, `retry`, and how many
         `files` and `datasets` there are.
+
+    Raises:
+        NotOwner, CheckpointLost: another pipeline has loaded the table, or loads that the task hub does not know of.
     """
     from comboi_core.lake.bronze import read_manifest
     from comboi_core.lake.erasure import keep_superseding
@@ -51,6 +56,9 @@ def plan_erasure(workspace: Workspace, job: Payload) -> Payload:
         )
     sought = read_keys(workspace, job["keys"])
     manifest = read_manifest(lake, committed)
+    item = {"source": manifest.source, "table": manifest.table, "name": table_id(manifest.source, manifest.table)}
+    known = decode(Checkpoint, job["checkpoint"])
+    refuse_other_table(lake, item, known, manifest, job["fence"], project.owners)
     superseding = f"{secret_folder(job['run_id'])}/superseding-{secrets.token_hex(4)}.parquet"
     with unspoken(sought), workspace.duckdb() as con:
         lake.attach(con)
@@ -67,7 +75,7 @@ def plan_erasure(workspace: Workspace, job: Payload) -> Payload:
         for item in downstream(workspace, table_id(manifest.source, manifest.table))
     ]
     path = f"{runfiles.WORK}/{job['run_id']}/erasure-{secrets.token_hex(4)}.json"
-    runfiles.write_json(lake, path, {"superseding": kept, "others": others, "datasets": datasets})
+    runfiles.write_work(lake, path, {"superseding": kept, "others": others, "datasets": datasets})
     return {
         "plan": path,
         "manifest": committed,
@@ -125,7 +133,7 @@ def erase_files(workspace: Workspace, job: Payload) -> Payload:
     page = None
     if rewritten:
         page = f"{runfiles.WORK}/{job['run_id']}/rewritten/{job['next']:06d}-{secrets.token_hex(4)}.json"
-        runfiles.write_json(lake, page, rewritten)
+        runfiles.write_work(lake, page, rewritten)
     return {"next": position, "removed": removed, "elsewhere": elsewhere, "page": page}
 
 
@@ -181,4 +189,4 @@ def sweep_erased(workspace: Workspace, job: Payload) -> Payload:
 
     lake = workspace.lake("bronze")
     committed = read_manifest(lake, job["manifest"])
-    return {"deleted": sweep(lake, committed.source, committed.table, committed, keep=1)}
+    return {"deleted": sweep(lake, committed.source, committed.table, committed, path=job["manifest"], keep=1)}

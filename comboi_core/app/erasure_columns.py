@@ -45,7 +45,7 @@ def find_slip(
             (number, place)
             for number, key in enumerate(sought.keys, 1)
             for place, text in enumerate(key)
-            if canonical(con, text, sought.types[place]) is None
+            if _value(con, sought, place, text) is None
         ]
         if not misfits and not sought.aliases:
             return None
@@ -54,11 +54,26 @@ def find_slip(
             if alias.lower() not in made:
                 return _no_column(alias, landed, made)
         for number, place in misfits:
-            kinds = {kind for name in sought.names[place] for kind in made.get(name.lower(), ())}
             text = sought.keys[number - 1][place]
-            if all(canonical(con, text, kind) is None for kind in kinds):
+            if all(canonical(con, text, kind) is None for kind in _other_kinds(sought, place, made)):
                 return _no_value(number, landed, sought, place)
     return None
+
+
+def _value(con: DuckDBPyConnection, sought: Sought, place: int, text: str) -> str | None:
+    """Return a value of the table's column as text; None if it has no such value."""
+    kind = sought.types[place]
+    return sought.equal(place).canonical(text) if kind == "VARCHAR" else canonical(con, text, kind)
+
+
+def _other_kinds(sought: Sought, place: int, made: Mapping[str, set[str]]) -> set[str]:
+    """Return the types that a key's column has in datasets. Text under the column's own name is no other type where it
+    is text in the table as well: it holds the table's values."""
+    own = sought.columns[place].lower()
+    kinds = {name.lower(): made.get(name.lower(), set()) for name in sought.names[place]}
+    if sought.types[place] == "VARCHAR":
+        kinds[own] = kinds[own] - {"VARCHAR"}
+    return set().union(*kinds.values())
 
 
 def _columns(workspace: Workspace, con: DuckDBPyConnection, datasets: list[DatasetConfig]) -> Mapping[str, set[str]]:
@@ -90,7 +105,10 @@ def _no_column(name: str, landed: Manifest, made: Mapping[str, set[str]]) -> Req
 
 def _no_value(number: int, landed: Manifest, sought: Sought, place: int) -> RequestInvalid:
     column = f"{table_id(landed.source, landed.table)}.{sought.columns[place]}"
+    kind = sought.types[place]
+    if kind == "VARCHAR":  # as which many types of sources land
+        kind = next(known.source_type for known in landed.columns if known.name == sought.columns[place]) or kind
     return RequestInvalid(
-        f"key {number}: no value of {column}, which has the type {sought.types[place]}",
+        f"key {number}: no value of {column}, which has the type {kind}",
         remedy="Give a value of that type, or name the column that holds the key with --column (`columns` over HTTP).",
     )

@@ -47,7 +47,8 @@ def open_dataset(workspace: Workspace, job: Payload) -> Payload:
 
     Returns:
         `item` (`name`, `stage`, `tables`), `published` (whether there is one), `rebuild`, `found`: rows with a key, or
-        None where no column tells, `build`: the number of the published build.
+        None where no column tells, `build`: the number of the published build, `owner`: the other pipeline whose
+        dataset it is, if it is one.
     """
     bronze, sought = workspace.lake("bronze"), read_keys(workspace, job["keys"])
     item = runfiles.read_json(bronze, job["plan"])["datasets"][job["index"]]
@@ -57,6 +58,9 @@ def open_dataset(workspace: Workspace, job: Payload) -> Payload:
         published = read_published(con, lake, path)
         if published is None:
             return {"item": item, "published": False, "rebuild": False, "found": None, "build": 0}
+        if published.owner and published.owner not in workspace.project.owners:
+            told = {"published": True, "rebuild": False, "found": None, "build": published.build}
+            return {"item": item, **told, "owner": published.owner}
         found = _count(con, lake, path, sought)
         now = {name: after for name, (_, after) in job["versions"].items()} | _builds(workspace, con, dataset)
     stale = any(published.inputs[name] < number for name, number in now.items() if name in published.inputs)
@@ -98,6 +102,8 @@ def erase_dataset(workspace: Workspace, job: Payload) -> Payload:
     outcome: Payload = {"stage": item["stage"], "name": item["name"], "status": "succeeded"}
     if not opened["published"]:
         return _keep(bronze, job, outcome | {"status": "skipped", "reason": "it has not been published yet"})
+    if owner := opened.get("owner"):
+        return _keep(bronze, job, outcome | _foreign(owner, workspace.project.pipeline))
     _, dataset = workspace.project.dataset(item["name"])
     upstream = _upstream(bronze, job, dataset)
     with unspoken(sought), workspace.duckdb() as con:
@@ -233,7 +239,7 @@ def _note(bronze: Lake, job: Payload, files: list[Surveyed]) -> dict[str, int]:
     now = {"main": files[0].count or 0, "beside": sum(file.count or 0 for file in files[1:])}
     removed = {kind: max(now[kind], earlier[kind]) for kind in now}
     if any(now.values()):
-        runfiles.write_json(bronze, path, removed)
+        runfiles.write_work(bronze, path, removed)
     return removed
 
 
@@ -247,6 +253,19 @@ def _not_erased(dataset: DatasetConfig, stage: str, sought: Sought, unclean: lis
         "how": "not erased",
         "reason": f"{why}: whether it holds the person cannot be told",
         "remedy": f"Name the column that holds the key with --column{anew if refreshed else ''}.",
+    }
+
+
+def _foreign(owner: str, pipeline: str) -> Payload:
+    """Return what the record says of a dataset of the same name that another pipeline has published in this lake."""
+    return {
+        "status": "skipped",
+        "removed": None,
+        "how": "not erased",
+        "not_erased": True,
+        "reason": f"it belongs to the pipeline {owner}; this one is {pipeline}, and its rows are others",
+        "remedy": f"If it holds the person, erase with the configuration of {owner}. If {owner} is a former name of "
+        f"this pipeline, write `takes_over: [{owner}]` into its file and erase once more.",
     }
 
 

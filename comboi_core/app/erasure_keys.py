@@ -12,16 +12,18 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from comboi_core.app import runfiles
-from comboi_core.app.codec import decode_json, encode_json
+from comboi_core.app.codec import decode_json
+from comboi_core.app.continuity import refuse_other_loader, refuse_other_table
 from comboi_core.app.erasure_columns import find_slip
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.domain.errors import CheckpointLost, ComboiError, InternalError, LakeNotFound, RequestInvalid
-from comboi_core.domain.load import Column
-from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, load_numbers, table_folder
+from comboi_core.domain.load import Checkpoint, Column
+from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, loads_of, table_folder
 from comboi_core.domain.names import did_you_mean, table_id
+from comboi_core.domain.redaction import HIDDEN
 from comboi_core.lake.erasure import Sought, hashed
-from comboi_core.telemetry.redaction import HIDDEN
+from comboi_core.sources.equality import texts_of
 
 Payload = dict[str, Any]
 
@@ -52,15 +54,19 @@ def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | N
             the message does not repeat the keys.
         LakeUnavailable: a lake does not answer.
         CheckpointLost: the lake has loads that the task hub does not know of.
+        NotOwner: the table is another pipeline's.
     """
     from comboi_core.lake.bronze import read_manifest
 
     name, lake = table_id(source, table), workspace.lake("bronze")
+    item, owners = {"source": source, "table": table, "name": name}, workspace.project.owners
     if manifest is None:
-        if load_numbers(lake.list(f"{table_folder(source, table)}/{LOADS_FOLDER}")):
+        refuse_other_loader(lake, item, Checkpoint(), owners)
+        if loads_of(lake.list(f"{table_folder(source, table)}/{LOADS_FOLDER}")):
             raise CheckpointLost(f"{name}: the lake holds loads, but the checkpoint knows of none")
         raise RequestInvalid(f"{name} has never been loaded: there is nothing to erase", remedy="Check the table.")
     landed = read_manifest(lake, manifest)
+    refuse_other_table(lake, item, Checkpoint(landed.sequence), landed, None, owners)
     there = {column.name.lower(): column for column in landed.columns}
     named = [there[column.lower()] for column in request["columns"] if column.lower() in there]
     if len(named) > 1:
@@ -84,7 +90,9 @@ def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | N
     names = tuple(column.name for column in columns)
     keys = tuple(dict.fromkeys(_key(key, names, position) for position, key in enumerate(request["keys"], 1)))
     aliases = tuple(column for column in request["columns"] if column.lower() not in there)
-    sought = Sought(names, tuple(column.type for column in columns), keys, aliases)
+    kind = workspace.project.source(source).type
+    texts = tuple(texts_of(kind, column) for column in columns)
+    sought = Sought(names, tuple(column.type for column in columns), keys, aliases, texts=texts)
     with unspoken(sought):
         slip = find_slip(workspace, landed, downstream(workspace, name), sought)
     if slip:
@@ -141,7 +149,7 @@ def keep_keys(workspace: Workspace, run_id: str, sought: Sought, asked: Payload)
     said["key_hash"] = "hmac-sha256" if salt else "sha256"
     said["keys"] = [hashed(salt, spoken(sought.columns, key)) for key in sought.keys]
     runfiles.write_json(lake, request_path(run_id), said)
-    lake.write(path, encode_json(asdict(sought)))
+    runfiles.write_work(lake, path, asdict(sought))
     return path
 
 
@@ -208,7 +216,8 @@ def unspoken(sought: Sought) -> Iterator[None]:
         failed = error
     except Exception as error:
         failed = InternalError(f"{type(error).__name__}: {error}")
-    texts = {text for key in sought.keys for text in key}
+    parts = [part for key in sought.keys for part in enumerate(key)]
+    texts = {spelled for place, text in parts for spelled in sought.equal(place).spellings(text)}
     for text in sorted({*texts, *(text.replace("'", "''") for text in texts)}, key=len, reverse=True):
         failed.message = failed.message.replace(text, HIDDEN)
     failed.args = (failed.message,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,11 @@ from comboi_core.app import runfiles
 from comboi_core.app.erasure_datasets import outcome_path
 from comboi_core.app.erasure_keys import read_keys, request_path, secret_folder, unspoken
 from comboi_core.app.record import summary
+from comboi_core.app.records import find_record, newest_records, record_path
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.equal_texts import Texts
 from comboi_core.domain.errors import LakeNotFound
+from comboi_core.domain.folders import sweep
 from comboi_core.domain.names import RUN_ID_PATTERN
 from comboi_core.domain.ports import Lake
 from comboi_core.lake.erasure import Sought, spellings
@@ -31,28 +35,34 @@ def erase_records(workspace: Workspace, job: Payload) -> Payload:
     """Take failing rows with a key out of run records, until the soft deadline has passed; then delete working files.
 
     Records of datasets that the erased table has no part in stay as they are: another column may have the key's name.
+    So do those of other pipelines that share the lake; rows that look like it are counted.
 
     Args:
         job: `run_id`, `pipeline`, `keys` and `plan` (paths), `after`: the run whose record was looked at last, or "".
 
     Returns:
-        `after`: the run to go on after, or None when all is done; `samples`: how many rows were taken out.
+        `after`: the run to go on after, or None when all is done; `samples`: how many rows were taken out; `left`:
+        other pipeline -> how many rows with the key its records hold.
     """
     lake, sought = workspace.lake("bronze"), read_keys(workspace, job["keys"])
     made = {item["name"] for item in runfiles.read_json(lake, job["plan"])["datasets"]}
     others = {item.name for item in workspace.project.datasets()} - made
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
-    removed = 0
+    removed, left = 0, Counter[str]()
     with unspoken(sought), workspace.duckdb() as con:
         has_key = key_test(con, sought)
-        for run in sorted(runfiles.run_ids(lake, runfiles.RECORDS)):
+        for run, path in sorted(newest_records(lake)):
             if run <= job["after"]:
                 continue
-            removed += _erase_samples(lake, runfiles.record_path(run), has_key, others)
+            owner = run.rsplit("-", 2)[0]
+            own = owner in workspace.project.owners
+            found = _erase_samples(lake, path, has_key, others if own else set(), keep=not own)
+            removed += found if own else 0
+            left += Counter({owner: 0 if own else found})  # which drops zeros
             if time.monotonic() >= deadline:
-                return {"after": run, "samples": removed}
+                return {"after": run, "samples": removed, "left": dict(left)}
     _delete_work(lake, job)
-    return {"after": None, "samples": removed}
+    return {"after": None, "samples": removed, "left": dict(left)}
 
 
 def key_test(con: DuckDBPyConnection, sought: Sought) -> HasKey:
@@ -61,12 +71,13 @@ def key_test(con: DuckDBPyConnection, sought: Sought) -> HasKey:
     keys = [
         [frozenset(spellings(con, sought, position, text)) for position, text in enumerate(key)] for key in sought.keys
     ]
+    equal = [sought.equal(position) for position in range(len(names))]
 
     def has_key(row: Payload) -> bool:
         return any(
             all(
-                any(column.lower() in found and _same(value, texts) for column, value in row.items())
-                for found, texts in zip(names, key, strict=True)
+                any(column.lower() in found and _same(value, texts, rule) for column, value in row.items())
+                for found, texts, rule in zip(names, key, equal, strict=True)
             )
             for key in keys
         )
@@ -74,7 +85,7 @@ def key_test(con: DuckDBPyConnection, sought: Sought) -> HasKey:
     return has_key
 
 
-def _same(value: Any, texts: Iterable[str]) -> bool:
+def _same(value: Any, texts: Iterable[str], equal: Texts) -> bool:
     if value is None:
         return False
     shown = str(value)
@@ -82,10 +93,15 @@ def _same(value: Any, texts: Iterable[str]) -> bool:
         return shown in texts or str(int(value)) in texts
     if len(shown) > 1 and shown.endswith(_CUT):
         return any(text.startswith(shown[:-1]) for text in texts)
-    return shown in texts
+    return shown in texts or equal.canonical(shown) in texts
 
 
-def _erase_samples(lake: Lake, path: str, has_key: HasKey, others: set[str]) -> int:
+def _erase_samples(lake: Lake, path: str, has_key: HasKey, others: set[str], *, keep: bool) -> int:
+    """Take the rows with a key out of a record, or count them only (`keep`); return how many there are.
+
+    Args:
+        others: Datasets whose samples are not looked at.
+    """
     try:
         record = runfiles.read_json(lake, path)
     except (LakeNotFound, ValueError):
@@ -96,7 +112,7 @@ def _erase_samples(lake: Lake, path: str, has_key: HasKey, others: set[str]) -> 
             kept = [row for row in check.get("sample") or () if not has_key(row)]
             removed += len(check.get("sample") or ()) - len(kept)
             check["sample"] = kept
-    if removed:
+    if removed and not keep:
         runfiles.write_json(lake, path, record)
     return removed
 
@@ -107,16 +123,13 @@ def _delete_work(lake: Lake, job: Payload) -> None:
     The erasure holds the lease, so no run of the pipeline is under way. An erasure that was asked for in this very
     second may lose its keys by this; it then says that it has to be asked for again.
     """
-    recorded = runfiles.run_ids(lake, runfiles.RECORDS)
     own = f"{job['pipeline']}-"
 
     def ended(run: str) -> bool:
         ours = bool(RUN_ID_PATTERN.match(run)) and run.rsplit("-", 2)[0] + "-" == own
-        return run in recorded or (ours and _second(run) <= _second(job["run_id"]))
+        return (ours and _second(run) <= _second(job["run_id"])) or find_record(lake, run) is not None
 
-    lake.delete(
-        path for path in lake.list(runfiles.WORK) if (run := path.split("/")[1]) != job["run_id"] and ended(run)
-    )
+    runfiles.delete_work(lake, {run for run in runfiles.working_runs(lake) - {job["run_id"]} if ended(run)})
 
 
 def _second(run_id: str) -> str:
@@ -129,9 +142,9 @@ def record_erasure(workspace: Workspace, job: Payload) -> Payload:
 
     Args:
         job: The orchestration's input, with `fence`, `started_at`, `finished_at`, `error` (or None), `done`: what the
-            steps have given: `table`, `names` (of the datasets that were looked at), `samples`.
+            steps have given: `table`, `names` (of the datasets that were looked at), `samples`, `left`.
     """
-    lake, path = workspace.lake("bronze"), runfiles.record_path(job["run_id"])
+    lake, path = workspace.lake("bronze"), record_path(job["run_id"])
     lake.delete(lake.list(secret_folder(job["run_id"])))
     if lake.exists(path):  # an execution that was cut off after it
         record = runfiles.read_json(lake, path)
@@ -140,6 +153,7 @@ def record_erasure(workspace: Workspace, job: Payload) -> Payload:
         runfiles.write_json(lake, path, record)
     lake.delete(lake.list(f"{runfiles.WORK}/{job['run_id']}"))
     lake.tidy()
+    sweep(workspace.project.pipeline_file.engine.temp_directory)  # rows that a killed build has spilled
     return {"summary": summary(record)}
 
 
@@ -160,6 +174,7 @@ def _record(lake: Lake, job: Payload) -> Payload:
         **(runfiles.read_json(lake, said) if lake.exists(said) else {"requested": {"by": job["by"]}}),
         "removed": removed,
         "samples": done.get("samples", 0),
+        "left_in_records": done.get("left", {}),
         "found": bool(removed or done.get("samples")),
         "not_erased": [item["name"] for item in datasets if item.get("not_erased")],
     }

@@ -2,60 +2,85 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from heapq import merge
+from itertools import groupby, islice
 from typing import Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.record import assemble, summary
-from comboi_core.domain.errors import LakeNotFound, RunNotFound
-from comboi_core.domain.names import RUN_ID_PATTERN, table_id
+from comboi_core.app.records import RecordUnreadable, find_record, newest_records, read_record
+from comboi_core.domain.errors import LakeNotFound, RunEndedUnfinished, RunNotFound
+from comboi_core.domain.names import pipeline_of, started_at, table_id
 from comboi_core.domain.ports import Lake
 
 Record = dict[str, Any]
 
 
-def run_ids(lake: Lake) -> list[str]:
-    """Return the ids of all runs in the lake, newest first; ids of one pipeline sort by time."""
-    found = runfiles.run_ids(lake, runfiles.RECORDS) | runfiles.run_ids(lake, runfiles.WORK)
-    return sorted(found, reverse=True)
+def run_ids(lake: Lake, pipeline: str) -> Iterator[str]:
+    """Yield the ids of a pipeline's runs in the lake, newest first; ids of one pipeline sort by time."""
+    finished = (run.run_id for run in newest_records(lake, pipeline))
+    others = sorted((run for run in runfiles.working_runs(lake) if pipeline_of(run) == pipeline), reverse=True)
+    return (run_id for run_id, _ in groupby(merge(finished, others, reverse=True)))
 
 
-def recorded_run(lake: Lake, run_id: str | None) -> Record:
-    """Return a run's record, or the latest one's; one that no host has finished is `unfinished`.
+def recorded_run(lake: Lake, pipeline: str, run_id: str | None) -> Record:
+    """Return a run's record, or the pipeline's latest one.
+
+    A run that no host has finished is `unfinished`; once a later one has had the lease it is `failed`: no host takes it
+    up any more.
+
+    A run that is asked for by its id may be another pipeline's: the record's `pipeline` tells.
 
     Raises:
-        RunNotFound: there is no such run, or none at all.
+        RunNotFound: there is no such run, or none of the pipeline; the message names the pipelines that have some.
         RecordUnreadable: the run's record is not one.
     """
-    ids = run_ids(lake)
-    if run_id is None and not ids:
-        raise RunNotFound("no run has been recorded yet", remedy="Start one with `comboi run`.")
-    if run_id is not None and run_id not in ids:
+    if run_id is None:
+        run_id = next(run_ids(lake, pipeline), None)
+        if run_id is None:
+            raise RunNotFound(_none_of(lake, pipeline), remedy="Start one with `comboi run`.")
+    elif find_record(lake, run_id) is None and run_id not in runfiles.working_runs(lake):
         raise RunNotFound(f"there is no run '{run_id}'")
-    chosen = run_id or ids[0]
     try:
-        return runfiles.read_record(lake, chosen)
+        return read_record(lake, run_id)
     except LakeNotFound:
-        return _unfinished(lake, chosen)
+        return _unfinished(lake, run_id)
+
+
+def _none_of(lake: Lake, pipeline: str) -> str:
+    """Say that a pipeline has no run yet, and whose runs there are: it may have had another name."""
+    found = {pipeline_of(run.run_id) for run in newest_records(lake)} | set(
+        map(pipeline_of, runfiles.working_runs(lake))
+    )
+    others = sorted(name for name in found if name)
+    told = f"; the lake has runs of {', '.join(others)} only" if others else ""
+    return f"no run of the pipeline {pipeline} has been recorded yet{told}"
 
 
 def _unfinished(lake: Lake, run_id: str) -> Record:
-    return assemble(lake, {"run_id": run_id}) | {"status": "unfinished"}
+    pipeline = pipeline_of(run_id)
+    record = assemble(lake, {"run_id": run_id, "pipeline": pipeline})
+    latest = next(newest_records(lake, pipeline), None)
+    if latest and started_at(latest.run_id) > started_at(run_id):
+        reason = f"the run ended before it was finished; {latest.run_id} has run since"
+        return record | {"status": "failed", "error": dict(RunEndedUnfinished(reason).record())}
+    return record | {"status": "unfinished"}
 
 
-def recorded_runs(lake: Lake, limit: int) -> list[Record]:
-    """Return the summaries of the latest runs, newest first."""
-    return [listed(lake, run_id) for run_id in run_ids(lake)[:limit]]
+def recorded_runs(lake: Lake, pipeline: str, limit: int) -> list[Record]:
+    """Return the summaries of a pipeline's latest runs, newest first."""
+    return [listed(lake, run_id) for run_id in islice(run_ids(lake, pipeline), limit)]
 
 
 def listed(lake: Lake, run_id: str) -> Record:
     """Return a run's summary, as the run history has it; with the status `unreadable`, `path` and `error` if it cannot
     be had from the record."""
     try:
-        record = runfiles.read_record(lake, run_id)
+        record = read_record(lake, run_id)
     except LakeNotFound:
         record = _unfinished(lake, run_id)
-    except runfiles.RecordUnreadable as error:
+    except RecordUnreadable as error:
         unknown = dict.fromkeys(("trigger", "stage", "started_at", "fence"))
         told = {"path": error.context["path"], "error": error.record()}
         return {"run_id": run_id, "status": "unreadable", **unknown, **told}
@@ -66,30 +91,10 @@ def listed(lake: Lake, run_id: str) -> Record:
 def ran(lake: Lake, run_id: str, item: str) -> bool:
     """Tell whether a run was to work on a table (`source.table`) or dataset; where its record is unreadable, it may."""
     try:
-        record = runfiles.read_record(lake, run_id)
+        record = read_record(lake, run_id)
     except LakeNotFound:
         record = assemble(lake, {"run_id": run_id})
-    except runfiles.RecordUnreadable:
+    except RecordUnreadable:
         return True
     tables = (table_id(table["source"], table["table"]) for table in record.get("tables", ()))
     return item in tables or any(dataset["name"] == item for dataset in record.get("datasets", ()))
-
-
-def belongs_to(pipeline: str, run_id: str) -> bool:
-    """Tell whether a text is the id of a run of the pipeline; several may share a lake and a task hub."""
-    if not RUN_ID_PATTERN.match(run_id) or run_id.rsplit("-", 2)[0] != pipeline:
-        return False
-    try:
-        started_at(run_id)
-    except ValueError:
-        return False
-    return True
-
-
-def started_at(run_id: str) -> datetime:
-    """Return the second at which a run was asked for, as its id says.
-
-    Raises:
-        ValueError: there is no such second.
-    """
-    return datetime.strptime(run_id.rsplit("-", 2)[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -12,21 +12,22 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from comboi_core.app import runfiles
-from comboi_core.app.codec import decode, encode_json
+from comboi_core.app.codec import decode
+from comboi_core.app.records import RecordUnreadable, newest_records, read_record, record_path
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.monitoring import NotificationConfig, Occasion
 from comboi_core.domain.errors import ComboiError, LakeNotFound, LakeRefused, LakeUnavailable
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake
-from comboi_core.secrets.stores import resolve, stores_of
+from comboi_core.domain.redaction import redactor
 from comboi_core.telemetry.alerts import FORMATS, alert_of
 from comboi_core.telemetry.insights import Insights, insights_of
 from comboi_core.telemetry.logs import LOGGER, log_to_insights
 from comboi_core.telemetry.occasions import RUN_ITSELF, Memory, advance, ages
-from comboi_core.telemetry.redaction import redactor
 from comboi_core.telemetry.runs import run_signals
 from comboi_core.telemetry.webhooks import post
 
@@ -71,7 +72,7 @@ def after_run(workspace: Workspace, record: Payload, *, unrecorded: str | None =
         delivered = _deliver(workspace, lake, record, memory, freshness)
         if delivered:
             record["notifications"] = delivered
-            runfiles.write_json(lake, runfiles.record_path(record["run_id"]), record)
+            runfiles.write_json(lake, record_path(record["run_id"]), record)
         return delivered
     except Exception:
         log.warning("%s", redactor.text(traceback.format_exc()), extra={"run_id": record.get("run_id")})
@@ -119,7 +120,7 @@ def telemetry(workspace: Workspace) -> Insights | None:
         given = os.environ.get(VARIABLE)
         return insights_of(given) if given else None
     try:
-        return insights_of(str(resolved(workspace, configured)))
+        return insights_of(str(workspace.resolved(configured, secret=True)))
     except ComboiError as missing:
         _warn_once(f"telemetry is off: monitoring.azure_connection_string: {redactor.text(missing.message)}")
         return None
@@ -129,18 +130,6 @@ def telemetry(workspace: Workspace) -> Insights | None:
 def _warn_once(text: str) -> None:
     """Every activity asks for telemetry; one line per process is enough to say that there is none."""
     log.warning("%s", text)
-
-
-def resolved(workspace: Workspace, value: Any) -> Any:
-    """Return a structure of the configuration with its references resolved; their values are secrets from now on.
-
-    Raises:
-        ReferenceMissing, VaultUnavailable: a value cannot be had.
-    """
-    filled, values = resolve(value, stores_of(workspace.project.pipeline_file.key_vault))
-    for secret in values:
-        redactor.add(secret)
-    return filled
 
 
 def memory_path(pipeline: str) -> str:
@@ -165,21 +154,21 @@ def _remembered(
     after = advance(before, record, freshness, names)
     if after is before:
         return before, True
-    lake.write(path, encode_json(after))
+    runfiles.write_work(lake, path, after)
     return after, False
 
 
 def _seeded(lake: Lake, record: Payload) -> Memory:
     """Return what the latest records tell, for a pipeline that ran before anybody asked for alerts."""
     memory = Memory()
-    ids = sorted(runfiles.run_ids(lake, runfiles.RECORDS) - {record["run_id"]})[-SEEDS:]
-    for run_id in ids:
+    ids = (run.run_id for run in newest_records(lake, record["pipeline"]) if run.run_id != record["run_id"])
+    for run_id in reversed(list(islice(ids, SEEDS))):
         try:
-            earlier = runfiles.read_record(lake, run_id)
-        except runfiles.RecordUnreadable as error:
+            earlier = read_record(lake, run_id)
+        except RecordUnreadable as error:
             log.warning("%s", error.message, extra={"run_id": run_id, "code": error.code})
             continue
-        if earlier.get("pipeline") == record["pipeline"] and "tables" in earlier:
+        if "tables" in earlier:
             names = frozenset([*(item["name"] for item in earlier["datasets"]), *_tables(earlier)])
             memory = advance(memory, earlier, {}, names)
     return memory
@@ -226,7 +215,7 @@ def _deliver(
 
 def _send(workspace: Workspace, webhook: NotificationConfig, payload: Payload, event: str) -> Payload:
     try:
-        url = str(resolved(workspace, webhook.webhook))
+        url = str(workspace.resolved(webhook.webhook, secret=True))
     except ComboiError as missing:
         return {"sent": False, "told": redactor.text(missing.message), "attempts": 0}
     delivery = post(url, payload, event=event)
@@ -266,7 +255,7 @@ def _claimed(lake: Lake, path: str) -> Payload | None:
     if claim and "sent" in claim:
         return claim
     token = secrets.token_hex(8)
-    runfiles.write_json(lake, path, {"by": token, "at": _now()})
+    runfiles.write_work(lake, path, {"by": token, "at": _now()})
     if (claim := _claim(lake, path)) and claim.get("by") != token:
         return _claimed(lake, path)
     return None

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from comboi_core.app import runfiles
+from comboi_core.app.scripts import code_fingerprint, made_with
 from comboi_core.app.validation import script_problems
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.project import STAGES, Project, Stage
 from comboi_core.domain.errors import ConfigError, RequestInvalid, SelectionEmpty
 from comboi_core.domain.graph import waves
+from comboi_core.domain.manifest import is_manifest_of
 from comboi_core.domain.names import did_you_mean, table_id
 
-PAGE_ITEMS = 20
-"""Items that a lane takes on before its history starts anew: well under 200 events."""
+PAGE_ITEMS = 10
+"""Items that a lane takes on before its history starts anew: under 200 events, even where each table is folded."""
+FEW = 40
+"""So many tables, at most, are listed in the plan's own answer, which saves each lane the question for its own."""
 
 ITEM_COST = 50_000
 """What any item costs, in rows that could be read meanwhile; deals many small ones evenly."""
@@ -24,7 +28,7 @@ Item = dict[str, Any]
 
 
 def plan_run(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Freeze the plan into the lake; the answer holds counts only, so its size does not grow with the tables.
+    """Freeze the plan into the lake; the answer holds counts, and the tables themselves only where they are FEW.
 
     Args:
         request: `run_id`, `pipeline`, `stage` (or None), `select` (list), `full_refresh`.
@@ -41,17 +45,28 @@ def plan_run(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     problems = script_problems(project, only=chosen)
     if problems:
         raise ConfigError("\n".join(problems))
+    for item in (item for wave in planned for lane in wave["lanes"] for item in lane if item["kind"] == "dataset"):
+        item["code"] = code_fingerprint(made_with(project, project.dataset(item["name"])[1]))
     lake = workspace.lake("bronze")
     plan = {key: request.get(key) for key in ("run_id", "pipeline", "trigger", "stage", "select", "full_refresh")}
     policy = {"config_hash": project.config_hash, "failure_policy": project.pipeline_file.failure_policy}
     path = runfiles.plan_path(request["run_id"], secrets.token_hex(4))
-    runfiles.write_json(lake, path, plan | policy | {"waves": planned})
+    runfiles.write_work(lake, path, plan | policy | {"waves": planned})
     return {
         "plan": path,
         **policy,
         "retry": project.pipeline_file.retry.model_dump(),
-        "waves": [{"stage": wave["stage"], "lanes": len(wave["lanes"])} for wave in planned],
+        "waves": [_shown_wave(wave) for wave in planned],
     }
+
+
+def _shown_wave(wave: dict[str, Any]) -> dict[str, Any]:
+    """Return the stage of a wave, the number of its lanes and, where they are few tables, their first pages."""
+    lanes = wave["lanes"]
+    shown = {"stage": wave["stage"], "lanes": len(lanes)}
+    if wave["stage"] != "bronze" or sum(map(len, lanes)) > FEW:
+        return shown
+    return shown | {"pages": [{"items": lane[:PAGE_ITEMS], "more": len(lane) > PAGE_ITEMS} for lane in lanes]}
 
 
 def plan_waves(
@@ -143,7 +158,11 @@ def _dataset_item(project: Project, name: str) -> Item:
 
 
 def list_items(workspace: Workspace, lane: dict[str, Any]) -> dict[str, Any]:
-    """Return a page of a lane's items; those whose inputs failed in this run come with their outcome, `skipped`.
+    """Return a page of a lane's items.
+
+    Those that have an outcome come with it: what an earlier execution of the lane has recorded, and datasets whose
+    inputs failed in this run (`skipped`). Datasets come with the `manifests` of the tables that this run has landed or
+    found unchanged: while it holds the lease nobody else moves them.
 
     Args:
         lane: `run_id`, `plan` (path), `wave`, `lane`, `page`.
@@ -156,12 +175,22 @@ def list_items(workspace: Workspace, lane: dict[str, Any]) -> dict[str, Any]:
     items = plan["waves"][lane["wave"]]["lanes"][lane["lane"]]
     start = lane["page"] * PAGE_ITEMS
     page = items[start : start + PAGE_ITEMS]
-    if any(item["kind"] == "dataset" for item in page):
-        broken = {
-            item["name"] for item in runfiles.finished_items(lake, lane["run_id"]) if item["status"] != "succeeded"
-        }
-        page = [_unless_broken(item, broken) for item in page]
+    if lane.get("again") or any(item["kind"] == "dataset" for item in page):
+        finished = {item["name"]: item for item in runfiles.finished_items(lake, lane["run_id"])}
+        page = [_with_outcome(item, finished) for item in page]
     return {"items": page, "more": len(items) > start + PAGE_ITEMS}
+
+
+def _with_outcome(item: Item, finished: Mapping[str, Item]) -> Item:
+    if item["name"] in finished:
+        named = ("kind", "stage", "name")
+        return {**item, "outcome": {key: value for key, value in finished[item["name"]].items() if key not in named}}
+    if item["kind"] == "table":
+        return item
+    broken = {name for name, outcome in finished.items() if outcome["status"] != "succeeded"}
+    manifests = {name: finished[name].get("manifest") for name in item["tables"] if name in finished}
+    known = {name: path for name, path in manifests.items() if path and is_manifest_of(path, *name.split(".", 1))}
+    return _unless_broken(item | {"manifests": known}, broken)
 
 
 def _unless_broken(item: Item, broken: set[str]) -> Item:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from comboi_core.app import runfiles
+from comboi_core.app.bronze import sweep_landed
 from comboi_core.app.notifying import after_run
+from comboi_core.app.records import find_record, record_path
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.errors import ComboiError, HostFailed
+from comboi_core.domain.folders import sweep
 from comboi_core.domain.ports import Lake
-from comboi_core.telemetry.logs import LOGGER
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.telemetry.logs import LOGGER, work_context
+from comboi_core.telemetry.runs import items
 
 log = logging.getLogger(f"{LOGGER}.record")
 
@@ -36,6 +39,7 @@ TABLE_FIELDS = (
     "seconds",
     "schema_changes",
     "warnings",
+    "shortfalls",
     "reason",
     "progress",
     "error",
@@ -58,13 +62,18 @@ DATASET_FIELDS = (
 
 
 def record_items(workspace: Workspace, page: Payload) -> Payload:
-    """Keep the outcomes of a lane's page of items in the lake.
+    """Keep the outcomes of a lane's page of items in the lake, after the sweep of those tables that were `landed`.
 
     Args:
         page: `run_id`, `wave`, `lane`, `page`, `items` (their outcomes).
     """
+    sweep_landed(workspace, [item for item in page["items"] if item.pop("landed", False)])
     path = runfiles.items_path(page["run_id"], page["wave"], page["lane"], page["page"])
     runfiles.write_json(workspace.lake("bronze"), path, page["items"])
+    for item in page["items"]:
+        if error := item.get("error"):
+            extra = work_context({**page, "item": item}) | {"code": error["code"]}
+            log.error("%s failed: %s", item["name"], error["message"], extra=extra)
     return {"path": path}
 
 
@@ -74,20 +83,50 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
     Args:
         request: `run_id`, `pipeline`, `trigger`, `fence`, `started_at`, `finished_at`, `error` (of the run itself, or
             None), `cancelled` (who did and when, or None), `stage`, `select`, `full_refresh`, `unrecorded` (when the
-            run before started, if that one could not be recorded; else None).
+            run before started, if that one could not be recorded; else None), `interrupted` (how many parts of it the
+            host has ended, where it has), `in_place_of` (the run that the host has ended, which this one repeats).
     """
     lake = workspace.lake("bronze")
     record = assemble(lake, request)
     record["finished_at"] = request["finished_at"]
     record["seconds"] = _seconds(request["started_at"], request["finished_at"])
     record["status"] = _status(record, request.get("error"))
-    runfiles.write_json(lake, runfiles.record_path(request["run_id"]), record)
+    runfiles.write_json(lake, record_path(request["run_id"]), record)
+    _log_failure(record)
+    if record.get("interrupted"):
+        log.warning("%s", record["interrupted"]["message"], extra={"run_id": record["run_id"], "code": HostFailed.code})
+    for name, shortfall in told_shortfalls(record):
+        told = f"{name}: {shortfall['message']}"
+        log.warning("%s", told, extra={"run_id": request["run_id"], "item": name, "code": shortfall["code"]})
     after_run(workspace, record, unrecorded=request.get("unrecorded"))
+    sweep(workspace.project.pipeline_file.engine.temp_directory)
     try:
-        runfiles.tidy(lake, request["run_id"])
+        _tidy(lake, request["run_id"])
     except ComboiError as error:  # the next run tidies up; this one has its record, whatever becomes of the lake now
-        log.warning("%s", redactor.text(error.message), extra={"run_id": request["run_id"], "code": error.code})
+        log.warning("%s", error.message, extra={"run_id": request["run_id"], "code": error.code})
     return {"summary": summary(record)}
+
+
+def _interruption(parts: int, in_place_of: str | None) -> str:
+    hit = f"run {in_place_of} was on; this run was started in its place" if in_place_of else "the run was on"
+    again = f"; {parts} part{'s' * (parts > 1)} of it began again" if parts else ""
+    return f"the Functions host restarted, or lost its Python worker, while {hit}{again}, and no row is lost or doubled"
+
+
+def _tidy(lake: Lake, current: str) -> None:
+    """Delete the working files of earlier runs that have their record; the current run's may still be asked for."""
+    earlier = runfiles.working_runs(lake) - {current}
+    runfiles.delete_work(lake, {run_id for run_id in earlier if find_record(lake, run_id)})
+
+
+def _log_failure(record: Payload) -> None:
+    if record["status"] not in ("failed", "partial"):
+        return
+    error = record["error"] or {}
+    extra = {"run_id": record["run_id"], "pipeline": record["pipeline"]}
+    extra |= {"code": error["code"]} if error else {}
+    said = "the run failed" if record["status"] == "failed" else "the run failed in part"
+    log.error("%s", ": ".join(filter(None, (said, error.get("message")))), extra=extra)
 
 
 def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None, wave: int = -1) -> Payload:
@@ -112,6 +151,9 @@ def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None
         key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error", "cancelled")
     }
     record |= {key: run.get(key) for key in ("stage", "select", "full_refresh", "interval", "backfill")}
+    if run.get("interrupted") or run.get("in_place_of"):
+        parts = run.get("interrupted", 0)
+        record["interrupted"] = {"parts": parts, "message": _interruption(parts, run.get("in_place_of"))}
     record |= {
         "lake": lake.describe(),
         "config_hash": plan.get("config_hash"),
@@ -119,7 +161,15 @@ def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None
     }
     record["tables"] = [_table(item, outcomes[item["name"]]) for item in planned if item["kind"] == "table"]
     record["datasets"] = [_dataset(lake, item, outcomes[item["name"]]) for item in planned if item["kind"] == "dataset"]
+    record["shortfalls"] = len(list(told_shortfalls(record)))
     return record
+
+
+def told_shortfalls(record: Mapping[str, Any]) -> Iterator[tuple[str, Payload]]:
+    """Yield the name of each table and dataset of a record with each of its shortfalls."""
+    for _, name, _, item in items(record):
+        for shortfall in item.get("shortfalls") or ():
+            yield name, shortfall
 
 
 def _table(item: Payload, outcome: Payload) -> Payload:
@@ -135,31 +185,32 @@ def _dataset(lake: Lake, item: Payload, outcome: Payload) -> Payload:
 
 def _status(record: Payload, error: Payload | None) -> str:
     """Settle a finished run's status; items that never started are `skipped`."""
-    items = [*record["tables"], *record["datasets"]]
+    found = [*record["tables"], *record["datasets"]]
     cancelled = record["cancelled"]
     reason = f"the run was cancelled by {cancelled['by']}" if cancelled else "the run stopped before it"
-    for item in items:
+    for item in found:
         if item["status"] == "pending":
             item |= {"status": "skipped", "reason": reason}
     if error:
         return "failed"
     if cancelled:
         return "cancelled"
-    if all(item["status"] == "succeeded" for item in items):
+    if all(item["status"] == "succeeded" for item in found):
         return "succeeded"
     isolated = record["failure_policy"] == "isolate"
-    return "partial" if isolated and any(item["status"] == "succeeded" for item in items) else "failed"
+    return "partial" if isolated and any(item["status"] == "succeeded" for item in found) else "failed"
 
 
 def summary(record: Payload) -> Payload:
     """Return a record's summary: counts, rows and the first error; its size does not grow with the tables."""
-    items = {kind: record.get(kind) or [] for kind in ("tables", "datasets")}
-    failed = next((item for kind in items.values() for item in kind if item["status"] == "failed"), None)
+    parts = {kind: record.get(kind) or [] for kind in ("tables", "datasets")}
+    failed = next((item for kind in parts.values() for item in kind if item["status"] == "failed"), None)
     error = record.get("error") or (failed and failed.get("error"))
     return {
         **{key: record[key] for key in ("status", "finished_at", "seconds") if key in record},
-        "rows": sum(table.get("rows") or 0 for table in items["tables"]),
-        "counts": {kind: _counts(found) for kind, found in items.items()},
+        "rows": sum(table.get("rows") or 0 for table in parts["tables"]),
+        "counts": {kind: _counts(found) for kind, found in parts.items()},
+        **({"shortfalls": record["shortfalls"]} if record.get("shortfalls") else {}),
         **({"error": error} if error else {}),
     }
 

@@ -36,12 +36,20 @@ class _Check(_Shape):
     sample: list[dict[str, Any]]
 
 
+class _Shortfall(_Shape):
+    code: str
+    message: str
+    remedy: str
+    rows: int | None = None
+
+
 class _Item(_Shape):
     status: str
     rows: int | None = None
     seconds: float | None = None
     error: _Error | None = None
     checks: list[_Check] | None = None
+    shortfalls: list[_Shortfall] | None = None
 
 
 class _Table(_Item):
@@ -60,6 +68,7 @@ class _Record(_Shape):
     started_at: Moment | None = None
     seconds: float | None = None
     error: _Error | None = None
+    shortfalls: int = 0
     tables: list[_Table] = []
     datasets: list[_Dataset] = []
 

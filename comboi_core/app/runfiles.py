@@ -1,31 +1,17 @@
-"""A run's files in the bronze lake: the record, and while it is on, what its activities leave for each other."""
+"""What the activities of a run leave for each other, in the bronze lake; and how files of JSON are read and written."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from comboi_core.app.codec import encode_json
-from comboi_core.app.record_shape import misshapen
-from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.errors import LakeNotFound
 from comboi_core.domain.ports import Lake
+from comboi_core.domain.redaction import redactor
 
-RECORDS, WORK = "runs", "work"
-
-
-class RecordUnreadable(ComboiError):
-    """A run's record is not one: cut off, not JSON, or something else; the message names the file."""
-
-    code = "record_unreadable"
-    remedy = (
-        "Restore the file from an earlier version or a backup of the lake, or delete it: that loses what the run has "
-        "told, but nothing that it landed."
-    )
-
-
-def record_path(run_id: str) -> str:
-    """Return the path of the finished run's record."""
-    return f"{RECORDS}/{run_id}.json"
+WORK = "work"
 
 
 def plan_path(run_id: str, attempt: str) -> str:
@@ -44,9 +30,22 @@ def load_plan_path(run_id: str, item: str, attempt: str) -> str:
     return f"{WORK}/{run_id}/loads/{item}-{attempt}.json"
 
 
-def files_path(run_id: str, item: str, lane: int, page: int) -> str:
-    """Return the path of a page of files that a lane has extracted."""
-    return f"{WORK}/{run_id}/files/{item}-{lane:03d}-{page:04d}.json"
+def files_path(run_id: str, item: str, lane: int, page: int, attempt: str) -> str:
+    """Return the path of a page of files that a lane has extracted; `attempt` is unique per execution."""
+    return f"{WORK}/{run_id}/files/{item}-{lane:03d}-{page:04d}-{attempt}.json"
+
+
+def cancellation_path(run_id: str) -> str:
+    """Return the path of the file that asks a run's activities to begin nothing further."""
+    return f"{WORK}/{run_id}/cancelled.json"
+
+
+def cancellation(lake: Lake, run_id: str) -> Any:
+    """Return who cancelled the run and when (`by`, `at`); None as a rule."""
+    try:
+        return read_json(lake, cancellation_path(run_id))
+    except LakeNotFound:
+        return None
 
 
 def details_path(run_id: str, item: str, attempt: str) -> str:
@@ -69,26 +68,21 @@ def read_json(lake: Lake, path: str) -> Any:
     return json.loads(lake.read(path))
 
 
-def read_record(lake: Lake, run_id: str) -> dict[str, Any]:
-    """Return the record of a finished run.
-
-    Raises:
-        LakeNotFound: it has none.
-        RecordUnreadable: the file is no record of this run; the context's `path` names it.
-    """
-    path = record_path(run_id)
-    try:
-        record = read_json(lake, path)
-        wrong = misshapen(record, run_id)
-    except (ValueError, RecursionError) as error:
-        wrong = f"it is no JSON ({str(error)[:100]})"
-    if wrong:
-        raise RecordUnreadable(f"{path} in the lake {lake.describe()} cannot be read: {wrong}", path=path)
-    return record
-
-
 def write_json(lake: Lake, path: str, value: Any) -> None:
-    """Put JSON in place; equal values give equal bytes, so a doubled execution changes nothing."""
+    """Put JSON for people in place, without secrets: it may hold texts of user code, and rows.
+
+    Equal values give equal bytes, so a doubled execution changes nothing.
+    """
+    lake.write(path, encode_json(redactor.value(value)))
+
+
+def write_text(lake: Lake, path: str, text: str) -> None:
+    """Put a page for people in place, without secrets."""
+    lake.write(path, redactor.text(text).encode())
+
+
+def write_work(lake: Lake, path: str, value: Any) -> None:
+    """Put in place what later activities work with, as it is: paths, cursors, keys. None of it is for people."""
     lake.write(path, encode_json(value))
 
 
@@ -97,12 +91,11 @@ def finished_items(lake: Lake, run_id: str) -> list[dict[str, Any]]:
     return [item for path in lake.list(items_folder(run_id)) for item in read_json(lake, path)]
 
 
-def run_ids(lake: Lake, folder: str) -> set[str]:
-    """Return the ids of the runs that have a record (`RECORDS`) or working files (`WORK`)."""
-    return {path.split("/")[1].removesuffix(".json") for path in lake.list(folder)}
+def working_runs(lake: Lake) -> set[str]:
+    """Return the ids of the runs that have working files."""
+    return {path.split("/")[1] for path in lake.list(WORK)}
 
 
-def tidy(lake: Lake, current: str) -> None:
-    """Delete the working files of earlier runs that have their record; the current run's may still be asked for."""
-    recorded = run_ids(lake, RECORDS)
-    lake.delete(path for path in lake.list(WORK) if (run := path.split("/")[1]) != current and run in recorded)
+def delete_work(lake: Lake, runs: Collection[str]) -> None:
+    """Delete the working files of runs."""
+    lake.delete(path for path in lake.list(WORK) if path.split("/")[1] in runs)

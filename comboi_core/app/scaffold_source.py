@@ -244,13 +244,11 @@ def _postgres_key(rows: Rows, table: str) -> tuple[str, ...]:
 
 def _azure_sql_key(rows: Rows, table: str) -> tuple[str, ...]:
     """The first unique index over columns that are never NULL: the primary key's, where there is one."""
-    from comboi_core.sources.azure_sql_sql import find_table, unique_indexes
+    from comboi_core.sources.azure_sql_catalog import indexes
+    from comboi_core.sources.azure_sql_sql import find_table
 
-    indexes: dict[int, list[dict[str, Any]]] = {}
-    for row in rows(unique_indexes(rows(find_table(table))[0]["oid"])):
-        indexes.setdefault(int(row["index_id"]), []).append(row)
-    certain = (indexes[number] for number in sorted(indexes) if all(row["nullable"] == "0" for row in indexes[number]))
-    return tuple(row["name"] for row in next(certain, []))
+    found = indexes(rows, rows(find_table(table))[0]["oid"])
+    return next((index.columns for index in found if index.distinct), ())
 
 
 def _sqlite_key(rows: Rows, table: str) -> tuple[str, ...]:

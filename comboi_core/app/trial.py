@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from comboi_core.app.datasets import check, next_state, open_build, sensitive, transformed
+from comboi_core.app.building import open_build
+from comboi_core.app.datasets import check, next_state, sensitive, transformed
 from comboi_core.app.rebuild import checkpoints_in_lake
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import CheckFailed, SelectionEmpty
 from comboi_core.domain.interval import Interval, day_before
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import literal, qualified
-from comboi_core.lake.published import OPTIONS, exact
+from comboi_core.lake.exact import write_exactly
 
 
 @dataclass
@@ -82,7 +83,7 @@ def try_build(
         with transformed(work) as batch:
             sql = next_state(work, batch)
             with work.code.blaming(con, work.inputs.views):
-                con.execute(f"COPY ({exact(con, sql)}) TO {literal(str(trial.file))} ({OPTIONS})")
+                write_exactly(con, sql, str(trial.file), hidden=sensitive(dataset))
         clock.lap("transformation")
         try:
             check(work, f"read_parquet({literal(str(trial.file))})")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 
 from comboi_core.app.code import code_problems
+from comboi_core.app.validation_text import validation_job
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.project import Project
 from comboi_core.config.references import find
 from comboi_core.domain.errors import ReferenceMissing, ScriptError
-from comboi_core.domain.interval import day_before
 from comboi_core.secrets.stores import environment, no_vault
 
 
@@ -28,10 +27,8 @@ def script_problems(project: Project, *, only: Collection[str] | None = None) ->
 
 
 def _transformation_problems(project: Project, dataset: DatasetConfig) -> list[str]:
-    now = datetime.now(UTC)
-    job = {"run_id": "validation", "started_at": now.isoformat(), "interval": day_before(now), "full_refresh": False}
     try:
-        return code_problems(project, dataset, job)
+        return code_problems(project, dataset, validation_job())
     except ScriptError as error:
         return [f"{project.places[dataset.name]}: {dataset.name}: {error.message}"]
 
@@ -54,6 +51,20 @@ def _check_problems(project: Project, dataset: DatasetConfig) -> list[str]:
 
 def _shown(project: Project, path) -> str:
     return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
+
+
+def name_problems(project: Project) -> list[str]:
+    """Return the names of tables and columns that are not there, as `file:line: text`, as far as they are known."""
+    from comboi_core.app.validation_sql import KnownColumns, column_problems, sql_problems
+    from comboi_core.transforms.engine import open_duckdb
+
+    problems: list[str] = []
+    with open_duckdb(memory_limit="256MB", threads=1) as con:
+        con.execute("SET python_enable_replacements = false")  # a name is no variable of comboi's own
+        known = KnownColumns(project, con)
+        for dataset in project.datasets():
+            problems += [*sql_problems(con, project, dataset, known), *column_problems(project, dataset, known)]
+    return problems
 
 
 def dedupe_problems(project: Project) -> list[str]:
@@ -89,4 +100,5 @@ def reference_problems(project: Project) -> list[str]:
 
 def project_problems(project: Project) -> list[str]:
     """Return everything that `comboi validate` reports beyond what loading the files has found."""
-    return [*script_problems(project), *dedupe_problems(project), *reference_problems(project)]
+    found = [*script_problems(project), *name_problems(project), *dedupe_problems(project)]
+    return [*found, *reference_problems(project)]

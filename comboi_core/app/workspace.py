@@ -9,19 +9,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comboi_core.app.watched import refuse_watched
 from comboi_core.config.assets.loading import asset_files
-from comboi_core.config.lakes import SECRETS, LakeConfig
+from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.loader import SCRIPTS, config_path, load
 from comboi_core.config.project import Project, Stage
+from comboi_core.config.secrecy import secrets_of
 from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, Source
-from comboi_core.secrets.stores import Store, resolve, stores_of
-from comboi_core.telemetry.logs import log_to_file
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
+from comboi_core.secrets.stores import resolve, stores_of
+from comboi_core.telemetry.logs import guard_logs, log_to_file
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+_PLACE = "the connection of the source {}"
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,8 @@ class Workspace:
     def _resolved_lake(self, config: LakeConfig, place: str) -> LakeConfig:
         from pydantic import ValidationError
 
-        # Not `_resolved`: an account's or a container's name out of the environment is no secret.
-        filled, _ = resolve(config.model_dump(exclude_none=True), self._stores())
-        for key in SECRETS:
-            redactor.add(filled.get(key, ""))
         try:
-            return LakeConfig.model_validate(filled)
+            return LakeConfig.model_validate(self.resolved(config.model_dump(exclude_none=True)))
         except ValidationError as invalid:
             told = "; ".join(error["msg"].removeprefix("Value error, ") for error in invalid.errors())
         raise ConfigError(f"{place}, its references resolved: {told}")
@@ -89,9 +89,9 @@ class Workspace:
 
         config = self.project.source(source)
         if isinstance(config.connection, LakeConfig):
-            connection = self._place_of_files(config.connection, f"the connection of the source {source}")
+            connection = self._place_of_files(config.connection, _PLACE.format(source))
         else:
-            connection = self._resolved(config.connection.model_dump(exclude_none=True))
+            connection = self.resolved(config.connection.model_dump(exclude_none=True))
         if "path" in connection:  # relative paths count from the project's folder
             connection["path"] = str(self.project.root / connection["path"])
         opened = open_source(con, config, self.project.table(source, table), connection)
@@ -99,6 +99,24 @@ class Workspace:
             yield opened
         finally:
             opened.close()
+
+    def address(self, source: str) -> dict[str, str]:
+        """Return which database or place of files a source is: part -> text; no credentials, not who signs in.
+
+        Paths are as they are written: a project that moves with its files reads the same ones.
+        """
+        from comboi_core.sources.addresses import address_of
+
+        config = self.project.source(source)
+        if not isinstance(config.connection, LakeConfig):
+            return address_of(config.type, self.resolved(config.connection.model_dump(exclude_none=True)))
+        place = self._resolved_lake(config.connection, _PLACE.format(source))
+        if place.path is not None:
+            return {"path": place.path}
+        from comboi_core.lake.adls_account import account_of
+
+        parts = {"account": account_of(place).endpoint, "file_system": place.file_system, "folder": place.folder}
+        return {name: text for name, text in parts.items() if text}
 
     def _place_of_files(self, config: LakeConfig, place: str) -> dict[str, Any]:
         from comboi_core.lake.registry import open_container
@@ -111,9 +129,7 @@ class Workspace:
         masking = self.project.pipeline_file.masking
         if masking is None:
             return None
-        salt = str(self._resolved(masking.salt))
-        redactor.add(salt)
-        return salt
+        return str(self.resolved(masking.salt, secret=True))
 
     def table_sizes(self) -> dict[str, int]:
         """Return the expected rows per `source.table`; of a source that cannot be asked, its loads will tell more."""
@@ -124,19 +140,24 @@ class Workspace:
             if source.type not in SIZED:
                 continue
             with self.borrowed_duckdb(source.name) as con, suppress(ComboiError):
-                connection = self._resolved(source.connection.model_dump(exclude_none=True))
+                connection = self.resolved(source.connection.model_dump(exclude_none=True))
                 found = table_sizes(con, source, connection)
                 sizes |= {table_id(source.name, name): rows for name, rows in found.items()}
         return sizes
 
-    def _resolved(self, value: Any) -> Any:
-        filled, secrets = resolve(value, self._stores())
-        for secret in secrets:
-            redactor.add(secret)
-        return filled
+    def resolved(self, value: Any, *, secret: bool = False) -> Any:
+        """Return a part of the configuration with its references resolved; its secrets are hidden from now on.
 
-    def _stores(self) -> dict[str, Store]:
-        return stores_of(self.project.pipeline_file.key_vault)
+        Args:
+            secret: Whether the value is one by its place, e.g. a webhook.
+
+        Raises:
+            ReferenceMissing, VaultUnavailable: a value cannot be had.
+        """
+        filled, values = resolve(value, stores_of(self.project.pipeline_file.key_vault))
+        for found in secrets_of(value, values, secret=secret):
+            redactor.add(found)
+        return filled
 
 
 @lru_cache(maxsize=4)
@@ -155,9 +176,10 @@ def open_workspace(*, config_hash: str | None = None) -> Workspace:
         config_hash: The configuration that the run was planned with, if it was.
 
     Raises:
-        ConfigError: The configuration cannot be used.
+        ConfigError: The configuration cannot be used, or its folders would restart the Functions host.
         ConfigChanged: The configuration is another one by now.
     """
+    guard_logs()
     path = config_path()
     # Assets say in their headers what they are: a change of one changes the configuration.
     files = [*path.parent.glob("*.y*ml"), *asset_files(path.resolve().parent.parent / SCRIPTS)]
@@ -168,6 +190,7 @@ def open_workspace(*, config_hash: str | None = None) -> Workspace:
         project = _load(path.resolve(), stamps)
     if config_hash and project.config_hash != config_hash:
         raise ConfigChanged(f"the configuration changed from {config_hash} to {project.config_hash} during the run")
+    refuse_watched(project)  # before the first line of the log, which makes a folder
     if project.pipeline_file.monitoring.log_path:
         log_to_file(project.root / project.pipeline_file.monitoring.log_path)
     return Workspace(project)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from comboi_core.cli import render
+from comboi_core.cli.client import part
 from comboi_core.cli.hosting import serving
 from comboi_core.cli.options import (
     AsJson,
@@ -16,6 +16,7 @@ from comboi_core.cli.options import (
     Key,
     Select,
     StageName,
+    Strict,
     TableName,
     Url,
     console,
@@ -52,6 +53,7 @@ def backfill(
     table: TableName,
     start: Annotated[str, typer.Option("--from", help="Read rows whose cursor is above this value ...")],
     end: Annotated[str, typer.Option("--to", help="... up to and including this one.")],
+    strict: Strict = False,
     config: Config = None,
     url: Url = None,
     key: Key = None,
@@ -59,7 +61,7 @@ def backfill(
 ) -> None:
     """Read a range of a merged table again, as a load of its own; its watermark stays where it is."""
     request: dict[str, Any] = {"stage": "bronze", "select": [table], "backfill": {"from": start, "to": end}}
-    run_and_show(request, config, url, key, as_json)
+    run_and_show(request, config, url, key, as_json, strict=strict)
 
 
 @checkpoints.command("list")
@@ -83,7 +85,7 @@ def show(
 ) -> None:
     """Show one table's checkpoint, its latest loads, and who reset it."""
     with reporting(config), serving(config, url, key, resume=False) as served:
-        found = served.api.get(f"tables/{quote(table, safe='')}")
+        found = served.api.get(f"tables/{part(table)}")
     if as_json:
         print_json(found)
     else:
@@ -101,11 +103,11 @@ def reset(
 ) -> None:
     """Make the next load of a table read it anew, whole; until then readers see what they see now."""
     with reporting(config), serving(config, url, key, resume=False) as served:
-        found = served.api.get(f"tables/{quote(table, safe='')}")
+        found = served.api.get(f"tables/{part(table)}")
         name = f"{found['source']}.{found['table']}"
         if not yes:
             typer.confirm(f"Read {name} anew with the next run?", abort=True, err=True)
-        after = served.api.post(f"tables/{name}/reset", {})
+        after = served.api.post(f"tables/{part(name)}/reset", {})
     if as_json:
         print_json(after)
     else:
@@ -114,13 +116,15 @@ def reset(
 
 @checkpoints.command()
 def rebuild(config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
-    """Restore the checkpoints from the lake's manifests, after the task hub was lost."""
+    """Bring task hub and lake in step after one of them was lost: checkpoints come from the lake's manifests."""
     with reporting(config), serving(config, url, key, resume=False) as served:
-        restored = served.api.post("checkpoints/rebuild", {})["restored"]
+        found = served.api.post("checkpoints/rebuild", {})
     if as_json:
-        print_json(restored)
+        print_json(found)
         return
-    for name, sequence in restored.items():
+    for name, sequence in found["restored"].items():
         console.print(f"✓ {name}: load {sequence}", style="green", markup=False)
-    if not restored:
-        console.print("every checkpoint is as far as the lake, or further; nothing was changed")
+    for name in found["reload"]:
+        console.print(f"! {name}: the next run reads it anew, whole", style="yellow", markup=False)
+    if not found["restored"] and not found["reload"]:
+        console.print("every checkpoint is as far as the lake; nothing was changed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -38,6 +37,7 @@ def build(
         from comboi_core.app.trial import try_build
         from comboi_core.app.workspace import open_workspace
         from comboi_core.domain.errors import RequestInvalid
+        from comboi_core.domain.folders import Scratch
         from comboi_core.domain.interval import parse
 
         try:
@@ -47,7 +47,7 @@ def build(
         if out:
             with writing(out, "--out"):
                 out.mkdir(parents=True, exist_ok=True)
-        with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="comboi-") as folder:
+        with nullcontext(out) if out else Scratch() as folder:
             trial = try_build(open_workspace(), dataset, Path(folder), sample=sample, interval=interval)
     if as_json:
         print_json(asdict(trial) | {"file": str(trial.file) if out else None})

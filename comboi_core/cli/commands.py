@@ -13,17 +13,19 @@ from typing import Annotated, Any
 import typer
 
 from comboi_core.cli import ahead, build, developing, render, testing
-from comboi_core.cli.client import Api
+from comboi_core.cli.client import Api, part
 from comboi_core.cli.doctor import doctor
 from comboi_core.cli.erase import erase
-from comboi_core.cli.hosting import embedded, left_behind, live_url, serving
+from comboi_core.cli.hosting import embedded, left_behind, live_api, serving
 from comboi_core.cli.options import (
     AsJson,
     Config,
     FullRefresh,
     Key,
     Select,
+    Selecting,
     StageName,
+    Strict,
     Url,
     complete_names,
     console,
@@ -58,7 +60,7 @@ def options(
     """Read the options that stand before a command."""
 
 
-@app.command()
+@app.command(cls=Selecting)
 def run(
     stage: StageName = None,
     select: Select = None,
@@ -67,6 +69,7 @@ def run(
         str | None, typer.Option("--from", help="Start of the interval that windowed datasets build; UTC.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Its end, exclusive; default: yesterday as a whole.")] = None,
+    strict: Strict = False,
     config: Config = None,
     url: Url = None,
     key: Key = None,
@@ -78,7 +81,7 @@ def run(
     request: dict[str, Any] = {"stage": stage, "select": select or [], "full_refresh": full_refresh}
     if start is not None:
         request["interval"] = {"from": start, "to": end}
-    run_and_show(request, config, url, key, as_json)
+    run_and_show(request, config, url, key, as_json, strict=strict)
 
 
 @app.command()
@@ -93,17 +96,22 @@ def status(
     with reporting(config):
         api = _live_api(config, url, key)
         if api:
-            run_id = run_id or _latest(api)
-            record = api.get(f"runs/{run_id}")
+            latest = api.get("runs", limit=1)
+            pipeline, run_id = latest["pipeline"], run_id or _latest(latest["runs"])
+            record = api.get(f"runs/{part(run_id)}")
         else:
             from comboi_core.app.history import recorded_run
 
-            record = recorded_run(_lake(config), run_id)
+            lake, pipeline = _lake(config)
+            record = recorded_run(lake, pipeline, run_id)
     if as_json:
         print_json(record)
         return
-    console.print(render.run_view(record, api.url if api and not key else None))
-    if record["status"] == "unfinished":
+    console.print(render.run_view(record))
+    if record.get("pipeline") not in (pipeline, None):
+        told = f"! this is a run of the pipeline {record['pipeline']}; this project is the pipeline {pipeline}"
+        console.print(render.plain(told, style="yellow"))
+    elif record["status"] == "unfinished":
         console.print("no host is running it; `comboi run` takes it up and finishes it first", markup=False)
 
 
@@ -133,7 +141,7 @@ def runs(
         else:
             from comboi_core.app.history import recorded_runs
 
-            found = recorded_runs(_lake(config), limit)
+            found = recorded_runs(*_lake(config), limit)
     if as_json:
         print_json(found)
     else:
@@ -145,12 +153,10 @@ def _live_api(config: Path | None, url: str | None, key: str | None) -> Api | No
     """Return the API of the deployed app or of the live host; None where only the lake can tell."""
     if url:
         return Api(url, key)
-    live = live_url(config)
-    return Api(live) if live else None
+    return live_api(config)
 
 
-def _latest(api: Api) -> str:
-    found = api.get("runs", limit=1)["runs"]
+def _latest(found: list[dict[str, Any]]) -> str:
     if not found:
         from comboi_core.domain.errors import RunNotFound
 
@@ -158,11 +164,13 @@ def _latest(api: Api) -> str:
     return found[0]["run_id"]
 
 
-def _lake(config: Path | None) -> Any:
+def _lake(config: Path | None) -> tuple[Any, str]:
+    """Return the lake that holds the run records, and the pipeline's name."""
     from comboi_core.app.workspace import Workspace
     from comboi_core.config.loader import load
 
-    return Workspace(load(config)).lake("bronze")
+    project = load(config)
+    return Workspace(project).lake("bronze"), project.pipeline
 
 
 @app.command()
@@ -170,15 +178,16 @@ def validate(config: Config = None, as_json: AsJson = False) -> None:
     """Check configuration, scripts, deduplication settings and references; every problem at once, with file:line."""
     with reporting(config):
         from comboi_core.app.validation import project_problems
+        from comboi_core.app.validation_text import unread
         from comboi_core.config.loader import load
         from comboi_core.domain.errors import ConfigError
-        from comboi_core.telemetry.redaction import redactor
+        from comboi_core.domain.redaction import redactor
 
         notes: tuple[str, ...] = ()
         remedy = REMEDY
         try:
             project = load(config)
-            notes, problems = project.notes, project_problems(project)
+            notes, problems = (*project.notes, *unread(project)), project_problems(project)
         except ConfigError as error:
             problems = redactor.text(error.message).split("\n")
             remedy = REMEDY if error.remedy == ConfigError.remedy else error.remedy
@@ -211,6 +220,7 @@ def serve(
     """Keep the embedded host up: API, timer, and whatever runs."""
     with reporting(config):
         from comboi_core.config.loader import load
+        from durable_local.keys import key_file
 
         project = load(config)
         if schedule:
@@ -225,7 +235,8 @@ def serve(
                 f"schedule: {planned}" if planned else "no schedule; set COMBOI_TIMER_SCHEDULE or give --schedule",
                 markup=False,
             )
-            console.print(f"the page for people: {host.url}/api/monitor", markup=False)
+            console.print(f"the page for people: {host.url}/api/monitor#code={host.key}", markup=False, soft_wrap=True)
+            console.print(f"the key of the API, for the header x-functions-key, is in {key_file(host.store_path)}")
             own, others = left_behind(host.unfinished, project.pipeline)
             for unfinished in own:
                 console.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
@@ -253,7 +264,7 @@ app.command()(doctor)
 app.command()(package)
 app.command()(build.build)
 app.command()(testing.test)
-app.command()(ahead.plan)
+app.command(cls=Selecting)(ahead.plan)
 app.command()(ahead.backfill)
 app.add_typer(ahead.checkpoints)
 app.command()(erase)

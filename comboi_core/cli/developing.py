@@ -8,11 +8,13 @@ from comboi_core.cli.docs import docs
 from comboi_core.cli.init import init
 from comboi_core.cli.lineage import lineage
 from comboi_core.cli.new import new
+from comboi_core.cli.options import Selecting
 from comboi_core.cli.schema import schema
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (init, lineage, docs, schema):
+    app.command(cls=Selecting)(lineage)
+    for command in (init, docs, schema):
         app.command()(command)
     app.add_typer(new)

@@ -82,6 +82,11 @@ def erasure_view(record: Record) -> RenderableType:
         parts.append(Text(f"{render.number(said['samples'])} failing rows taken out of run records"))
     if not said["found"]:
         parts += [Text(), Text("the key was found nowhere; nothing was erased", style="yellow")]
+    for owner, rows in said.get("left_in_records", {}).items():
+        told = f"! run records of the pipeline {owner}, which shares the lake, show {render.number(rows)} failing rows"
+        parts.append(render.plain(f"{told} with such a key; they were left", style="yellow"))
+        advice = f"  what to do: Erase with the configuration of {owner}; if it is a former name, see `takes_over`."
+        parts.append(render.plain(advice))
     for _, name, item in _items(record):
         if item.get("error"):
             parts.append(render.plain(f"✗ {name}: [{item['error']['code']}] {item['error']['message']}", style="red"))

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from comboi_core.cli.client import Api
+from comboi_core.cli.client import Api, part
 from comboi_core.cli.render import number, pace, run_view, seconds
 
 Record = dict[str, Any]
@@ -24,7 +24,7 @@ def follow(api: Api, run_id: str, console: Console) -> Record:
     if not console.is_terminal:
         return _lines(api, run_id, console)
     with Live(console=console, refresh_per_second=8, transient=True) as live:
-        while (record := api.get(f"runs/{run_id}"))["status"] == "running":
+        while (record := api.get(f"runs/{part(run_id)}"))["status"] == "running":
             live.update(run_view(record))
             time.sleep(INTERVAL)
     return record
@@ -34,7 +34,7 @@ def _lines(api: Api, run_id: str, console: Console) -> Record:
     seen: dict[str, str] = {}
     said: dict[str, float] = {}
     while True:
-        record = api.get(f"runs/{run_id}")
+        record = api.get(f"runs/{part(run_id)}")
         for item in [*record.get("tables", ()), *record.get("datasets", ())]:
             name = item.get("name") or f"{item['source']}.{item['table']}"
             if item["status"] not in ("pending", "queued", seen.get(name)):

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import comboi_core
-from comboi_core.app.history import belongs_to
-from comboi_core.cli.client import Api
+from comboi_core.cli.client import Api, part
 from comboi_core.cli.options import errors
 from comboi_core.config.loader import config_path, load
 from comboi_core.domain.errors import ComboiError
-from comboi_core.domain.names import RUN_ID_PATTERN
+from comboi_core.domain.folders import make_private
+from comboi_core.domain.names import RUN_ID_PATTERN, pipeline_of
 
 APP_FOLDER = Path(comboi_core.__file__).resolve().parent.parent
 STARTING = 15.0
@@ -103,22 +103,22 @@ def serving(
     if url:
         yield Served(Api(url, key), here=False)
         return
-    live = live_url(config)
+    live = live_api(config)
     if live:
-        yield Served(Api(live), here=False)
+        yield Served(live, here=False)
         return
     pipeline = load(config).pipeline  # before the host: where there is no project, no hub is made either
     with ExitStack() as stack:
         try:
             host = stack.enter_context(embedded(config, timers=False, resume=resume))
         except HostBusy:  # another command was a moment faster: its host serves this one too
-            live = _wait_for_live_url(config)
+            live = _wait_for_live_api(config)
             if not live:
                 raise
-            yield Served(Api(live), here=False)
+            yield Served(live, here=False)
             return
         unfinished, others = left_behind(host.unfinished, pipeline)
-        served = Served(Api(host.url), here=True, unfinished=unfinished, others=others)
+        served = Served(Api(host.url, host.key), here=True, unfinished=unfinished, others=others)
         waiting = () if resume else unfinished
         try:
             yield served
@@ -134,19 +134,19 @@ def _let_runs_end(api: Api, waiting: Collection[str]) -> None:
         for run in api.runs(1):
             if run["status"] == "running" and run["run_id"] not in waiting:
                 errors.print(f"run {run['run_id']} of another command is on this host, which waits for its end")
-                while api.get(f"runs/{run['run_id']}")["status"] == "running":
+                while api.get(f"runs/{part(run['run_id'])}")["status"] == "running":
                     time.sleep(0.2)
 
 
 def left_behind(instances: list[str], pipeline: str) -> tuple[list[str], list[str]]:
     """Return the runs among unfinished orchestrations: the pipeline's own, and those of others in the same task hub."""
     runs = sorted(instance for instance in instances if RUN_ID_PATTERN.match(instance))
-    own = [run for run in runs if belongs_to(pipeline, run)]
+    own = [run for run in runs if pipeline_of(run) == pipeline]
     return own, [run for run in runs if run not in own]
 
 
-def live_url(config: Path | None) -> str | None:
-    """Return the URL of the host that is up on this project's task hub, if one is.
+def live_api(config: Path | None) -> Api | None:
+    """Return the API of the host that is up on this project's task hub, if one is, with the key from beside the hub.
 
     Raises:
         HubUnusable: the task hub's files cannot be opened.
@@ -154,7 +154,9 @@ def live_url(config: Path | None) -> str | None:
     from durable_local import Host
 
     try:
-        return Host.find(hub_file(config))
+        hub = hub_file(config)
+        url = Host.find(hub)
+        return Api(url, Host.key_of(hub)) if url else None
     except OSError as failed:
         raise _unusable(failed) from None
 
@@ -163,16 +165,16 @@ def _unusable(failed: OSError) -> HubUnusable:
     return HubUnusable(f"task hub: {failed.filename}: {failed.strerror}")
 
 
-def _wait_for_live_url(config: Path | None) -> str | None:
+def _wait_for_live_api(config: Path | None) -> Api | None:
     deadline = time.monotonic() + STARTING
-    while not (live := live_url(config)) and time.monotonic() < deadline:
+    while not (live := live_api(config)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return live
 
 
 @contextmanager
 def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool = True) -> Iterator:
-    """Run the app on an embedded host for the length of the block.
+    """Run the app on an embedded host for the length of the block; it asks for the key beside the hub (`host.key`).
 
     Raises:
         HostBusy: another live host holds the task hub.
@@ -186,9 +188,9 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
         raise NoApp(f"{APP_FOLDER / 'function_app.py'} does not exist")
     os.environ["COMBOI_CONFIG"] = str(config_path(config).resolve())
     hub = hub_file(config)
-    host = Host(APP_FOLDER, hub, port=port, timers=timers, resume=resume, shutdown_grace=GRACE)
+    host = Host(APP_FOLDER, hub, port=port, timers=timers, resume=resume, shutdown_grace=GRACE, keyed=True, strict=True)
     try:
-        hub.parent.mkdir(parents=True, exist_ok=True)
+        make_private(hub.parent)
         host.start()
     except HubLockedError as locked:
         raise HostBusy(str(locked)) from None

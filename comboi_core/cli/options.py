@@ -13,19 +13,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
+import click
 import typer
 from rich.console import Console
+from typer.core import TyperCommand
 
 from comboi_core.cli import render
 from comboi_core.domain.errors import ComboiError, RequestInvalid
+from comboi_core.domain.redaction import redactor
+from comboi_core.telemetry.logs import guard_logs
 
+STAGES = ("bronze", "silver", "gold")
 PIPE_WIDTH = 160
 """Columns where the output is no terminal and COLUMNS says nothing: wide enough that no table is cut."""
 
 
+class _Guarded(Console):
+    """A console that shows no secret, and no character that steers the terminal, in a text that is printed as one."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """See Console.print."""
+        super().print(*(render.safe(one) if isinstance(one, str) else one for one in objects), **how)
+
+
 def _console(stream: TextIO, *, stderr: bool) -> Console:
     wide = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(stderr=stderr, highlight=False, width=PIPE_WIDTH if wide else None)
+    return _Guarded(stderr=stderr, highlight=False, width=PIPE_WIDTH if wide else None)
 
 
 console = _console(sys.stdout, stderr=False)
@@ -64,14 +77,35 @@ def complete_tables(incomplete: str) -> list[str]:
 
 def complete_stages(incomplete: str) -> list[str]:
     """Return the stages whose names begin like this, for the shell."""
-    return [stage for stage in ("bronze", "silver", "gold") if stage.startswith(incomplete)]
+    return [stage for stage in STAGES if stage.startswith(incomplete)]
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines, errors included.", callback=_note_json)]
 Select = Annotated[
     list[str] | None,
-    typer.Option("--select", "-s", help="A table or dataset; repeatable.", autocompletion=complete_names),
+    typer.Option("--select", "-s", help="Tables or datasets; repeatable.", autocompletion=complete_names),
 ]
+
+
+_SELECT = ("--select", "-s")
+
+
+class Selecting(TyperCommand):
+    """A command whose --select takes several names: `--select orders people` is `--select orders --select people`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click; a stage after the first name is the command's STAGE."""
+        spread: list[str] = []
+        selecting = False
+        for place, word in enumerate(args):
+            option = word.startswith("-")
+            if selecting and not option and args[place - 1] not in _SELECT and word not in STAGES:
+                spread.append(_SELECT[0])
+            spread.append(word)
+            selecting = word in _SELECT or word.startswith(f"{_SELECT[0]}=") or (selecting and not option)
+        return super().parse_args(ctx, spread)
+
+
 TableName = Annotated[
     str,
     typer.Argument(
@@ -81,6 +115,9 @@ TableName = Annotated[
     ),
 ]
 FullRefresh = Annotated[bool, typer.Option("--full-refresh", help="Read the tables anew, whole.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit code 1 also for shortfalls: success, but readers do not see every row.")
+]
 StageName = Annotated[
     str | None,
     typer.Argument(metavar="[STAGE]", help="bronze, silver or gold; default: all.", autocompletion=complete_stages),
@@ -98,6 +135,7 @@ _machine = _Machine()
 
 def quiet() -> None:
     """Keep libraries' warnings and our own log records off the terminal; the log file has them."""
+    guard_logs()
     warnings.simplefilter("ignore")
     logger = logging.getLogger("comboi")
     logger.addHandler(logging.NullHandler())
@@ -113,9 +151,6 @@ def reporting(config: Path | None = None) -> Iterator[None]:
     try:
         yield
     except ComboiError as error:
-        from comboi_core.telemetry.redaction import redactor
-
-        error.message = redactor.text(error.message)
         if _machine.wanted:
             print_json({"error": error.record()})
         else:
@@ -142,5 +177,6 @@ def writing(place: Path, option: str) -> Iterator[None]:
 
 
 def print_json(value: Any) -> None:
-    """Print JSON to standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print JSON to standard output, with what could steer a terminal as JSON writes such characters."""
+    text = json.dumps(redactor.value(value), ensure_ascii=False, indent=2)
+    typer.echo(text.translate({code: f"\\u{code:04x}" for code in render.CONTROLS if code >= 127}))

@@ -1,7 +1,8 @@
 """The zip that Azure Functions wants: the app's code and a project's configuration and scripts, and nothing else.
 
-Dependencies are built from requirements.txt by the deployment, or packed with it (`--dependencies packed`); either way
-DuckDB's extensions are wheels like any other, so that a cold start fetches nothing.
+Dependencies are built by the deployment from the lock, hashes checked, or packed with it (`--dependencies packed`);
+either way DuckDB's extensions are wheels like any other, so that a cold start fetches nothing. `members` says what is
+packed.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from comboi_core.cli.members import APP, PROJECT_FOLDERS, code_files, project_files
 from comboi_core.cli.options import AsJson, console, print_json, reporting, writing
 from comboi_core.cli.wheels import PYTHON, checked_lock, unpack
 from comboi_core.domain.errors import ConfigError, RequestInvalid
@@ -24,11 +26,6 @@ from comboi_core.domain.errors import ConfigError, RequestInvalid
 if TYPE_CHECKING:
     from comboi_core.config.project import Project
 
-APP = Path(__file__).resolve().parents[2]
-FILES = ("function_app.py", "host.json", "requirements.txt")
-PACKAGES = ("activities", "comboi_core", "entities", "orchestrators")
-NOT_IN_AZURE = ("comboi_core/cli",)
-PROJECT_FOLDERS = ("configs", "transformations")
 STAGES = ("bronze", "silver", "gold")
 MAX_BYTES = 10_000_000
 """Of the zip without dependencies. Code and configuration are a fraction of it; more is data in the wrong place."""
@@ -52,10 +49,14 @@ def package(
     dependencies: Annotated[
         Dependencies,
         typer.Option(
-            help="remote: built by the deployment from requirements.txt; hashed: from infra/requirements.lock; "
-            f"packed: in the zip, for Python {PYTHON}."
+            help="hashed: built by the deployment from infra/requirements.lock, hashes checked; "
+            f"packed: in the zip, for Python {PYTHON}; remote: built from requirements.txt, by versions alone."
         ),
-    ] = "remote",
+    ] = "hashed",
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="A further file below configs/ or transformations/ that code reads; repeatable."),
+    ] = None,
     task_hub: Annotated[
         str | None, typer.Option(help="Name of Durable's task hub, in place of the one in host.json.")
     ] = None,
@@ -63,7 +64,9 @@ def package(
 ) -> None:
     """Build the deployment package for Azure Functions from a valid project."""
     with reporting():
-        built = build(project.resolve(), output, config, dependencies=dependencies, task_hub=task_hub)
+        built = build(
+            project.resolve(), output, config, dependencies=dependencies, include=include or (), task_hub=task_hub
+        )
     if as_json:
         print_json(built)
         return
@@ -84,7 +87,8 @@ def build(
     output: Path,
     config: Path = Path("configs/initial.yml"),
     *,
-    dependencies: Dependencies = "remote",
+    dependencies: Dependencies = "hashed",
+    include: Collection[str] = (),
     task_hub: str | None = None,
 ) -> dict[str, Any]:
     """Write the zip; the same files give the same bytes.
@@ -106,7 +110,7 @@ def build(
     loaded = load(project / config)
     if loaded.root != project:
         raise RequestInvalid(f"{config} would lie deeper than configs/: COMBOI_CONFIG's folder is the project's own")
-    members = {**dict(_code()), **dict(_project(project))}
+    members = {**dict(code_files()), **project_files(project, include)}
     named = loaded.pipeline_file.transformations_file
     if named is not None and named not in members:
         raise ConfigError(
@@ -169,36 +173,6 @@ def _zip(members: dict[str, Path], output: Path, limit: int) -> None:
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _code() -> Iterator[tuple[str, Path]]:
-    for name in FILES:
-        yield name, APP / name
-    for folder in PACKAGES:
-        for file in _visible(APP / folder):
-            name = file.relative_to(APP).as_posix()
-            if not name.startswith(tuple(f"{excluded}/" for excluded in NOT_IN_AZURE)):
-                yield name, file
-
-
-def _project(project: Path) -> Iterator[tuple[str, Path]]:
-    for folder in PROJECT_FOLDERS:
-        for file in _visible(project / folder):
-            if not file.resolve().is_relative_to(project):
-                raise ConfigError(
-                    f"{file.relative_to(project)} is a link out of the project",
-                    remedy="Put the file itself there: a package holds no links.",
-                )
-            yield file.relative_to(project).as_posix(), file
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder but for hidden ones and what Python compiled."""
-    for file in sorted(folder.rglob("*")):
-        parts = file.relative_to(folder).parts
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-        if file.is_file() and not hidden and file.suffix != ".pyc":
-            yield file
 
 
 def _notes(project: Project) -> Iterator[str]:

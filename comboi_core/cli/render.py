@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from comboi_core.domain.errors import ConfigError
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 
 Record = dict[str, Any]
 
@@ -37,7 +36,13 @@ STYLES = {
 }
 
 
-_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
+SHORT = ("▲", "yellow")
+"""Sign and colour of what succeeded with shortfalls: readers do not see all of it."""
+
+
+_UNSEEN = (0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF)
+CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), *_UNSEEN), "�")
+"""What steers a terminal or is not seen, e.g. what turns the direction of a text: a name could look like another."""
 
 
 def number(value: int | None) -> str:
@@ -59,18 +64,26 @@ def seconds(value: float | None) -> str:
 
 
 def plain(value: str, style: str = "") -> Text:
-    """Return text as it is: no markup in it counts, and data cannot steer the terminal by control characters."""
-    return Text(value.translate(_CONTROLS), style=style)
+    """Return text as it is, without secrets: no markup in it counts, and data cannot steer the terminal."""
+    return Text(safe(value), style=style)
 
 
-def status(value: str) -> Text:
-    """Return a status with its sign and colour."""
-    sign, style = STYLES.get(value, ("?", ""))
-    return Text(f"{sign} {value}", style=style)
+def safe(value: str) -> str:
+    """Return text without secrets and without characters that steer a terminal."""
+    return redactor.text(value).translate(CONTROLS)
+
+
+def status(value: str, shortfalls: int | None = None) -> Text:
+    """Return a status with its sign and colour; a success with shortfalls says how many."""
+    short = value == "succeeded" and bool(shortfalls)
+    sign, style = SHORT if short else STYLES.get(value, ("?", ""))
+    told = f", {shortfalls} shortfall{'s' * (shortfalls > 1)}" if shortfalls else ""
+    return Text(f"{sign} {value}{told}", style=style)
 
 
 def _sign(item: Record) -> Text:
-    sign, style = STYLES.get(item["status"], ("?", ""))
+    short = item["status"] == "succeeded" and item.get("shortfalls")
+    sign, style = SHORT if short else STYLES.get(item["status"], ("?", ""))
     return Text(sign, style=style)
 
 
@@ -174,19 +187,17 @@ def _checks(item: Record) -> str:
     return ", ".join(parts)
 
 
-def run_view(record: Record, url: str | None = None) -> RenderableType:
-    """Return a whole run: headline, tables, datasets, then what failed or warned, with remedies.
-
-    Args:
-        url: Of an app that a browser can open without a key; match-quality reports are then shown as links to it.
-    """
-    head = Text.assemble(("run ", "bold"), record["run_id"], "  ", status(record["status"]))
+def run_view(record: Record) -> RenderableType:
+    """Return a whole run: headline, tables, datasets, then what failed or warned, with remedies."""
+    head = Text.assemble(("run ", "bold"), record["run_id"], "  ", status(record["status"], record.get("shortfalls")))
     if record.get("seconds") is not None:
         head.append(f"  in {record['seconds']:.1f}s")
     parts: list[RenderableType] = [head]
     if record.get("cancelled"):
         ending = "was" if record["status"] != "running" else "is being"
         parts.append(plain(f"it {ending} cancelled by {record['cancelled']['by']}", style="yellow"))
+    if record.get("interrupted"):
+        parts.append(plain(record["interrupted"]["message"], style="yellow"))
     if record.get("holder"):
         parts.append(Text(f"another run held the lease: {record['holder']['run_id']}"))
     if record.get("tables"):
@@ -195,21 +206,22 @@ def run_view(record: Record, url: str | None = None) -> RenderableType:
         datasets = [item for item in record.get("datasets", ()) if item["stage"] == stage]
         if datasets:
             parts += [Text(), datasets_grid(stage, datasets)]
-    troubles = list(_troubles(record, url))
+    troubles = list(_troubles(record))
     if troubles:
         parts += [Text(), *troubles]
-    if record.get("lake") and record["status"] not in ("running", "unfinished"):
-        parts += [Text(), plain(f"record: {record['lake']}/runs/{record['run_id']}.json", style="dim")]
+    if record.get("path") and record["status"] != "running":
+        place = "/".join(filter(None, (record.get("lake"), record["path"])))  # an erasure's names no lake
+        parts += [Text(), plain(f"record: {place}", style="dim")]
     return Group(*parts)
 
 
-def _troubles(record: Record, url: str | None) -> list[RenderableType]:
+def _troubles(record: Record) -> list[RenderableType]:
     """Return what failed, warned or was skipped; what several items say in the same words is said once."""
     said: dict[tuple[str, str, str], list[str]] = {}
     others: list[RenderableType] = []
     for item in [record, *record.get("tables", ()), *record.get("datasets", ())]:
         name = item.get("name") or (f"{item['source']}.{item['table']}" if "source" in item else "run")
-        for line in _lines(item, url, ended=record["status"] != "running"):
+        for line in _lines(item, ended=record["status"] != "running"):
             said.setdefault(line, []).append(name)
         for check in item.get("checks") or ():
             if not check["passed"]:
@@ -226,17 +238,18 @@ def _undelivered(record: Record) -> Iterator[RenderableType]:
     """Yield a line for each alert that did not reach its webhook; the log on the host is not read by those who wait."""
     for alert in record.get("notifications") or ():
         if not alert.get("sent"):
-            told = redactor.text(
-                alert.get("told") or "another execution was sending it, and did not say what came of it"
-            )
+            told = alert.get("told") or "another execution was sending it, and did not say what came of it"
             where = f"webhook {alert['webhook'] + 1} ({alert['format']})"  # numbered as `comboi doctor` does
             yield plain(f"! alert '{alert['on']}' to {where} not delivered: {told}", style="yellow")
 
 
-def _lines(item: Record, url: str | None, *, ended: bool) -> Iterator[tuple[str, str, str]]:
+def _lines(item: Record, *, ended: bool) -> Iterator[tuple[str, str, str]]:
     """Yield what is to be said of an item: sign and text, remedy, style."""
     if item.get("error"):
         yield f"✗ [{item['error']['code']}] {item['error']['message']}", item["error"]["remedy"], "red"
+    if isinstance(item.get("shortfalls"), list):  # the record itself has their number
+        for shortfall in item["shortfalls"]:
+            yield f"{SHORT[0]} [{shortfall['code']}] {shortfall['message']}", shortfall["remedy"], SHORT[1]
     for retry in item.get("retried") or ():
         yield f"! an attempt failed: [{retry['code']}] {retry['message']}", "", "yellow"
     for change in [*(item.get("schema_changes") or ()), *(item.get("warnings") or ())]:
@@ -248,8 +261,7 @@ def _lines(item: Record, url: str | None, *, ended: bool) -> Iterator[tuple[str,
         quality = "against the labels precision {precision:.4f}, recall {recall:.4f}".format(**duplicates)
         yield f"· deduplication: {quality}", "", "dim"
     if duplicates.get("report"):
-        place = f"{url}/api/datasets/{quote(item['name'], safe='')}/report" if url else duplicates["report"]
-        yield f"· deduplication: match quality in {place}", "", "dim"
+        yield f"· deduplication: match quality in {duplicates['report']}", "", "dim"
     for remark in duplicates.get("remarks") or ():
         yield f"! deduplication: {remark}", "", "yellow"
 
@@ -276,7 +288,8 @@ def runs_grid(runs: list[Record]) -> Table:
     for run in runs:
         error = run.get("error") or {}
         shown.add_row(
-            run["run_id"], status(run["status"]), run.get("trigger") or "", number(run.get("rows")),
+            run["run_id"], status(run["status"], run.get("shortfalls")), run.get("trigger") or "",
+            number(run.get("rows")),
             seconds(run.get("seconds")), plain(error.get("message", "").split("\n")[0]),
         )  # fmt: skip
     return shown
@@ -308,10 +321,16 @@ def plan_view(planned: Record) -> RenderableType:
             name, table["mode"], reads, watermark(window.get("low")), watermark(window.get("high")),
             number(table["estimated_rows"]), number(table["chunks"]),
         )  # fmt: skip
+        for shortfall in table["shortfalls"]:
+            notes.append(plain(f"{SHORT[0]} {name}: [{shortfall['code']}] {shortfall['message']}", style=SHORT[1]))
+            notes.append(plain(f"  what to do: {shortfall['remedy']}"))
         notes += [Text(f"! {name}: {said}", style="yellow") for said in (*table["schema_changes"], *table["warnings"])]
     parts: list[RenderableType] = [shown, *notes] if planned["tables"] else []
     if planned["datasets"]:
         parts += [Text(), Text("then builds " + ", ".join(item["name"] for item in planned["datasets"]))]
+        parts += [
+            plain(f"! {item['name']}: {said}", "yellow") for item in planned["datasets"] for said in item["warnings"]
+        ]
     return Group(*parts)
 
 

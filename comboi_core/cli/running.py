@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from comboi_core.cli import render
+from comboi_core.cli.client import part
 from comboi_core.cli.following import follow
 from comboi_core.cli.hosting import Served, serving
 from comboi_core.cli.options import AsJson, Config, Key, Url, console, errors, print_json, reporting
@@ -22,8 +23,14 @@ OTHER = (
 )
 
 
-def run_and_show(request: dict[str, Any], config: Path | None, url: str | None, key: str | None, as_json: bool) -> None:
-    """Start a run, follow it, show its record; exit with 1 if it did not succeed."""
+def run_and_show(
+    request: dict[str, Any], config: Path | None, url: str | None, key: str | None, as_json: bool, *, strict: bool
+) -> None:
+    """Start a run, follow it, show its record; exit with 1 if it did not succeed.
+
+    Args:
+        strict: Exit with 1 also where it succeeded with shortfalls.
+    """
     progress = errors if as_json else console
     with reporting(config):
         if not url:
@@ -33,12 +40,11 @@ def run_and_show(request: dict[str, Any], config: Path | None, url: str | None, 
                 progress.print(f"note: {note}", markup=False)
         with serving(config, url, key) as served, _interruptible(served):
             record = run_on(served, request, progress)
-            lasting = None if served.here or key else served.api.url
     if as_json:
         print_json(record)
     else:
-        console.print(render.run_view(record, lasting))
-    if record["status"] != "succeeded":
+        console.print(render.run_view(record))
+    if record["status"] != "succeeded" or (strict and record.get("shortfalls")):
         raise typer.Exit(1)
 
 
@@ -51,7 +57,7 @@ def cancel(
 ) -> None:
     """End a run before its next table or dataset; what is in flight is finished, and nothing is lost."""
     with reporting(config), serving(config, url, key, resume=False) as served:
-        answer = served.api.post(f"runs/{run_id or _running(served)}/cancel", {})
+        answer = served.api.post(f"runs/{part(run_id or _running(served))}/cancel", {})
     if as_json:
         print_json(answer)
         return
@@ -74,7 +80,8 @@ def run_on(served: Served, request: dict[str, Any], progress: Console) -> dict[s
     for unfinished in served.unfinished:
         progress.print(f"taking up run {unfinished}, which was left unfinished; yours starts after it", markup=False)
         finished = follow(served.api, unfinished, progress)
-        progress.print(f"run {unfinished}: {finished['status']}", markup=False)
+        why = (finished.get("error") or {}).get("message")
+        progress.print(": ".join(filter(None, (f"run {unfinished}", finished["status"], why))), markup=False)
     started = served.api.post("runs", request)
     return follow(served.api, started["run_id"], progress)
 

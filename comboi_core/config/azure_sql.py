@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, model_validator
 
-from comboi_core.config.base import Model, Text
+from comboi_core.config.base import Model, SomeSeconds, Text
 from comboi_core.config.tables import SourceBase
 from comboi_core.config.written import at_most_one, given, is_one_of, together, where
 
@@ -34,7 +34,9 @@ class AzureSqlConnection(Model):
         client_id: Of a user-assigned managed identity; default: AZURE_CLIENT_ID.
         encrypt: `strict` is TDS 8. `no` is for tests: the data travels in clear; never with Entra ID.
         trust_server_certificate: Do not verify the server's certificate; for servers with a self-signed one.
-        dsn: An ODBC connection string in place of the keys before, as the Azure portal shows it.
+        dsn: A connection string in place of the keys before, as the Azure portal shows it: ODBC, ADO.NET or JDBC.
+        read_timeout: How long the server may stay silent, at work on a statement or gone; after that the load fails and
+            is tried again.
     """
 
     model_config = ConfigDict(
@@ -64,6 +66,7 @@ class AzureSqlConnection(Model):
     ] = None
     trust_server_certificate: bool | None = None
     dsn: Text | None = None
+    read_timeout: SomeSeconds = 1800.0
 
     @model_validator(mode="after")
     def _consistent(self) -> AzureSqlConnection:

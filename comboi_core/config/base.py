@@ -129,3 +129,9 @@ class Retry(Model):
     attempts: int = Field(default=4, ge=1, le=20)
     first_delay: Seconds = Field(default=5.0, ge=0)
     factor: float = Field(default=2.0, ge=1, le=10)
+
+
+MAY_BE_EMPTY = BeforeValidator(lambda value: () if value is None else value)
+"""Marks a list that is none where the YAML says nothing after its key: `gold:`."""
+NO_LIST: Json = {"type": ["array", "null"]}
+"""What such a list is in the schema."""

@@ -34,6 +34,28 @@ def parameters(conn_str: str) -> dict[str, str]:
     return found | {key: unquote(value) for key, value in before.items() if value is not None and key not in found}
 
 
+def uri_problem(conn_str: str) -> str | None:
+    """Return what libpq would take for host, port or database although it is a part of the password, or None.
+
+    libpq ends the password at the first @, and finds none behind a /; what follows it takes for a host or a port, and
+    quotes it in its error. So it is never given such a URI. Rule: section 34.1.1.2 of PostgreSQL's manual.
+    """
+    if not is_uri(conn_str):
+        return None
+    rest = conn_str.partition("://")[2]
+    userinfo = re.match(r"[^@/]*@", rest)
+    location = rest[userinfo.end() if userinfo else 0 :].partition("?")[0]
+    hosts = location.partition("/")[0].split(",")
+    ports = [found[1] for host in hosts if (found := re.fullmatch(r"(?:\[[^\]]*\]|[^:\[]*):(.*)", host, re.DOTALL))]
+    if "@" in location or not all(re.fullmatch(r"[0-9]{0,5}", port) and int(port or 0) < 65536 for port in ports):
+        return (
+            "the URI in conn_str cannot be told apart: user and password, or the port, hold characters that end them; "
+            "write @ as %40, / as %2F, : as %3A, ? as %3F, # as %23 and % as %25 in user and password, and the port as "
+            "a number up to 65535"
+        )
+    return None
+
+
 def entra_problem(conn_str: str) -> str | None:
     """Return what speaks against signing in with an access token in the place of the password, or None."""
     found = parameters(conn_str)

@@ -107,6 +107,10 @@ class DatasetConfig(Model):
         columns: What is known of its columns, for the catalogue.
         quality_checks: What has to hold before the result is published.
         splink: Deduplication or linkage of the result, before the checks.
+        on_change: When the script, or a setting that decides which rows it gives, has changed: a dataset that grows
+            from build to build keeps the rows of the former one. `warn`: the run says so until the dataset is built
+            anew with --full-refresh. `refuse`: the build fails. `reload`: it is built anew at once. A dataset that each
+            build replaces needs none of it.
         allow_empty: Whether a result without rows may replace one that has some.
         description: What a row of it is, for the catalogue.
     """
@@ -123,6 +127,7 @@ class DatasetConfig(Model):
         Annotated[tuple[Check, ...], BeforeValidator(parse_check, json_schema_input_type=Check)], ...
     ] = ()
     splink: SplinkConfig | None = None
+    on_change: Literal["warn", "refuse", "reload"] = "warn"
     allow_empty: bool = False
     description: str | None = None
 
@@ -130,6 +135,8 @@ class DatasetConfig(Model):
     def _aliases(self) -> DatasetConfig:
         if self.splink and self.materialization.incremental:
             raise ValueError("splink: looks at all records, so the materialization has to be replace")
+        if self.on_change == "reload" and self.materialization.time_granularity:
+            raise ValueError("on_change: reload cannot be with time_granularity: a build never gives all of its rows")
         if not self.inputs and self.asset is None:
             raise ValueError("inputs: names at least one table or dataset")
         aliases = [item.alias.lower() for item in self.inputs]  # SQL does not tell `Orders` from `orders`

@@ -11,8 +11,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from comboi_core.config import references
+from comboi_core.config.secrecy import SECRET_KEYS
 from comboi_core.domain.errors import ConfigError
 from comboi_core.domain.names import did_you_mean
+from comboi_core.domain.redaction import HIDDEN, redactor
 
 MAX_BYTES = 2_000_000
 MAX_PLACES = 200_000
@@ -20,6 +22,9 @@ MAX_PLACES = 200_000
 KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 BOOL_TAG = "tag:yaml.org,2002:bool"
 """What YAML 1.1 takes `on:` for; as a key it is text."""
+
+_CHECKS = frozenset({"quality_checks", "checks", "custom_checks"})
+"""Keys under which a value that YAML reads as another one would be looked for in the data."""
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -77,6 +82,7 @@ class Document:
     def __init__(self, text: str, shown: str, *, yaml12: bool = False) -> None:
         self.shown = shown
         self.lines: dict[Place, int] = {}
+        self.surprises: dict[Place, str] = {}
         self._places = 0
         if len(text) > MAX_BYTES:
             raise ConfigError(f"{shown}: larger than {MAX_BYTES} characters")
@@ -89,7 +95,7 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = f"{shown}:{mark.line + 1}" if mark else shown
-            raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+            raise ConfigError(f"{where}: not valid YAML: {_problem(error, text)}") from None
         except yaml.YAMLError as error:
             raise ConfigError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from None
         except RecursionError:
@@ -116,6 +122,9 @@ class Document:
                 seen[key.value] = line
                 self.lines[(*path, key.value)] = line
                 self._index(value, (*path, key.value))
+        elif isinstance(node, yaml.ScalarNode):
+            if node.style is None and _surprises(node):
+                self.surprises[path] = node.value
         elif isinstance(node, yaml.SequenceNode):
             for position, item in enumerate(node.value):
                 self._index(item, (*path, position))
@@ -154,6 +163,22 @@ class Document:
             for reference in references.parse(text):
                 places.setdefault(str(reference), f"{self.shown}:{self.line(path)}")
         return places
+
+
+def _surprises(node: yaml.ScalarNode) -> bool:
+    """Whether a scalar without quotes is, for YAML, another value than its text: NO, 012, 1_000, 12:30."""
+    kind = node.tag.rpartition(":")[2]
+    if kind == "bool":
+        return node.value.lower() not in ("true", "false")
+    if kind == "int":
+        return re.fullmatch(r"-?(0|[1-9][0-9]*)", node.value) is None
+    return kind == "float" and re.search("[_:]", node.value) is not None
+
+
+def _held(value: Any, path: Place) -> Any:
+    for part in path:
+        value = value[part]
+    return value
 
 
 def _known_keys(model: Any, path: Place, value: Any) -> list[str]:
@@ -201,6 +226,16 @@ def _placed(error: dict[str, Any], value: Any) -> dict[str, Any]:
     return error | {"loc": loc}
 
 
+def _problem(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What is wrong, without what it quotes where that is a secret: `password: *x` or `!x` is taken for YAML's own."""
+    told = str(error.problem or error.context)
+    mark = error.problem_mark or error.context_mark
+    line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
+    if any(re.search(rf"\b{key}\W*:", line) for key in SECRET_KEYS):
+        return re.sub(r"'.{2,}'", f"'{HIDDEN}'", told) + "; put the value in quotes"
+    return told
+
+
 _EXPECTED = {
     "model_type": "expected a mapping (key: value)",
     "dict_type": "expected a mapping (key: value)",
@@ -220,8 +255,7 @@ _EXPECTED = {
 
 def _given(value: Any) -> str:
     """Return a value as a message shows it: on one line, cut short."""
-    shown = repr(str(value))
-    return shown if len(shown) <= 80 else f"{shown[:76]}...'"
+    return repr(redactor.cut(str(value), 76))
 
 
 def _message(error: dict[str, Any], model: type[BaseModel], value: Any) -> str:
@@ -271,6 +305,14 @@ def validate(document: Document, model: type[M], problems: list[str], *, with_re
     """
     for path, message in _bad_references(document.value) if with_references else ():
         problems.append(f"{document.shown}:{document.line(path)}: {message}")
+    for path, text in document.surprises.items():
+        if _CHECKS.intersection(path):
+            field, value = ".".join(map(str, path)), _held(document.value, path)
+            shown = str(value).lower() if isinstance(value, bool) else value
+            problems.append(
+                f"{document.shown}:{document.line(path)}: {field}: YAML reads {text} as {shown}; "
+                f"put it in quotes: '{text}', or write {shown}"
+            )
     if not isinstance(document.value, dict):
         problems.append(f"{document.shown}:1: expected a mapping with the keys {', '.join(model.model_fields)}")
         return None

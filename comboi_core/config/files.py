@@ -7,14 +7,19 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from comboi_core.config.base import Model, Text
+from comboi_core.config.base import MAY_BE_EMPTY, NO_LIST, Bytes, Model, Text
 from comboi_core.config.lakes import LakeConfig
-from comboi_core.config.tables import BaseTable, SourceBase
+from comboi_core.config.tables import BaseTable, SourceBase, listed
 from comboi_core.config.written import given, is_one_of, text_like, where
 from comboi_core.domain.load import Mode
 
 Format = Literal["csv", "json", "parquet"]
+Encoding = Literal[
+    "utf-8", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"
+]  # fmt: skip
 
+_LIMITS = {"max_line_bytes"}
+"""Options that change nothing about how a file is read, if it is."""
 _ENDINGS: dict[str, Format] = {
     "csv": "csv",
     "tsv": "csv",
@@ -52,7 +57,10 @@ class CsvOptions(Model):
         skip: Lines before the header.
         null_text: A text that stands for NULL, beside the empty one.
         quoted_nulls: Whether the empty text in quotes is NULL as well.
-        encoding: The encoding of the files' characters.
+        encoding: The encoding of the files' characters. `utf-16` and `utf-32` take the byte order from the mark that
+            such files begin with; the others say it.
+        mixed_line_ends: Whether lines end in different ways (LF, CRLF, CR) within one file. Files whose first 32,000
+            characters show it need not be told; it costs time.
         max_line_bytes: The longest line, in bytes.
     """
 
@@ -63,7 +71,8 @@ class CsvOptions(Model):
     skip: int = Field(default=0, ge=0)
     null_text: Text | None = None
     quoted_nulls: bool = False
-    encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    encoding: Encoding = "utf-8"
+    mixed_line_ends: bool = False
     max_line_bytes: int = Field(default=2 * 2**20, ge=1024, le=2**28)
 
     @model_validator(mode="after")
@@ -81,11 +90,13 @@ class FilesTable(BaseTable):
         path: A glob below the source's folder, e.g. `orders/*.csv` or `**/*.parquet`.
         format: What the files are; default: as the ending of `path` says.
         options: How CSV files are written.
-        types: Types of columns of CSV and JSON files, in place of those that the first files suggest: BOOLEAN, INTEGER,
-            BIGINT, DOUBLE, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR, DECIMAL(12,2).
+        types: Types of columns, in place of those that the first CSV and JSON files suggest or that Parquet files have:
+            BOOLEAN, INTEGER, BIGINT, DOUBLE, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR, DECIMAL(12,2). A value that
+            is not the same in its type fails the load.
         mode: `full`: the files as they are now are the table. `append`: each file is added once. `merge`: a row takes
             the place of the one with its key. Default: `merge` with a key, else `append`.
         lag: Files younger than that wait for the next run: they may still be written to. Default: `2s`.
+        max_unzipped: How many bytes one zipped file may unzip to; a file with more fails the load.
     """
 
     model_config = ConfigDict(json_schema_extra=where(is_one_of("mode", "merge"), given("primary_key", [])))
@@ -94,6 +105,7 @@ class FilesTable(BaseTable):
     format: Format | None = None
     options: CsvOptions | None = None
     types: dict[str, ColumnType] = Field(default_factory=dict)
+    max_unzipped: Bytes = Field(default=4 * 2**30, ge=1)
 
     @field_validator("path")
     @classmethod
@@ -118,8 +130,6 @@ class FilesTable(BaseTable):
             raise ValueError(f"the ending of path: does not tell what the files are; give format: {_said(_ENDINGS)}")
         if self.options is not None and self.effective_format != "csv":
             raise ValueError("options: are for CSV files")
-        if self.types and self.effective_format == "parquet":
-            raise ValueError("types: are for CSV and JSON files; Parquet files have types of their own")
         return self
 
     def _ending(self) -> Format | None:
@@ -140,6 +150,14 @@ class FilesTable(BaseTable):
     def effective_mode(self) -> Mode:
         """The mode: as given; else merge with a key, append without."""
         return self.mode or ("merge" if self.primary_key else "append")
+
+    @property
+    def made_from(self) -> dict[str, str]:
+        """See BaseTable: which files, and how they are read."""
+        found = {"path": self.path, "format": self.effective_format, "types": listed(self.types)}
+        if self.effective_format == "csv":
+            found["options"] = listed(self.effective_options.model_dump(exclude=_LIMITS, exclude_defaults=True))
+        return super().made_from | {name: text for name, text in found.items() if text}
 
     @property
     def incremental_column(self) -> None:
@@ -166,4 +184,4 @@ class FilesSource(SourceBase):
 
     type: Literal["files"]
     connection: LakeConfig
-    tables: tuple[FilesTable, ...] = Field(min_length=1)  # type: ignore[assignment]
+    tables: Annotated[tuple[FilesTable, ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)]  # type: ignore[assignment]

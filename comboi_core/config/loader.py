@@ -10,9 +10,11 @@ from comboi_core.config.assets.header import HeaderError, find_header
 from comboi_core.config.assets.loading import LoadedAssets, load_assets
 from comboi_core.config.document import MAX_BYTES, Document, validate
 from comboi_core.config.project import PipelineFile, Project, TransformationsFile
+from comboi_core.config.secrecy import known_secrets
 from comboi_core.config.wiring import wiring_problems
 from comboi_core.domain.errors import ConfigError
 from comboi_core.domain.names import table_id
+from comboi_core.domain.redaction import redactor
 
 __all__ = ["DEFAULT_CONFIG", "MAX_BYTES", "QUEUE_NOTE", "config_path", "load"]
 
@@ -48,6 +50,8 @@ def load(path: str | Path | None = None) -> Project:
     root = file.resolve().parent.parent
     problems: list[str] = []
     document = Document.read(file, _shown(file))
+    for secret in known_secrets(document.value):  # before the first word is said about the file
+        redactor.add(secret)
     pipeline = validate(document, PipelineFile, problems)
     named = document.value.get("transformations_file") if isinstance(document.value, dict) else None
     other = root / named if isinstance(named, str) else file.parent / "transformations.yml"
@@ -72,6 +76,7 @@ def load(path: str | Path | None = None) -> Project:
         problems += _headers_on_native_scripts(native, root / SCRIPTS, places)
     if problems or pipeline is None or transformations is None:
         raise ConfigError("\n".join(problems), problems=problems)
+    redactor.keep(_names(pipeline, transformations))
     queue = (QUEUE_NOTE,) if pipeline.queue is not None else ()
     return Project(
         root=root,
@@ -81,6 +86,14 @@ def load(path: str | Path | None = None) -> Project:
         places={dataset.name: places.at(dataset.name) for dataset in (*transformations.silver, *transformations.gold)},
         reference_places=document.reference_places(),
     )
+
+
+def _names(pipeline: PipelineFile, transformations: TransformationsFile) -> Iterator[str]:
+    """Yield the names that records and messages cannot do without."""
+    yield pipeline.pipeline
+    for source in pipeline.sources:
+        yield from (source.name, *(table.name for table in source.tables))
+    yield from (dataset.name for stage in _STAGES for dataset in getattr(transformations, stage))
 
 
 def _datasets_document(file: Path, scripts: Path, *, required: bool) -> Document:

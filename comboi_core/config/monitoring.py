@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from comboi_core.config.base import Model, Text
 from comboi_core.config.written import reference_or
 
-Occasion = Literal["failed", "recovered", "stale", "first_success"]
+Occasion = Literal["failed", "warned", "recovered", "stale", "first_success"]
 """What an alert may be about."""
 
 Format = Literal["teams", "slack", "json"]
@@ -42,8 +42,10 @@ class NotificationConfig(Model):
     """A webhook, and on which occasions it is called.
 
     Attributes:
-        on: `failed`: a run failed, as a whole or in part. `recovered`: everything that had failed succeeded again.
-            `stale`: a table has not been landed within its `freshness`. `first_success`: the pipeline's first.
+        on: `failed`: a run failed, as a whole or in part. `warned`: a table or dataset succeeded, but readers do not
+            see all of its rows or values; told once as long as it stays so. `recovered`: everything that had failed
+            succeeded again. `stale`: a table has not been landed within its `freshness`. `first_success`: the
+            pipeline's first.
         webhook: The URL, which is a secret: `{{keyvault:NAME}}` or `{{env:NAME}}`.
         format: How the alert is written: a card for a Teams workflow, blocks for Slack, or comboi's own JSON.
     """

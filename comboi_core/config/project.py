@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from comboi_core.config.base import Memory, Model, Name, Retry, SomeSeconds, Text
+from comboi_core.config.base import MAY_BE_EMPTY, NO_LIST, Memory, Model, Name, Retry, SomeSeconds, Text
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.monitoring import MonitoringConfig, NotificationConfig
@@ -152,6 +152,8 @@ class PipelineFile(Model):
         stages: Where the three layers of the lake are.
         monitoring: Where logs and telemetry go.
         notifications: Webhooks that are called when a run fails, recovers, or a table is stale.
+        takes_over: Pipelines whose tables and datasets in the lake this one goes on with: its own former name, or one
+            whose place it takes. Anybody else's it refuses.
         transformations_file: The datasets' file, counted from the project's folder; default: `transformations.yml`
             beside this file.
         queue: Ignored, with a note: durable orchestration has replaced the storage queue.
@@ -167,6 +169,7 @@ class PipelineFile(Model):
     stages: Stages
     monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
     notifications: tuple[NotificationConfig, ...] = ()
+    takes_over: tuple[Name, ...] = ()
     transformations_file: str | None = None
     queue: Any = None
 
@@ -196,6 +199,9 @@ def _no_asset(value: Any) -> Any:
     return value
 
 
+_Datasets = tuple[Annotated[DatasetConfig, BeforeValidator(_no_asset)], ...]
+
+
 class TransformationsFile(Model):
     """The datasets' file, `configs/transformations.yml`: what is made of the landed tables.
 
@@ -204,8 +210,12 @@ class TransformationsFile(Model):
         gold: Datasets for people and reports; they read silver and bronze.
     """
 
-    silver: tuple[Annotated[DatasetConfig, BeforeValidator(_no_asset)], ...] = ()
-    gold: tuple[Annotated[DatasetConfig, BeforeValidator(_no_asset)], ...] = ()
+    silver: Annotated[
+        tuple[Annotated[DatasetConfig, BeforeValidator(_no_asset)], ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)
+    ] = ()
+    gold: Annotated[
+        tuple[Annotated[DatasetConfig, BeforeValidator(_no_asset)], ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)
+    ] = ()
 
     @model_validator(mode="after")
     def _unique(self) -> TransformationsFile:
@@ -237,6 +247,11 @@ class Project(Model):
     def pipeline(self) -> str:
         """The pipeline's name."""
         return self.pipeline_file.pipeline
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The pipelines whose tables and datasets are this one's: itself first."""
+        return (self.pipeline, *self.pipeline_file.takes_over)
 
     @property
     def transformations_folder(self) -> Path:

@@ -183,7 +183,7 @@ monitoring: {log_path: logs/comboi.log, azure_connection_string: "{{keyvault:app
 """,
     "NotificationConfig": """\
 notifications:
-  - {on: [failed, recovered, stale], webhook: "{{keyvault:teams-webhook}}"}
+  - {on: [failed, warned, recovered, stale], webhook: "{{keyvault:teams-webhook}}"}
   - {on: [failed], webhook: "{{keyvault:slack-webhook}}", format: slack}
 """,
     "TransformationsFile": _TRANSFORMATIONS,

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from comboi_core.config.azure_sql import AzureSqlSource
 from comboi_core.config.base import Model, Text
-from comboi_core.config.conn_str import entra_problem
+from comboi_core.config.conn_str import entra_problem, uri_problem
 from comboi_core.config.files import FilesSource
 from comboi_core.config.sqlite import SqliteSource
 from comboi_core.config.tables import SourceBase, TableConfig
@@ -25,6 +25,9 @@ class PostgresConnection(Model):
         authentication: `password` (or whatever else `conn_str` says), or `managed_identity` (Entra ID through
             azure-identity: a managed identity in Azure, `az login` on a laptop), where `conn_str` has a user, no
             password, and TLS is required. Default: `password`.
+        row_security: Where policies of row-level security would hide rows from the role. `refuse`: the load fails and
+            says so. `apply`: what the policies let the role see is landed, as if there were no other rows. Default:
+            `refuse`.
         client_id: Of a user-assigned managed identity; default: AZURE_CLIENT_ID.
     """
 
@@ -35,17 +38,18 @@ class PostgresConnection(Model):
     conn_str: str
     authentication: Literal["password", "managed_identity"] | None = None
     client_id: Text | None = None
+    row_security: Literal["refuse", "apply"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> PostgresConnection:
-        if self.authentication != "managed_identity":
-            if self.client_id:
-                raise ValueError("client_id: belongs to authentication: managed_identity")
-            return self
+        identity = self.authentication == "managed_identity"
+        if self.client_id and not identity:
+            raise ValueError("client_id: belongs to authentication: managed_identity")
         # With references it shows only once they have their values: the adapter looks again.
-        problem = None if "{{" in self.conn_str else entra_problem(self.conn_str)
-        if problem:
-            raise ValueError(problem)
+        if "{{" not in self.conn_str:
+            problem = uri_problem(self.conn_str) or (entra_problem(self.conn_str) if identity else None)
+            if problem:
+                raise ValueError(problem)
         return self
 
 
@@ -60,6 +64,8 @@ class PostgresSource(SourceBase):
         for table in self.tables:
             if table.cursor == "rowversion":
                 raise ValueError(f"table {table.name}: cursor: rowversion is SQL Server's; PostgreSQL has xmin")
+            if table.cursor_zone:
+                raise ValueError(f"table {table.name}: cursor_zone: is not for PostgreSQL; use `lag:`")
             if table.cursor and table.query is not None:
                 raise ValueError(f"table {table.name}: cursor: xmin needs table:, a query's rows have no version")
         return self

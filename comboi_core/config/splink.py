@@ -260,3 +260,10 @@ class SplinkConfig(Model):
             return self.threshold_match_probability or DEFAULT_THRESHOLD
         odds = math.exp2(self.threshold_match_weight)
         return odds / (1 + odds)
+
+    @property
+    def threshold_weight(self) -> float:
+        """The same as a match weight in bits; infinite where only certainty counts."""
+        if self.threshold_match_weight is not None:
+            return self.threshold_match_weight
+        return math.log2(self.threshold / (1 - self.threshold)) if self.threshold < 1 else math.inf

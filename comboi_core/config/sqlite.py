@@ -31,4 +31,7 @@ class SqliteSource(SourceBase):
         wrong = next((table for table in self.tables if table.cursor), None)
         if wrong:
             raise ValueError(f"table {wrong.name}: SQLite has no cursor: {wrong.cursor}; use incremental_column:")
+        zoned = next((table for table in self.tables if table.cursor_zone), None)
+        if zoned:
+            raise ValueError(f"table {zoned.name}: cursor_zone: is not for SQLite; a `lag:` covers a repeated hour")
         return self

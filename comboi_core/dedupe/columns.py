@@ -91,11 +91,16 @@ def all_rules(config: SplinkConfig) -> Iterator[tuple[str, Rule]]:
 
 def compared(comparison: Comparison) -> list[str]:
     """Return the columns that a comparison looks at, each once, in the order in which they appear."""
+    adjusting = [level.tf_adjustment_column for level in comparison.comparison_levels if level.tf_adjustment_column]
+    return distinct([*weighed(comparison), *adjusting])
+
+
+def weighed(comparison: Comparison) -> list[str]:
+    """Return the columns that decide which level of a comparison a pair is on, each once."""
     found = [str(comparison.column)] if comparison.type is not None else []
     found += [value for key, value in comparison.args.items() if is_column(key, value)]
     for level in comparison.comparison_levels:
         found += [] if level.is_else else in_level(level.sql_condition)
-        found += [level.tf_adjustment_column] if level.tf_adjustment_column else []
     return distinct(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from comboi_core.config.splink_comparisons import Rule
 from comboi_core.dedupe.blocking import pairs_of, refuse_unfit_rules, shown_pairs
 from comboi_core.dedupe.clusters import make_clusters
 from comboi_core.dedupe.columns import Names
-from comboi_core.dedupe.settings import create_comparison, create_rule
-from comboi_core.dedupe.workbench import CLUSTERS, PAIRS, RECORDS, SOURCE_DATASET, UNIQUE_ID, Workbench
+from comboi_core.dedupe.doubts import Doubt, doubts
+from comboi_core.dedupe.settings import create_comparison, create_rule, learners
+from comboi_core.dedupe.weights import ComparisonWeights, learned
+from comboi_core.dedupe.workbench import CLUSTERS, HEAVIEST, NEAR, PAIRS, RECORDS, SOURCE_DATASET, UNIQUE_ID, Workbench
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, DedupeError
 from comboi_core.domain.sql import identifier, literal
@@ -25,38 +28,13 @@ if TYPE_CHECKING:
 
 # Floating point sums differ in their last digits with the number of threads; the figures compared must not.
 _DIGITS, _WEIGHT_DIGITS = 9, 4
-_HEAVIEST = 1000
-"""What stands for an infinite match weight."""
+NEAR_BITS = 7
+"""How far below the threshold a pair may be to be looked at: its odds are up to 128 times smaller."""
+_MOST_NEAR = 10_000
 
 _MEMORY_REMEDY = (
     "Raise `engine.memory_limit`, or narrow the rules that compare most pairs: add a column to them, or leave them out."
 )
-
-
-@dataclass(frozen=True)
-class LevelWeight:
-    """What Splink holds of one level of a comparison.
-
-    Attributes:
-        m: Share of the true matches that agree this far; None if training has not seen any.
-        u: Share of the other pairs that do so by chance; likewise.
-        condition: Over Splink's names.
-    """
-
-    label: str
-    condition: str
-    is_null: bool
-    m: float | None
-    u: float | None
-
-
-@dataclass(frozen=True)
-class ComparisonWeights:
-    """A comparison by its name in messages, its columns, and its levels, the closest agreement first."""
-
-    name: str
-    adjusted: bool
-    levels: tuple[LevelWeight, ...]
 
 
 @dataclass(frozen=True)
@@ -65,12 +43,14 @@ class Linkage:
 
     Attributes:
         remarks: For the report, e.g. that a rule found nothing.
+        doubts: Weights that nobody should rely on.
         prior: The probability that two random records match; None if no model was made.
     """
 
     remarks: tuple[str, ...]
     prior: float | None = None
     weights: tuple[ComparisonWeights, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 def link(bench: Workbench, config: SplinkConfig, names: Names) -> Linkage:
@@ -85,6 +65,7 @@ def link(bench: Workbench, config: SplinkConfig, names: Names) -> Linkage:
         CREATE TABLE {PAIRS} (
             unique_id_l BIGINT, unique_id_r BIGINT, match_weight DOUBLE, match_probability DOUBLE
         );
+        CREATE TABLE {NEAR} AS FROM {PAIRS};
         CREATE TABLE {CLUSTERS} (unique_id BIGINT, cluster_id BIGINT)""")
     refuse_unfit_rules(bench, config, names)
     _refuse_unfit_comparisons(bench, config, names)
@@ -103,12 +84,14 @@ def link(bench: Workbench, config: SplinkConfig, names: Names) -> Linkage:
         )
     with _errors(names, candidates):
         linker = _linker(bench, config, names)
-        _train(linker, config, {rule: found for rule, found in sessions.items() if found}, names)
+        teaching = {rule: found for rule, found in sessions.items() if found}
+        _train(linker, config, teaching, names)
         _predict(bench, linker, config)
         split = make_clusters(bench, config)
+        prior, weights = learned(linker, config)
     idle = [rule for rule, found in sessions.items() if not found]
     remarks = [f"em_blocking {rule.shown} found no pair and was left out" for rule in idle]
-    return Linkage((*remarks, *split), *_learned(linker, config))
+    return Linkage((*remarks, *split), prior, weights, doubts(config, weights, teaching))
 
 
 def _linker(bench: Workbench, config: SplinkConfig, names: Names) -> Linker:
@@ -167,44 +150,50 @@ def _train(linker: Linker, config: SplinkConfig, sessions: dict[Rule, int], name
     for rule, found in sessions.items():
         # A session over all pairs of a wide rule is what takes most time and memory; a sample learns the same.
         sampled = training.max_pairs if found > training.max_pairs else None
-        trainer.estimate_parameters_using_expectation_maximisation(
-            create_rule(rule, names), max_pairs=sampled, **training.em.model_dump()
-        )
+        with _vanishing(config, rule):
+            trainer.estimate_parameters_using_expectation_maximisation(
+                create_rule(rule, names), max_pairs=sampled, **training.em.model_dump()
+            )
+
+
+@contextmanager
+def _vanishing(config: SplinkConfig, rule: Rule) -> Iterator[None]:
+    """Put into our words that training has found a level to be all but impossible, which Splink refuses."""
+    try:
+        yield
+    except ValueError as error:
+        if "below the minimum allowed" not in f"{error}":
+            raise
+        taught = ", ".join(one.shown for one in learners(config, rule))
+        of_matches = f"{error}".startswith("m_")
+        kind = "true matches" if of_matches else "other pairs"
+        sampled = "" if of_matches else "Leave u to the sampling (`training.em.fix_u_probabilities: true`). "
+        raise DedupeError(
+            f"em_blocking {rule.shown}: training found that {kind} of this rule are never on some level of a "
+            f"comparison (a probability below 1e-300); it teaches {taught}",
+            remedy=f"{sampled}Choose columns for this rule on which both true matches and other pairs agree, or leave "
+            "the rule out. A comparison whose column holds the same value everywhere, a different one in each record "
+            "or hardly any value cannot be learned: leave it out, or give it m_probabilities.",
+        ) from error
 
 
 def _predict(bench: Workbench, linker: Linker, config: SplinkConfig) -> None:
-    # A little below the threshold: what rounding lifts to it counts as well.
-    lowest = max(config.threshold - 10**-_DIGITS, 0.0)
-    predicted = linker.inference.predict(threshold_match_probability=lowest)
+    threshold = round(config.threshold, _DIGITS)
+    # What rounding lifts to the threshold counts as well, and the report shows pairs that miss it.
+    odds = math.exp2(min(config.threshold_weight, _DIGITS / math.log10(2)) - NEAR_BITS)
+    predicted = linker.inference.predict(threshold_match_probability=odds / (1 + odds))
     bench.con.execute(f"""
-        INSERT INTO {PAIRS}
+        CREATE VIEW comboi_rounded AS
         SELECT
-            least(unique_id_l, unique_id_r), greatest(unique_id_l, unique_id_r),
-            round(greatest(least(match_weight, {_HEAVIEST}), -{_HEAVIEST}), {_WEIGHT_DIGITS}),
-            round(match_probability, {_DIGITS}) AS rounded
-        FROM {predicted.physical_name}
-        WHERE rounded BETWEEN {round(config.threshold, _DIGITS)} AND 1""")
+            least(unique_id_l, unique_id_r) AS unique_id_l, greatest(unique_id_l, unique_id_r) AS unique_id_r,
+            round(greatest(least(match_weight, {HEAVIEST}), -{HEAVIEST}), {_WEIGHT_DIGITS}) AS match_weight,
+            round(match_probability, {_DIGITS}) AS match_probability
+        FROM {predicted.physical_name};
+        INSERT INTO {PAIRS} FROM comboi_rounded WHERE match_probability BETWEEN {threshold} AND 1;
+        INSERT INTO {NEAR} FROM comboi_rounded WHERE match_probability < {threshold}
+        ORDER BY match_weight DESC, unique_id_l, unique_id_r LIMIT {_MOST_NEAR};
+        DROP VIEW comboi_rounded""")
     predicted.drop_table_from_database_and_remove_from_cache()
-
-
-def _learned(linker: Linker, config: SplinkConfig) -> tuple[float, tuple[ComparisonWeights, ...]]:
-    model = linker.misc.save_model_to_json()
-    weights = []
-    for number, (comparison, learned) in enumerate(zip(config.comparisons, model["comparisons"], strict=True)):
-        named = create_comparison(comparison, number).create_comparison_dict("duckdb")["comparison_levels"]
-        levels = tuple(
-            LevelWeight(
-                label=level.get("label_for_charts") or level["sql_condition"],
-                condition=trained["sql_condition"],
-                is_null=bool(trained.get("is_null_level")),
-                m=trained.get("m_probability"),
-                u=trained.get("u_probability"),
-            )
-            for level, trained in zip(named, learned["comparison_levels"], strict=True)
-        )
-        adjusted = any(trained.get("tf_adjustment_column") for trained in learned["comparison_levels"])
-        weights.append(ComparisonWeights(comparison.shown, adjusted, levels))
-    return model["probability_two_random_records_match"], tuple(weights)
 
 
 def _refuse_unfit_comparisons(bench: Workbench, config: SplinkConfig, names: Names) -> None:

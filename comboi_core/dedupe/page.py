@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from html import escape
 
 from comboi_core.config.splink import SplinkConfig
-from comboi_core.dedupe.linkage import ComparisonWeights, Linkage
+from comboi_core.dedupe.doubts import Doubt
+from comboi_core.dedupe.linkage import NEAR_BITS, Linkage
 from comboi_core.dedupe.report import DedupeReport
-from comboi_core.dedupe.samples import Samples, ShownPair, match_weight
+from comboi_core.dedupe.samples import ABOVE, BELOW, Samples, ShownPair
+from comboi_core.dedupe.weights import ComparisonWeights
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b2430;--soft:#5a6675;--line:#d5dbe3;--paper:#fff;--good:#1a7f4b;--bad:#b3382c;
@@ -32,6 +37,9 @@ td:has(svg){width:13rem}
 pre{white-space:pre-wrap;font-size:.85rem;border:1px solid var(--line);padding:.8rem;border-radius:.4rem}
 svg{display:block}.pos{fill:var(--good)}.neg{fill:var(--bad)}.bar{fill:var(--bar)}.axis{stroke:var(--line)}
 """
+_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}' blob:; base-uri 'none'; form-action 'none'"
+"""What the file may do wherever it is opened from: show itself in its style, which the monitor page gives as a blob."""
 _WIDTH, _HEIGHT = 180, 14
 
 
@@ -46,15 +54,16 @@ def page(title: str, config: SplinkConfig, report: DedupeReport, linkage: Linkag
         f'<p class="soft">Match quality: which records were taken for the same, and why. '
         f"Pairs count from a match probability of {config.threshold:.4g}.</p>",
         _figures(report),
-        *_warnings(report.remarks),
+        *_warnings(report.remarks, linkage.doubts),
         *_weights(linkage),
         *_sizes(samples),
-        *_pairs(samples),
+        *_pairs(config, samples, linkage),
         "<h2>Settings</h2>",
         f"<pre>{escape(_settings(config))}</pre>",
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}: match quality</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(body)
@@ -81,9 +90,10 @@ def _figures(report: DedupeReport) -> str:
     return f"<dl>{items}</dl>{told}"
 
 
-def _warnings(remarks: Sequence[str]) -> Iterator[str]:
-    if remarks:
-        items = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
+def _warnings(remarks: Sequence[str], doubts: Sequence[Doubt]) -> Iterator[str]:
+    told = [*(f"{one.message}. {one.remedy}" for one in doubts), *remarks]
+    if told:
+        items = "".join(f"<li>{escape(one)}</li>" for one in told)
         yield f'<h2>Warnings</h2><div class="note"><ul>{items}</ul></div>'
 
 
@@ -94,22 +104,21 @@ def _weights(linkage: Linkage) -> Iterator[str]:
     yield (
         "<p>Each comparison adds its level's weight in bits: one bit doubles the odds that two records are the same, "
         "minus one halves them. m is how often true matches agree this far, u how often other pairs do so by chance; "
-        f"the weight is log2(m / u). Every pair begins at {_bits(math.log2(linkage.prior / (1 - linkage.prior)))}: "
-        f"two random records match with a probability of {linkage.prior:.3g}.</p>"
+        f"the weight is log2(m / u). Every pair begins at {_bits(_prior_weight(linkage.prior))}: "
+        f"two random records match with a probability of {linkage.prior:.3g}. Where training has not seen a level, "
+        "the weight is Splink's default.</p>"
     )
-    known = [match_weight(level) for one in linkage.weights for level in one.levels]
-    widest = max((abs(weight) for weight in known if weight is not None), default=0.0) or 1.0
+    widest = max((abs(level.weight) for one in linkage.weights for level in one.levels), default=0.0) or 1.0
     yield from (_comparison(one, widest) for one in linkage.weights)
 
 
 def _comparison(one: ComparisonWeights, widest: float) -> str:
     rows = []
     for level in one.levels:
-        weight = match_weight(level)
         if level.is_null:
             cells = ["", "", "0.0", ""]
         else:
-            cells = [_share(level.m), _share(level.u), _bits(weight), _diverging(weight, widest)]
+            cells = [_share(level.m), _share(level.u), _bits(level.weight), _diverging(level.weight, widest)]
         rows.append((escape(level.label), *cells))
     note = "; the weight of an agreement is adjusted to how frequent the value is" if one.adjusted else ""
     return _table(f"{escape(one.name)}{note}", ("Level", "m", "u", "Weight", ""), rows, numbers=(1, 2, 3))
@@ -129,29 +138,49 @@ def _sizes(samples: Samples) -> Iterator[str]:
         yield _table("The largest clusters", ("cluster_id", "Records"), largest, numbers=(1,))
 
 
-def _pairs(samples: Samples) -> Iterator[str]:
+def _pairs(config: SplinkConfig, samples: Samples, linkage: Linkage) -> Iterator[str]:
+    below = (
+        "Pairs that were compared and not merged, neither directly nor by way of other records, the nearest to the "
+        "threshold first. If they are the same, lower the threshold, or look at the comparisons that pulled them down."
+    )
+    leads = {ABOVE: "Pairs that were merged, the weakest first. If they differ, raise the threshold.", BELOW: below}
     for title, pairs in samples.groups.items():
         yield f"<h2>{escape(title)}</h2>"
-        yield from (_pair(pair) for pair in pairs)
+        yield f'<p class="soft">{leads[title]}</p>' if title in leads else ""
+        yield from (_pair(config, _explained(pair, linkage), below=title == BELOW) for pair in pairs)
+    if linkage.prior is not None and BELOW not in samples.groups:
+        yield f"<h2>{BELOW}</h2><p>No pair that was left apart is within {NEAR_BITS} bits of the threshold.</p>"
 
 
-def _pair(pair: ShownPair) -> str:
+def _explained(pair: ShownPair, linkage: Linkage) -> ShownPair:
+    """Add to a pair's parts what the adjustment to the values' frequency makes of its weight."""
+    adjusted = any(one.adjusted for one in linkage.weights)
+    if not adjusted or pair.weight is None or linkage.prior is None or not pair.levels:
+        return pair
+    rest = pair.weight - _prior_weight(linkage.prior) - sum(weight for _, _, weight in pair.levels)
+    return replace(pair, levels=(*pair.levels, ("how frequent the values are", "term frequencies", rest)))
+
+
+def _pair(config: SplinkConfig, pair: ShownPair, *, below: bool) -> str:
     left, right = (escape(one) for one in pair.ids)
-    outcome = "not merged"
+    outcome, pulled = "not merged", ""
     if pair.weight is not None:
         outcome = f"{_bits(pair.weight)} bits, probability {pair.probability:.6f}"
+    if below and pair.weight is not None:
+        missing = config.threshold_weight - pair.weight
+        outcome += f", {missing:.1f} bits short" if math.isfinite(missing) else ""
+        down = sorted((one for one in pair.levels if one[2] <= -0.05), key=lambda one: one[2])
+        named = "; ".join(f"{escape(name)}: {escape(label)} ({_bits(weight)})" for name, label, weight in down)
+        pulled = f"<p>Pulled down by {named}.</p>" if down else ""
     heading = f"<h3>{left} and {right}: {outcome}</h3>"
     values = [
         (escape(column), *(_value(value, a != b and None not in (a, b)) for value in (a, b)))
         for column, a, b in pair.values
     ]
-    parts = [
-        (escape(comparison), escape(label), "" if weight is None else _bits(weight))
-        for comparison, label, weight in pair.levels
-    ]
+    parts = [(escape(comparison), escape(label), _bits(weight)) for comparison, label, weight in pair.levels]
     shown = _table("The two records; bold where they differ", ("Column", left, right), values) if values else ""
     why = _table("What made the weight", ("Comparison", "Level", "Weight"), parts, numbers=(2,)) if parts else ""
-    return heading + shown + why
+    return heading + pulled + shown + why
 
 
 def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> str:
@@ -181,8 +210,12 @@ def _value(value: str | None, differs: bool) -> str:
     return f'<span class="differs">{escape(value)}</span>' if differs else escape(value)
 
 
-def _bits(weight: float | None) -> str:
-    return '<span class="soft">not seen</span>' if weight is None else f"{weight:+.1f}"
+def _prior_weight(prior: float) -> float:
+    return math.log2(prior / (1 - prior))
+
+
+def _bits(weight: float) -> str:
+    return f"{weight:+.1f}"
 
 
 def _share(share: float | None) -> str:
@@ -197,10 +230,8 @@ def _bar(share: float) -> str:
     return _svg(f'<rect class="bar" width="{max(share * _WIDTH, 1):.1f}" height="{_HEIGHT}"/>')
 
 
-def _diverging(weight: float | None, widest: float) -> str:
+def _diverging(weight: float, widest: float) -> str:
     """Return a bar to the right of the middle for agreement, to the left for disagreement."""
-    if weight is None:
-        return ""
     middle = _WIDTH / 2
     length = abs(weight) / widest * middle
     start, kind = (middle, "pos") if weight >= 0 else (middle - length, "neg")

@@ -8,24 +8,25 @@ from dataclasses import dataclass
 
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.columns import Names, compared, distinct
-from comboi_core.dedupe.linkage import ComparisonWeights, LevelWeight
 from comboi_core.dedupe.survivors import ASSIGNED
-from comboi_core.dedupe.workbench import LABEL, PAIRS, RECORDS, UNIQUE_ID, Workbench
+from comboi_core.dedupe.weights import ComparisonWeights
+from comboi_core.dedupe.workbench import HEAVIEST, LABEL, NEAR, PAIRS, RECORDS, UNIQUE_ID, Workbench
 
 PAIRS_PER_GROUP = 8
 LARGEST_SHOWN = 10
 HIDDEN = "***"
+ABOVE, BELOW = "Nearest to the threshold", "Just below the threshold"
 _LONGEST, _MOST_LABELLED = 120, 100
 _SIZES = (1, 2, 3, 4, 5, 10, 20, 50, 100)
 
 
 @dataclass(frozen=True)
 class ShownPair:
-    """Two records that were merged, or that should have been.
+    """Two records that were merged, that were nearly, or that should have been.
 
     Attributes:
         ids: The two unique ids, with their datasets where such are linked.
-        weight: The pair's match weight in bits; None for a pair that was not merged; likewise the probability.
+        weight: The pair's match weight in bits; None where it was not looked for; likewise the probability.
         values: Column, the value of either record; None is NULL.
         levels: Comparison, the level that the pair is on, its part in the match weight in bits (without the adjustment
             for frequent values); empty if `retain_intermediate_calculation_columns` is off.
@@ -35,7 +36,7 @@ class ShownPair:
     weight: float | None
     probability: float | None
     values: tuple[tuple[str, str | None, str | None], ...]
-    levels: tuple[tuple[str, str, float | None], ...]
+    levels: tuple[tuple[str, str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,14 @@ def take_samples(
     )
 
 
-def match_weight(level: LevelWeight) -> float | None:
-    """Return the bits that a level adds to a pair's weight; None if training has not seen the level."""
-    if level.is_null:
-        return 0.0
-    return math.log2(level.m / level.u) if level.m and level.u else None
-
-
 def _choices(config: SplinkConfig) -> dict[str, str]:
     ends = "unique_id_l, unique_id_r"
     choices = {
-        "Nearest to the threshold": f"FROM {PAIRS} ORDER BY match_weight, {ends} LIMIT {PAIRS_PER_GROUP}",
+        ABOVE: f"FROM {PAIRS} ORDER BY match_weight, {ends} LIMIT {PAIRS_PER_GROUP}",
+        BELOW: f"""
+            SELECT {NEAR}.* FROM {NEAR}
+            JOIN {ASSIGNED} AS l ON l.comboi_number = unique_id_l JOIN {ASSIGNED} AS r ON r.comboi_number = unique_id_r
+            WHERE l.comboi_cluster <> r.comboi_cluster ORDER BY match_weight DESC, {ends} LIMIT {PAIRS_PER_GROUP}""",
         "Far above the threshold": f"""
             FROM {PAIRS} WHERE match_weight > (SELECT median(match_weight) FROM {PAIRS})
             ORDER BY hash({ends}), {ends} LIMIT {PAIRS_PER_GROUP}""",
@@ -140,7 +138,7 @@ def _pairs(
             SELECT chosen.*, {both} FROM ({chosen}) AS chosen
             JOIN {RECORDS} AS l ON l.{UNIQUE_ID} = unique_id_l JOIN {RECORDS} AS r ON r.{UNIQUE_ID} = unique_id_r
         )
-        ORDER BY match_weight, unique_id_l, unique_id_r""").fetchall()
+        ORDER BY abs(match_weight - {_nearest(config)}), unique_id_l, unique_id_r""").fetchall()
     for weight, probability, *found in rows:
         texts = {
             column: tuple(
@@ -155,10 +153,14 @@ def _pairs(
             probability=probability,
             values=tuple((column, *texts[column]) for column in columns),
             levels=tuple(
-                (one.name, one.levels[number].label, match_weight(one.levels[number]))
+                (one.name, one.levels[number].label, one.levels[number].weight)
                 for one, number in zip(levels, found[2 * len(wanted) :], strict=True)
             ),
         )
+
+
+def _nearest(config: SplinkConfig) -> float:
+    return config.threshold_weight if math.isfinite(config.threshold_weight) else HEAVIEST
 
 
 def _level_number(comparison: ComparisonWeights) -> str:

@@ -17,6 +17,7 @@ from comboi_core.dedupe.columns import (
     is_column,
     rewritten_condition,
     rewritten_level,
+    weighed,
 )
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.names import did_you_mean
@@ -32,9 +33,9 @@ _ADDED = ("cluster_id", "cluster_size")
 
 def settings_problems(config: SplinkConfig) -> list[str]:
     """Return what is wrong with comparisons, rules and the survivor rule, as far as that shows without data."""
+    unreadable = [*_comparison_problems(config), *_rule_problems(config)]
     return [
-        *_comparison_problems(config),
-        *_rule_problems(config),
+        *(unreadable or _training_problems(config)),
         *_survivor_problems(config),
     ]
 
@@ -67,6 +68,23 @@ def _rule_problems(config: SplinkConfig) -> Iterator[str]:
             yield f"{key}: {error.message}"
         else:
             yield from _sql_problems(key, f"SELECT ({rule.blocking_rule})") if rule.blocking_rule else ()
+
+
+def _training_problems(config: SplinkConfig) -> Iterator[str]:
+    """Look for rules that teach nothing; takes comparisons and rules that can be read."""
+    for key, rule in all_rules(config):
+        if key == "em_blocking" and not learners(config, rule):
+            yield (
+                f"em_blocking: {rule.shown} covers every comparison, so nothing is left to learn from its pairs: a "
+                "comparison learns only from rules without its columns; take the columns of at least one "
+                "comparison out of this rule"
+            )
+
+
+def learners(config: SplinkConfig, rule: Rule) -> list[Comparison]:
+    """Return the comparisons that learn from the pairs of an em_blocking rule: those that share no column with it."""
+    blocked = {column.lower() for column in (*rule.columns, *in_condition(rule.blocking_rule))}
+    return [one for one in config.comparisons if blocked.isdisjoint(column.lower() for column in weighed(one))]
 
 
 def _survivor_problems(config: SplinkConfig) -> Iterator[str]:

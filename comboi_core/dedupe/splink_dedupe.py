@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.columns import Names, columns_used, renamed
+from comboi_core.dedupe.doubts import Doubt
 from comboi_core.dedupe.linkage import link
 from comboi_core.dedupe.page import page
 from comboi_core.dedupe.report import DedupeReport, make_report
@@ -36,10 +37,12 @@ class Deduplicated:
     Attributes:
         report: Figures for the run record.
         html: The match-quality report, one page that needs nothing else.
+        doubts: Learned weights that nobody should rely on.
     """
 
     report: DedupeReport
     html: str
+    doubts: tuple[Doubt, ...] = ()
 
 
 def deduplicate(
@@ -87,7 +90,7 @@ def deduplicate(
         write(con, bench, config, names, into=into, crosswalk=crosswalk)
         report = make_report(bench, config, linkage.remarks)
         samples = take_samples(bench, config, names, linkage.weights, sensitive)
-        return Deduplicated(report, page(title, config, report, linkage, samples))
+        return Deduplicated(report, page(title, config, report, linkage, samples), linkage.doubts)
 
 
 def validate_splink(config: SplinkConfig) -> list[str]:

@@ -25,8 +25,14 @@ UNIQUE_ID, SOURCE_DATASET, LABEL = "unique_id", "source_dataset", "comboi_label"
 PAIRS = "comboi_pairs"
 """unique_id_l, unique_id_r, match_weight, match_probability: the pairs that match."""
 
+NEAR = "comboi_near"
+"""The same columns: the pairs that come nearest to the threshold from below."""
+
 CLUSTERS = "comboi_clusters"
 """unique_id, cluster_id (of one of its records): the records that match another one."""
+
+HEAVIEST = 1000
+"""What stands for an infinite match weight."""
 
 
 @dataclass(frozen=True)

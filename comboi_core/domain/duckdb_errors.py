@@ -6,13 +6,15 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from comboi_core.domain.userscript import said_by
+
 
 def error_details(error: Exception) -> tuple[str, int | None]:
     """Return a DuckDB error's text and its position: a count of bytes into the statement, where DuckDB gives one.
 
     With `errors_as_json` on, the exception's text is `Kind Error: {json}`; otherwise it has no position.
     """
-    text = str(error)
+    text = said_by(error)
     kind, brace, rest = text.partition("{")
     if brace and kind.endswith(": "):
         with suppress(ValueError, KeyError):

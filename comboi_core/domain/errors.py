@@ -128,6 +128,29 @@ class UnsupportedValue(ComboiError):
     remedy = "Cast the column in `query:`, or leave it out with `columns:`."
 
 
+class SourceChanged(ComboiError):
+    """What was read is not what the load was planned for: a table was rewritten, emptied or replaced meanwhile.
+
+    Nothing of it is committed; the run plans the load again, as often as its `retry:` says.
+    """
+
+    code = "source_changed"
+    remedy = (
+        "Run again: the next run plans with the source as it is. If that ends the same way, run when nobody rewrites "
+        "the table, or let `retry:` plan more often."
+    )
+
+
+class SourceFiltered(ComboiError):
+    """The source would hide rows of a table from the role, by row-level security."""
+
+    code = "source_filtered"
+    remedy = (
+        "Let the role see every row (ALTER ROLE ... BYPASSRLS), or set `row_security: apply` in the source's "
+        "connection to land what the policies let it see."
+    )
+
+
 class SourceFileChanged(ComboiError):
     """A file is not what it was when it was landed, or when the load was planned."""
 
@@ -205,6 +228,34 @@ class CheckpointLost(ComboiError):
     remedy = "Restore the checkpoints from the lake with `comboi checkpoints rebuild`, then run again."
 
 
+class LoadLost(ComboiError):
+    """The task hub knows of a load that the lake does not have."""
+
+    code = "load_lost"
+    remedy = "Read the sources anew with `comboi run --full-refresh`."
+
+
+class DatasetLost(ComboiError):
+    """A published dataset is not in its lake any more, and the next build would be a part of it."""
+
+    code = "dataset_lost"
+    remedy = "Restore it from a backup, or build all of its intervals in one run with --from and --to."
+
+
+class OriginChanged(ComboiError):
+    """A table would be made from something else than what its landed rows are of."""
+
+    code = "origin_changed"
+    remedy = "Read the table anew with --full-refresh, or accept the change with `on_change: warn`."
+
+
+class NotOwner(ComboiError):
+    """A table or a dataset in the lake belongs to another pipeline."""
+
+    code = "not_owner"
+    remedy = "Give one of the two another name, or this pipeline a lake of its own."
+
+
 class TableNotFound(ComboiError):
     """The configuration has no such table."""
 
@@ -224,6 +275,13 @@ class CommitConflict(ComboiError):
 
     code = "commit_conflict"
     remedy = "Run again: the next run starts from the checkpoint as it is now."
+
+
+class RunEndedUnfinished(ComboiError):
+    """A run is not on any more and has no record: its orchestration was terminated, purged, or failed by the host."""
+
+    code = "run_ended_unfinished"
+    remedy = "Start a new run: it carries on from the last committed loads."
 
 
 class RunNotFound(ComboiError):
@@ -264,6 +322,13 @@ class MaterializationRefused(ComboiError):
     remedy = "Correct the transformation or the dataset's `materialization:` as the message says."
 
 
+class ScriptChanged(ComboiError):
+    """What makes a dataset has changed, and its published rows are of the former script or settings."""
+
+    code = "script_changed"
+    remedy = "Build the dataset anew with --full-refresh, or accept its rows with `on_change: warn`."
+
+
 class DedupeError(ComboiError):
     """Splink cannot work with these settings or this data."""
 
@@ -277,6 +342,16 @@ class ActivityLost(ComboiError):
     code = "activity_lost"
     remedy = "If it repeats, lower chunk_rows or memory_limit, or raise the function's time limit."
     transient = True
+
+
+class HostFailed(ComboiError):
+    """The Functions host restarted, or lost its Python worker, again and again while a run was on."""
+
+    code = "host_failed"
+    remedy = (
+        "Nothing is lost: the next run goes on from the last committed loads. If it repeats, look for restarts in the "
+        "Functions app's log: a deployment, an app setting that changed, or memory that ran out."
+    )
 
 
 class InternalError(ComboiError):

@@ -6,10 +6,17 @@ datetime, so no precision is lost. Only the source's own SQL compares or shifts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from comboi_core.domain.origin import Origin
+from comboi_core.domain.shortfall import Shortfall
+
 Mode = Literal["full", "append", "merge"]
+
+UNKNOWN = '"NULL"'
+"""The type, as DuckDB spells it, of a column that has held no value so far: any other takes its place. It stands in no
+data file."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +27,14 @@ class Column:
         source_type: The source's own spelling, e.g. `numeric(12,2)`; empty once the source has no such column any more.
         type: The DuckDB type that its values have, e.g. `DECIMAL(12,2)`.
         masked: How its values are masked before they land (`hash`, `redact`, `partial`, `drop`), or empty.
+        canonical: Whether values that the source calls equal land in one spelling, as those of a key have to.
     """
 
     name: str
     source_type: str
     type: str
     masked: str = ""
+    canonical: bool = False
 
     @property
     def landed(self) -> str:
@@ -60,11 +69,35 @@ class SourceFile:
         path: Below the source's folder, with `/`.
         bytes: Its size.
         modified_ns: When it was last written to, in nanoseconds since 1970.
+        version: Another one after each change, also where size and time stay; empty where an earlier comboi landed it.
+        digest: Of its content, where the version changes without it; it tells versions apart and is no part of what the
+            file is.
     """
 
     path: str
     bytes: int
     modified_ns: int
+    version: str = ""
+    digest: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One of the tables and views that reading a table or query reads, and where its rows are stored.
+
+    Attributes:
+        id: What the source knows it by, whatever its name; a table that takes another one's place has another.
+        name: Its name, for people.
+        storage: Another one after the source has written the relation anew or emptied it at one stroke; empty for a
+            view, which stores nothing.
+        rules: Another one after a view was defined anew, or after policies that hide rows were changed; empty where
+            there are none.
+    """
+
+    id: str
+    name: str
+    storage: str = ""
+    rules: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +131,7 @@ class Checkpoint:
         columns: The columns of the committed load.
         reload: Whether the next load has to read the whole table and to replace what readers see.
         inputs: The files of the source that the committed loads were made from, where the source is files.
+        relations: What the committed load was planned for; empty where the source cannot tell, or it is not known.
     """
 
     sequence: int = 0
@@ -106,6 +140,7 @@ class Checkpoint:
     columns: tuple[Column, ...] = ()
     reload: bool = False
     inputs: tuple[SourceFile, ...] = ()
+    relations: tuple[Relation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +158,10 @@ class LoadPlan:
         key_unique: Whether the source guarantees that a load holds each primary key once; readers then need not look.
         estimated_rows: The source's own estimate, for progress and for dealing work; never for correctness.
         warnings: What the run record has to say, e.g. that lag stands in for a missing privilege.
+        moved: Files that were landed before and are the same under another version: the manifest goes by that one.
+        relations: What the source reads for it, as it was when the load was planned; empty where it cannot tell.
+        shortfalls: What readers will not see of the source although the load succeeds, e.g. rows with future cursors.
+        origin: What the table is made from, as the configuration says it at planning.
     """
 
     source: str
@@ -139,3 +178,26 @@ class LoadPlan:
     estimated_rows: int | None = None
     schema_changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    moved: tuple[SourceFile, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
+    origin: Origin = field(default_factory=dict)
+
+
+LOOKED_BACK = 1_000_000
+"""How many earlier rows a source looks at, at most."""
+
+
+@dataclass(frozen=True)
+class EarlierRows:
+    """What a source has in some columns of rows that were landed before, and that a load does not read again.
+
+    Attributes:
+        looked: How many rows were looked at.
+        filled: How many of them have a value, by the column's name.
+        complete: Whether these were all.
+    """
+
+    looked: int = 0
+    filled: dict[str, int] = field(default_factory=dict)
+    complete: bool = False

@@ -1,21 +1,25 @@
 """Load manifests: what makes up a table as of a load.
 
 A manifest is immutable and lists everything a reader needs since the last load that replaced the table, so a reader
-opens one manifest. Its name carries the fence: a run that lost its lease cannot overwrite what its successor wrote.
+opens one manifest. Its name carries the fence, so a run that lost its lease cannot overwrite what its successor wrote;
+and where one activity plans and publishes, a text unique to the execution, so a doubled one overwrites nothing either.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from comboi_core.domain.load import Column, Mode, SourceFile, Window
+from comboi_core.domain.load import Column, Mode, Relation, SourceFile, Window
+from comboi_core.domain.origin import Origin
 
 FORMAT_VERSION = 2
 LOADS_FOLDER = "_loads"
-_MANIFEST = re.compile(r"(\d+)-(\d+)\.json", re.ASCII)
+_MANIFEST = re.compile(r"(\d+)-(\d+)(?:-[0-9a-f]+)?\.json", re.ASCII)
 LOAD_COLUMN = "_load"
+SOURCE_FILE = "_file"
+"""The column that tells which file a row is from, where the source is files."""
 RESERVED_COLUMNS = frozenset({LOAD_COLUMN, "_comboi_file", "file_row_number"})
 """Names that readers of bronze add to a table's own; no source column may have one of them, in any case."""
 
@@ -48,10 +52,15 @@ class Manifest:
     Attributes:
         files: Every file a reader needs, oldest load first.
         columns: The table's columns as of this load, those that a mask drops included.
-        primary_key: Key columns; readers of mode merge keep the latest row per key.
+        primary_key: Key columns; readers of mode merge keep the latest row per key, and every row without one.
         key_unique: Whether each load among `files` holds each key once, by the source's own guarantee.
         inputs: Where the source is files: all those that the table was made from, by path. No file is landed twice.
         whole: The load that last read the whole table in place of what was there; 0 where it is not known.
+        origin: What the table was made from; empty where an earlier comboi wrote the manifest.
+        born: The run of the first load of this count: a count that begins anew gives the same numbers to other rows.
+            Empty where an earlier comboi wrote the manifest.
+        owner: The pipeline that loads the table; empty where an earlier comboi wrote the manifest.
+        relations: The source's tables and views that the load was planned for; empty where the source cannot tell.
     """
 
     source: str
@@ -68,6 +77,10 @@ class Manifest:
     key_unique: bool = False
     inputs: tuple[SourceFile, ...] = ()
     whole: int = 0
+    origin: Origin = field(default_factory=dict)
+    owner: str = ""
+    born: str = ""
+    relations: tuple[Relation, ...] = ()
     version: int = FORMAT_VERSION
 
     @property
@@ -91,12 +104,23 @@ def data_path(source: str, table: str, sequence: int, chunk: int, attempt: str) 
     return f"{table_folder(source, table)}/load={sequence:08d}/{chunk:05d}-{attempt}.parquet"
 
 
-def manifest_path(source: str, table: str, sequence: int, fence: int) -> str:
-    """Return the path of a load's manifest."""
-    return f"{table_folder(source, table)}/{LOADS_FOLDER}/{sequence:08d}-{fence:08d}.json"
+def manifest_path(source: str, table: str, sequence: int, fence: int, attempt: str = "") -> str:
+    """Return the path of a load's manifest.
+
+    Args:
+        attempt: Unique per execution (hexadecimal); empty where every execution writes the same bytes.
+    """
+    ending = f"-{attempt}" if attempt else ""
+    return f"{table_folder(source, table)}/{LOADS_FOLDER}/{sequence:08d}-{fence:08d}{ending}.json"
 
 
-def load_numbers(paths: Iterable[str]) -> list[tuple[int, int]]:
-    """Return sequence and fence of each manifest among the paths, the newest load first."""
-    found = (_MANIFEST.fullmatch(path.rsplit("/", 1)[-1]) for path in paths)
-    return sorted(((int(name[1]), int(name[2])) for name in found if name), reverse=True)
+def is_manifest_of(path: str, source: str, table: str) -> bool:
+    """Tell whether a path is that of a manifest of the table."""
+    folder, _, name = path.rpartition("/")
+    return folder == f"{table_folder(source, table)}/{LOADS_FOLDER}" and bool(_MANIFEST.fullmatch(name))
+
+
+def loads_of(paths: Iterable[str]) -> list[tuple[int, int, str]]:
+    """Return sequence, fence and path of each manifest among the paths, the newest load first."""
+    found = ((_MANIFEST.fullmatch(path.rsplit("/", 1)[-1]), path) for path in paths)
+    return sorted(((int(name[1]), int(name[2]), path) for name, path in found if name), reverse=True)

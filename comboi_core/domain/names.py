@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_\-]{0,62}$"
 SQL_NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
@@ -30,6 +30,26 @@ def run_id(pipeline: str, now: datetime, token: str) -> str:
         token: A few random hexadecimal digits, so that two starts in one second differ.
     """
     return f"{pipeline}-{now:%Y%m%dT%H%M%SZ}-{token}"
+
+
+def pipeline_of(run_id: str) -> str | None:
+    """Return the pipeline that a run's id names; None for a text that is no run's id."""
+    if not RUN_ID_PATTERN.match(run_id):
+        return None
+    try:
+        started_at(run_id)
+    except ValueError:
+        return None
+    return run_id.rsplit("-", 2)[0]
+
+
+def started_at(run_id: str) -> datetime:
+    """Return the second at which a run was asked for, as its id says.
+
+    Raises:
+        ValueError: there is no such second.
+    """
+    return datetime.strptime(run_id.rsplit("-", 2)[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from comboi_core.domain.errors import ComboiError
-from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
+from comboi_core.domain.load import Checkpoint, Chunk, Column, EarlierRows, LoadPlan
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+class Entries(NamedTuple):
+    """What lies directly in a folder: the names of its folders, and the paths of its files; both sorted."""
+
+    folders: list[str]
+    files: list[str]
 
 
 class Lake(Protocol):
@@ -32,6 +39,9 @@ class Lake(Protocol):
 
     def list(self, folder: str) -> list[str]:
         """Return the paths of all files below a folder, sorted; empty if there is no such folder."""
+
+    def entries(self, folder: str) -> Entries:
+        """Return what lies directly in a folder; nothing if there is no such folder."""
 
     def delete(self, paths: Iterable[str]) -> None:
         """Delete files; those already gone are passed over."""
@@ -69,6 +79,12 @@ class Source(Protocol):
     def select(self, load: LoadPlan, chunk: Chunk) -> str:
         """Return a SELECT that DuckDB runs on the connection the source was opened with, giving the chunk's rows."""
 
+    def reading(self, load: LoadPlan) -> AbstractContextManager[None]:
+        """Give the block in which the SELECTs of a load are run: they show the source at one moment, where it can.
+
+        When the block ends well, raise SourceChanged if what was read is not what the load was planned for.
+        """
+
     def confirm(self, load: LoadPlan) -> None:
         """Check, after rows of a load were read, that their columns were those of the plan; else raise SchemaDrift."""
 
@@ -77,3 +93,27 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release connections; never raises."""
+
+
+@runtime_checkable
+class TellsState(Protocol):
+    """What a source may offer beside `Source`: to tell the states apart that it is read in.
+
+    Attributes:
+        state: The one that the last `reading` has shown. Two that are equal show the same rows.
+    """
+
+    state: str
+
+
+@runtime_checkable
+class LooksBack(Protocol):
+    """What a source may offer beside `Source`: to look at rows that were landed before."""
+
+    def look_back(self, load: LoadPlan, columns: tuple[Column, ...], watermark: str) -> EarlierRows:
+        """Count values in columns of rows up to the watermark that the load does not read; `LOOKED_BACK` at most.
+
+        Args:
+            load: Has a window.
+            columns: Some of the load's.
+        """

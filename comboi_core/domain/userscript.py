@@ -89,6 +89,14 @@ def blame(script: Path, error: BaseException, said: str) -> int | None:
     return line
 
 
+def said_by(error: BaseException) -> str:
+    """Return an error's text; never raises, as the text of an error of a user's own class may."""
+    try:
+        return str(error)
+    except Exception as unreadable:
+        return f"its text cannot be read ({type(unreadable).__name__})"
+
+
 def definition_line(script: Path, function: str) -> int:
     """Return the line at which `script` defines `function`, or 1."""
     try:

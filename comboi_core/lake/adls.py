@@ -7,21 +7,19 @@ blob, never by a rename, which plain blob storage does not have.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from comboi_core.domain.errors import LakeNotFound, LakeUnavailable
+from comboi_core.domain.folders import Scratch, sweep
+from comboi_core.domain.ports import Entries
 from comboi_core.lake.adls_account import Account
 from comboi_core.lake.adls_container import Container, is_folder
 from comboi_core.lake.adls_errors import error_code
 
-_STAGING = "comboi-lake-"
-_LEFTOVER_SECONDS = 86400.0
 _UPLOADS = 4
 _PARALLEL_DELETES = 16
 
@@ -66,6 +64,17 @@ class AzureLake(Container):
             found = [path.removeprefix(root) for path in self._files.find(start) if path.startswith(f"{start}/")]
         return sorted(path for path in found if not any(piece.startswith(".") for piece in path.split("/")))
 
+    def entries(self, folder: str) -> Entries:
+        """See `domain.ports.Lake.entries`."""
+        found = Entries([], [])
+        with suppress(LakeNotFound), self._explained(folder):
+            for entry in self._files.ls(self._place(folder), detail=True):
+                name = entry["name"].rstrip("/").rsplit("/", 1)[-1]
+                is_file = entry["type"] == "file"
+                if not name.startswith("."):
+                    (found.files if is_file else found.folders).append(f"{folder}/{name}" if is_file else name)
+        return Entries(sorted(found.folders), sorted(found.files))
+
     def delete(self, paths: Iterable[str]) -> None:
         """See `domain.ports.Lake.delete`."""
 
@@ -81,27 +90,23 @@ class AzureLake(Container):
     def stage(self, path: str) -> Iterator[Path]:
         """See `domain.ports.Lake.stage`; the file is staged on the local disk and uploaded when the block ends."""
         name = self._name(path)
-        folder = self._staging(path)
-        staged = folder / f"data{Path(path).suffix}"
+        scratch = self._staging(path)
+        staged = scratch.path / f"data{Path(path).suffix}"
         try:
             with self._disk(path, staged, folder=self._temporary):
                 yield staged
             if staged.exists():
                 self._upload(staged, path, name)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.close()
 
     def tidy(self) -> None:
         """See `domain.ports.Lake.tidy`; blocks of uploads that never ended, the account drops after a week."""
-        for leftover in self._temporary.glob(f"{_STAGING}*"):
-            with suppress(OSError):
-                if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-                    shutil.rmtree(leftover, ignore_errors=True)
+        sweep(self._temporary)
 
-    def _staging(self, path: str) -> Path:
+    def _staging(self, path: str) -> Scratch:
         with self._disk(path, self._temporary, folder=self._temporary):
-            self._temporary.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._temporary))
+            return Scratch(str(self._temporary))
 
     def _upload(self, content: bytes | Path, path: str, name: str) -> None:
         for attempt in range(1, _UPLOADS + 1):

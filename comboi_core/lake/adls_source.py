@@ -101,7 +101,8 @@ class SourceContainer(Container):
 
     def _file(self, blob: Any) -> SourceFile:
         modified = int(blob.last_modified.timestamp()) * 10**9
-        return SourceFile(blob.name.removeprefix(self._prefix), blob.size, modified)
+        # Listings give it without the quotes that it has in answers about one file.
+        return SourceFile(blob.name.removeprefix(self._prefix), blob.size, modified, blob.etag.strip('"'))
 
 
 class _Pieces(io.RawIOBase):

@@ -32,7 +32,7 @@ WRITING = (
 )
 """Options of each COPY that writes bronze."""
 _DATA = re.compile(r"load=(\d+)/[^/]+\.parquet")
-_MANIFEST = re.compile(r"_loads/(\d+)-(\d+)\.json")
+_MANIFEST = re.compile(r"_loads/(\d+)-(\d+)(?:-[0-9a-f]+)?\.json")
 
 
 def write_chunk(
@@ -64,9 +64,13 @@ def write_chunk(
     return stats["count"], stats["file_size_bytes"], of_cursor.get("max")
 
 
-def write_manifest(lake: Lake, manifest: Manifest) -> str:
-    """Put a manifest in place and return its path; equal manifests give equal bytes."""
-    path = manifest_path(manifest.source, manifest.table, manifest.sequence, manifest.fence)
+def write_manifest(lake: Lake, manifest: Manifest, attempt: str = "") -> str:
+    """Put a manifest in place and return its path; equal manifests give equal bytes.
+
+    Args:
+        attempt: See `manifest_path`.
+    """
+    path = manifest_path(manifest.source, manifest.table, manifest.sequence, manifest.fence, attempt)
     lake.write(path, _encode(manifest))
     return path
 
@@ -90,9 +94,18 @@ def read_manifest(lake: Lake, path: str) -> Manifest:
     except (ValueError, AttributeError, ValidationError) as error:
         raise ManifestUnreadable(f"{path} is not a manifest: {str(error).splitlines()[0]}") from error
     known = json.loads(_encode(manifest))
-    if {**known, **plain} != known:  # an older one lacks what was added since
+    if not _within(plain, known):
         raise ManifestUnreadable(f"{path} has fields that this comboi does not know")
     return manifest
+
+
+def _within(plain: Any, known: Any) -> bool:
+    """Whether what was read says nothing that is not known; an older manifest lacks what was added since."""
+    if isinstance(plain, dict) and isinstance(known, dict):
+        return plain.keys() <= known.keys() and all(_within(value, known[name]) for name, value in plain.items())
+    if isinstance(plain, list) and isinstance(known, list):
+        return len(plain) == len(known) and all(map(_within, plain, known))
+    return plain == known
 
 
 def next_manifest(
@@ -103,6 +116,7 @@ def next_manifest(
     fence: int,
     run_id: str,
     primary_key: tuple[str, ...],
+    owner: str = "",
 ) -> Manifest:
     """Return the manifest of a load: earlier files and the new ones, or the new ones alone where the load replaces.
 
@@ -138,18 +152,26 @@ def next_manifest(
         key_unique=unique,
         whole=previous.whole if previous is not None and not load.replaces else load.sequence,
         inputs=_inputs(previous if not load.replaces else None, load),
+        origin=load.origin,
+        owner=owner,
+        relations=load.relations,
+        born=(previous.born if previous is not None else "") or run_id,
     )
 
 
 def _inputs(previous: Manifest | None, load: LoadPlan) -> tuple[SourceFile, ...]:
     """The files that the table is made from now; a file that was read again counts as it was then."""
     known = {file.path: file for file in previous.inputs} if previous else {}
+    known |= {file.path: file for file in load.moved} if previous else {}
     known |= {file.path: file for chunk in load.chunks for file in chunk.files}
     return tuple(known[path] for path in sorted(known))
 
 
-def sweep(lake: Lake, source: str, table: str, committed: Manifest, *, keep: int = 1) -> int:
+def sweep(lake: Lake, source: str, table: str, committed: Manifest, *, path: str = "", keep: int = 1) -> int:
     """Delete the manifests before the last `keep`, and the data files that none of those lists.
+
+    Args:
+        path: Where the committed manifest lies; default: where one lies that has no `attempt` in its name.
 
     Only the lease's holder may call this, right after its commit. What belongs to a later load than the committed one
     stays: another run may be writing it. Killed halfway, it is finished by the next one.
@@ -158,6 +180,7 @@ def sweep(lake: Lake, source: str, table: str, committed: Manifest, *, keep: int
         How many files were deleted.
     """
     folder = table_folder(source, table)
+    place = path or manifest_path(source, table, committed.sequence, committed.fence)
     manifests: list[tuple[int, int, str]] = []
     data: list[str] = []
     for path in lake.list(folder):
@@ -166,7 +189,7 @@ def sweep(lake: Lake, source: str, table: str, committed: Manifest, *, keep: int
             data.append(path)
         elif found := _MANIFEST.fullmatch(name):
             manifests.append((int(found[1]), int(found[2]), path))
-    rivals = [path for load, fence, path in manifests if load == committed.sequence and fence != committed.fence]
+    rivals = [path for load, _, path in manifests if load == committed.sequence and path != place]
     earlier = sorted(entry for entry in manifests if entry[0] < committed.sequence)
     split = max(len(earlier) - (keep - 1), 0)
     listed = {file.path for file in committed.files}

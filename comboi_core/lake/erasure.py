@@ -1,25 +1,29 @@
 """Erasing rows by key: which rows of a file a key means, and files written anew without them.
 
 A key is text, as people write it. It means the values that are exactly what it says: `42` is 42 in an INTEGER and 42.00
-in a DECIMAL, and `42.4` is no INTEGER, although a cast would make one of it. Where values were hashed before they
-landed, the key is looked up by its hash.
+in a DECIMAL, and `42.4` is no INTEGER, although a cast would make one of it. Where values stand as text, it means those
+that the source calls equal (`domain.equal_texts`). Where they were hashed before they landed, the key is looked up by
+its hash.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from comboi_core.domain.equal_texts import LETTERS, Texts
 from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
 from comboi_core.domain.manifest import DataFile, Manifest
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.lake.bronze import write_chunk
-from comboi_core.lake.published import OPTIONS, Published, write_options
+from comboi_core.lake.exact import OPTIONS
+from comboi_core.lake.published import Published, write_options
 from comboi_core.lake.views import view_sql
 
 if TYPE_CHECKING:
@@ -36,8 +40,15 @@ _MOMENTS = {
     "TIMESTAMP_MS",
     "TIMESTAMP_NS",
 }
-_TYPED = _NUMBERS | _MOMENTS | {"UUID"}
+_TYPED = _NUMBERS | _MOMENTS | {"UUID", "BOOLEAN", "TIME", "BLOB"}
 """Types whose values have several spellings; values of all others are compared by their text."""
+_WRITTEN = {
+    "BOOLEAN": re.compile(r"(?i)t|f|true|false"),  # not 1: a column that tells whether there is a key may bear its name
+    "TIME": re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII),
+}
+"""How people may write values of types that DuckDB makes of other texts as well, leaving out a part."""
+_HEXADECIMAL = re.compile(r"(?i)(?:\\x|0x)((?:[0-9a-f]{2})*)", re.ASCII)
+"""A BLOB as PostgreSQL (`\\x00ff`) and SQL Server (`0x00FF`) write it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,8 @@ class Sought:
         keys: For each key one text per column.
         aliases: Further names that the column has elsewhere; for keys of one column.
         salt: The key of the mask `hash`, if values may be hashed.
+        texts: How each column's values are compared where they stand as text, parallel to `columns`; empty: to the
+            letter.
     """
 
     columns: tuple[str, ...]
@@ -57,6 +70,11 @@ class Sought:
     keys: tuple[tuple[str, ...], ...]
     aliases: tuple[str, ...] = ()
     salt: str | None = None
+    texts: tuple[Texts, ...] = ()
+
+    def equal(self, position: int) -> Texts:
+        """How values of a column are compared where they stand as text."""
+        return self.texts[position] if self.texts else LETTERS
 
     @property
     def names(self) -> tuple[tuple[str, ...], ...]:
@@ -71,6 +89,10 @@ def canonical(con: DuckDBPyConnection, text: str, type_name: str) -> str | None:
     bare = type_name.partition("(")[0]
     if bare not in _TYPED:
         return text
+    if bare in _WRITTEN and not _WRITTEN[bare].fullmatch(text):
+        return None
+    if bare == "BLOB" and (digits := _HEXADECIMAL.fullmatch(text)):
+        return con.execute("SELECT CAST(unhex(?) AS VARCHAR)", [digits[1]]).fetchone()[0]
     found, same_moment = con.execute(
         "SELECT written, TRY_CAST(written AS TIMESTAMPTZ) IS NOT DISTINCT FROM TRY_CAST($1 AS TIMESTAMPTZ) "
         f"FROM (SELECT CAST(TRY_CAST($1 AS {type_name}) AS VARCHAR) AS written)",
@@ -83,14 +105,16 @@ def canonical(con: DuckDBPyConnection, text: str, type_name: str) -> str | None:
 
 def _same_number(text: str, found: str) -> bool:
     try:
-        return Decimal(text) == Decimal(found)
+        same = Decimal(text), Decimal(found)
+        return same[0] == same[1] or (same[0].is_nan() and same[1].is_nan())
     except InvalidOperation:
         return False
 
 
 def spellings(con: DuckDBPyConnection, sought: Sought, position: int, text: str) -> tuple[str, ...]:
-    """Return every text that a value of a key's column may stand as: as given, as DuckDB writes it, hashed."""
-    plain = [text]
+    """Return every text that a value of a key's column may stand as: as given, as the source and as DuckDB write it,
+    hashed."""
+    plain = [*sought.equal(position).spellings(text)]
     written = canonical(con, text, sought.types[position])
     if written is not None:
         plain.append(written)
@@ -143,7 +167,10 @@ def _equals(con: DuckDBPyConnection, sought: Sought, position: int, text: str, n
         written = canonical(con, text, type_name)
         return f"{column} = CAST({literal(written)} AS {type_name})" if written is not None else "false"
     value = column if type_name == "VARCHAR" else f"CAST({column} AS VARCHAR)"
-    return f"{value} IN ({', '.join(map(literal, spellings(con, sought, position, text)))})"
+    found = f"{value} IN ({', '.join(map(literal, spellings(con, sought, position, text)))})"
+    equal = sought.equal(position)
+    compared = equal.compared(text)
+    return found if compared is None else f"{found} OR {equal.sql(value)} = {literal(compared)}"
 
 
 def keep_superseding(con: DuckDBPyConnection, lake: Lake, manifest: Manifest, sought: Sought, path: str) -> str | None:
@@ -220,7 +247,8 @@ def select_in_load(
         return selection
     source = f"read_parquet({literal(lake.uri(file.path))}, hive_partitioning = false) AS r"
     load = f"r.{LOAD}" if file.folded else str(file.load)
-    same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM later.{name}" for name in map(identifier, manifest.primary_key))
+    # Rows without a key are versions of no other row: they go where they have what is sought, not for another's sake.
+    same = " AND ".join(f"r.{name} = later.{name}" for name in map(identifier, manifest.primary_key))
     joined = f"{source} LEFT JOIN read_parquet({literal(lake.uri(superseding))}) AS later ON {same}"
     matching = f"({selection.condition})" if selection else "false"
     return Selection(joined, f"({matching} OR later.{LOAD} > {load})")

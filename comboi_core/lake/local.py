@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.errors import ComboiError, ConfigError, LakeNotFound, LakeUnavailable
+from comboi_core.domain.folders import make_private
+from comboi_core.domain.ports import Entries
 from comboi_core.lake.disk import disk_error
 
 if TYPE_CHECKING:
@@ -60,6 +62,16 @@ class LocalLake:
                 found += [(below / name).as_posix() for name in names if not name.startswith(".")]
         return sorted(found)
 
+    def entries(self, folder: str) -> Entries:
+        """See `domain.ports.Lake.entries`."""
+        found = Entries([], [])
+        with self._explained(folder), suppress(FileNotFoundError), os.scandir(self._place(folder)) as below:
+            for entry in below:
+                if not entry.name.startswith("."):
+                    kind = found.folders if entry.is_dir() else found.files
+                    kind.append(entry.name if entry.is_dir() else f"{folder}/{entry.name}")
+        return Entries(sorted(found.folders), sorted(found.files))
+
     def delete(self, paths: Iterable[str]) -> None:
         """See `domain.ports.Lake.delete`; folders that this leaves empty go too."""
         for path in paths:
@@ -75,6 +87,7 @@ class LocalLake:
         staged = self._root / _STAGING / f"{secrets.token_hex(8)}{target.suffix}"
         with self._explained(path, staged):
             try:
+                make_private(self._root)
                 staged.parent.mkdir(parents=True, exist_ok=True)
                 yield staged
                 if staged.exists():

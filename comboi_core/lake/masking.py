@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.errors import ComboiError, ConfigError, SchemaDrift
-from comboi_core.domain.load import Column
+from comboi_core.domain.load import UNKNOWN, Column
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, literal
 
@@ -64,7 +64,11 @@ def masked_columns(
 
 
 def masked_rows(select: str, columns: tuple[Column, ...]) -> str:
-    """Return a SELECT over a source's rows with the masks applied; run it within `keyed`."""
+    """Return a SELECT over a source's rows with the masks applied; run it within `keyed`.
+
+    A column whose type is UNKNOWN is in no row, so that there is nothing to mask.
+    """
+    columns = tuple(column for column in columns if column.type != UNKNOWN)
     dropped = [identifier(column.name) for column in columns if column.masked == "drop"]
     changed = [
         f"{_MASKS[column.masked].format(text=f'CAST({identifier(column.name)} AS VARCHAR)')} "

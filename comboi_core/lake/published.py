@@ -7,22 +7,20 @@ would append changes twice or never. So it stands in the Parquet file's own meta
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.errors import LakeUnavailable, LeaseLost
+from comboi_core.domain.origin import Origin
 from comboi_core.domain.ports import Lake
-from comboi_core.domain.sql import identifier, literal
+from comboi_core.domain.sql import literal
+from comboi_core.lake.exact import OPTIONS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _KEY = "comboi"
-OPTIONS = "FORMAT parquet, COMPRESSION zstd"
-_WIDE = re.compile(r"\bU?HUGEINT(?=[,)\[]|$)")
-_EXACT = "DECIMAL(38,0)"
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,15 @@ class Published:
         inputs: What it has read: `source.table` -> sequence of the load, or dataset -> number of its build.
         details: Path of the build's details among the run's working files, for an execution that comes later.
         rows: Number of rows.
+        owner: The pipeline that builds it; empty where an earlier comboi did.
+        made_with: The script and the settings of the latest build; empty where an earlier comboi built it.
+        mixed: The parts of `made_with` that have changed since its oldest rows were made.
+        columns: The names of its columns; empty where an earlier comboi built it.
+        born: The run that began the count of builds.
+        born_inputs: The names of `inputs` -> the run that began the count of loads or builds. A count that begins anew,
+            after lake and task hub were lost, gives the same numbers to other rows.
+        first, last: From the start of which interval to the end of which one its builds have looked, ISO 8601 in UTC;
+            empty where an earlier comboi built it.
     """
 
     build: int = 0
@@ -46,6 +53,14 @@ class Published:
     inputs: Mapping[str, int] = field(default_factory=dict)
     details: str = ""
     rows: int = 0
+    owner: str = ""
+    made_with: Origin = field(default_factory=dict)
+    mixed: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    born: str = ""
+    born_inputs: Mapping[str, str] = field(default_factory=dict)
+    first: str = ""
+    last: str = ""
 
 
 def read_published(con: DuckDBPyConnection, lake: Lake, path: str) -> Published | None:
@@ -62,22 +77,9 @@ def read_published(con: DuckDBPyConnection, lake: Lake, path: str) -> Published 
     found = con.execute(
         f"SELECT decode(value) FROM parquet_kv_metadata({file}) WHERE key = encode({literal(_KEY)})"
     ).fetchone()
-    return Published(**json.loads(found[0]) | {"rows": int(rows)}) if found else Published(rows=int(rows))
-
-
-def exact(con: DuckDBPyConnection, select: str) -> str:
-    """Return a SELECT for the same rows with each value as Parquet can hold it, for the COPY that writes a file.
-
-    Parquet has no HUGEINT, which every sum of integers is: DuckDB would write DOUBLE, and round from 2^53 on. Numbers
-    that are too large for DECIMAL(38,0) fail the COPY.
-    """
-    columns = {name: kind for name, kind, *_ in con.execute(f"DESCRIBE FROM ({select})").fetchall()}
-    casts = [
-        f"CAST({identifier(name)} AS {_WIDE.sub(_EXACT, kind)}) AS {identifier(name)}"
-        for name, kind in columns.items()
-        if _WIDE.search(kind)
-    ]
-    return f"SELECT * REPLACE ({', '.join(casts)}) FROM ({select})" if casts else select
+    said = json.loads(found[0]) if found else {}
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    return Published(**plain | {"rows": int(rows)})
 
 
 def write_options(state: Published) -> str:

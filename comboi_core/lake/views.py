@@ -6,6 +6,10 @@ with 10 million rows and 20 loads of 100,000, 2 threads, 1 GB, in CPU time: `row
 takes 1.9 times as long into Parquet, 4 times in an aggregate over two columns, and 1.1 GB in place of 0.33; `arg_max`
 over whole rows ran out of memory; picking winners by file and row number took 1.7 times as long as QUALIFY. QUALIFY
 stays for tables (queries, mostly) where one load may hold a key twice.
+
+A row with NULL in its key has no key: nothing tells which other row is a version of it, so none takes its place. Loads
+read such rows again, though (`lag`, rows without a cursor, backfills, changed files); `_keyless` keeps that from
+doubling them.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import Literal
 
 from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
-from comboi_core.domain.manifest import DataFile, Manifest
+from comboi_core.domain.manifest import SOURCE_FILE, DataFile, Manifest
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, identifiers, literal
 
@@ -29,9 +33,10 @@ def view_sql(lake: Lake, manifest: Manifest, view: View, *, since: int = 0, load
     """Return a SELECT for DuckDB over a table as of a load.
 
     `current` gives the table: for mode merge the latest row per primary key (of the latest load that has it, then the
-    largest cursor), else every row. `log` gives every landed row since the last load that replaced the table, less what
-    compaction found superseded. `changes` gives the rows of `current` that a load after `since` landed. Columns and
-    types are those of the manifest; a column that a file lacks reads NULL. A table without files has no rows.
+    largest cursor) and every row without a key, else every row. `log` gives every landed row since the last load that
+    replaced the table, less what compaction found superseded. `changes` gives the rows of `current` that a load after
+    `since` landed. Columns and types are those of the manifest; a column that a file lacks reads NULL. A table without
+    files has no rows.
 
     Args:
         since: For `changes`: the load that the reader has seen last. Only files with later rows are read.
@@ -47,19 +52,22 @@ def view_sql(lake: Lake, manifest: Manifest, view: View, *, since: int = 0, load
     several = len({file.load for file in manifest.files}) > 1
     if view == "log" or manifest.mode != "merge" or not manifest.files or (manifest.key_unique and not several):
         return f"SELECT {_names(manifest, wanted)} FROM {_rows(lake, manifest, wanted)}"
-    return (_not_superseded if manifest.key_unique else _first_of_key)(lake, manifest, wanted)
+    current = (_not_superseded if manifest.key_unique else _first_of_key)(lake, manifest, wanted)
+    if manifest.key_unique and not manifest.inputs:  # the source guarantees that no key is NULL
+        return current
+    return f"{current} UNION ALL {_keyless(lake, manifest, wanted)}"
 
 
 def _not_superseded(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     first = min(file.load for file in manifest.files)
     later = _rows(lake, manifest, {LOAD}, after=first)
     key = identifiers(manifest.primary_key)
-    same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM l.{name}" for name in map(identifier, manifest.primary_key))
-    names = ", ".join(f"r.{identifier(name)}" for name in (*(column.name for column in manifest.readable), *wanted))
+    same = " AND ".join(f"r.{name} = l.{name}" for name in map(identifier, manifest.primary_key))
+    keyed = f" AND NOT {without_key(manifest.primary_key, of='r.')}" if manifest.inputs else ""
     return (
-        f"SELECT {names} FROM {_rows(lake, manifest, {LOAD})} AS r "
+        f"SELECT {_names(manifest, wanted, of='r.')} FROM {_rows(lake, manifest, {LOAD})} AS r "
         f"LEFT JOIN (SELECT {key}, max({LOAD}) AS {LOAD} FROM {later} GROUP BY ALL) AS l ON {same} "
-        f"WHERE l.{LOAD} IS NULL OR l.{LOAD} = r.{LOAD}"
+        f"WHERE (l.{LOAD} IS NULL OR l.{LOAD} = r.{LOAD}){keyed}"
     )
 
 
@@ -69,13 +77,38 @@ def _first_of_key(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     cursor = f"{identifier(manifest.window.cursor)} DESC NULLS LAST, " if manifest.window and ordered else ""
     rows = _rows(lake, manifest, {LOAD, _FILE, _ROW})
     return (
-        f"SELECT {_names(manifest, wanted)} FROM {rows} QUALIFY row_number() OVER ("
-        f"PARTITION BY {identifiers(manifest.primary_key)} ORDER BY {LOAD} DESC, {cursor}{_FILE}, {_ROW}) = 1"
+        f"SELECT {_names(manifest, wanted)} FROM {rows} WHERE NOT {without_key(manifest.primary_key)} "
+        f"QUALIFY row_number() OVER (PARTITION BY {identifiers(manifest.primary_key)} "
+        f"ORDER BY {LOAD} DESC, {cursor}{_FILE}, {_ROW}) = 1"
     )
 
 
-def _names(manifest: Manifest, more: set[str]) -> str:
-    return identifiers((*(column.name for column in manifest.readable), *more))
+def _keyless(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
+    """The rows without a key. Where several loads have one, value by value the same, those of the latest count; of
+    files, those of the latest load of their file. Parquet's statistics spare the scan where there is none."""
+    rows, names = _rows(lake, manifest, {LOAD}), _names(manifest, wanted, of="r.")
+    without = without_key(manifest.primary_key, of="r.")
+    if not manifest.inputs:
+        identity = _names(manifest, set(), of="r.")
+        return (
+            f"SELECT {names} FROM {rows} AS r WHERE {without} "
+            f"QUALIFY r.{LOAD} = max(r.{LOAD}) OVER (PARTITION BY {identity})"
+        )
+    latest = f"SELECT {SOURCE_FILE}, max({LOAD}) AS {LOAD} FROM {rows} GROUP BY ALL"
+    return (
+        f"SELECT {names} FROM {rows} AS r JOIN ({latest}) AS l ON r.{SOURCE_FILE} = l.{SOURCE_FILE} "
+        f"AND r.{LOAD} = l.{LOAD} WHERE {without}"
+    )
+
+
+def without_key(primary_key: tuple[str, ...], of: str = "") -> str:
+    """Return the condition of a row that has no key: a part of it is NULL."""
+    return f"({' OR '.join(f'{of}{name} IS NULL' for name in map(identifier, primary_key))})"
+
+
+def _names(manifest: Manifest, more: set[str], of: str = "") -> str:
+    names = (*(column.name for column in manifest.readable), *more)
+    return ", ".join(f"{of}{identifier(name)}" for name in names)
 
 
 def _rows(lake: Lake, manifest: Manifest, extra: set[str] | frozenset[str] = frozenset(), after: int = 0) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from comboi_core.config.checks import Check
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, ScriptError
+from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import qualified
-from comboi_core.domain.userscript import blame, call_script
+from comboi_core.domain.userscript import blame, call_script, said_by
 from comboi_core.quality.catalogue import GROUP_CHECKS, ROW_CHECKS
 from comboi_core.quality.conditions import condition, count_rows, refuse_unknown_columns, row_result
 from comboi_core.quality.groups import group_result
@@ -79,15 +80,17 @@ def _script_result(subject: Subject, check: Check, setting: Setting) -> CheckRes
     except (ComboiError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        text = error_details(error)[0] if isinstance(error, Exception) else str(error)
+        text = error_details(error)[0] if isinstance(error, Exception) else said_by(error)
         line = blame(script, error, text)
         if line is None:
             raise
         raise ScriptError(f"{script}:{line}: {type(error).__name__}: {text}", script=str(script), line=line) from error
     if not (isinstance(answer, tuple) and len(answer) == 2 and type(answer[0]) is bool and isinstance(answer[1], str)):
-        raise ScriptError(f"{script}:1: check returned {answer!r:.200}; expected (True or False, 'a message')")
+        raise ScriptError(
+            f"{script}:1: check returned {redactor.cut(repr(answer), 200)}; expected (True or False, 'a message')"
+        )
     passed, message = answer
-    return CheckResult(check.label, check.severity, passed, None, message=message[:MOST_TEXT])
+    return CheckResult(check.label, check.severity, passed, None, message=redactor.cut(message, MOST_TEXT))
 
 
 _OTHERS: dict[str, Callable[[Subject, Check, Setting], CheckResult]] = {

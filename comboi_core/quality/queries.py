@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from comboi_core.config.checks import Check
+from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
 from comboi_core.quality.results import MOST_TEXT, CheckResult, Setting, Subject, counted, describe
 from comboi_core.quality.samples import MASK, may_show
@@ -35,7 +36,7 @@ def custom_result(subject: Subject, check: Check, setting: Setting) -> CheckResu
             passed, said = number == expected, f"the query returns {shown}"
         example = [] if passed or check.params.get("count") is None else subject.sample(f"FROM {_VIEW}")
     message = said if passed else f"{said}, expected {expected}"
-    return CheckResult(check.label, check.severity, passed, None, example, message[:MOST_TEXT])
+    return CheckResult(check.label, check.severity, passed, None, example, redactor.cut(message, MOST_TEXT))
 
 
 def _first_cell(subject: Subject, check: Check) -> tuple[Decimal | None, str]:
@@ -47,7 +48,7 @@ def _first_cell(subject: Subject, check: Check) -> tuple[Decimal | None, str]:
     if row[0] is None:
         return None, "NULL"
     number = _number(row[0])
-    shown = f"{row[0]!s:.100}" if may_show(name, known=subject.types, sensitive=subject.sensitive) else MASK
+    shown = redactor.cut(str(row[0]), 100) if may_show(name, known=subject.types, sensitive=subject.sensitive) else MASK
     if number is None:
         raise subject.unfit(check, f"the query returns {shown}, which is not a number")
     return number, shown

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from comboi_core.config.checks import Check
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ScriptError
+from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
 from comboi_core.quality.samples import sample
 
@@ -112,7 +113,7 @@ class Subject:
         if not failed:
             return CheckResult(check.label, check.severity, True, 0, message=f"{counted(self.rows)} checked")
         told = f"{failed} of {counted(self.rows)}" if of else counted(failed)
-        message = f"{told} {says}"[:MOST_TEXT]
+        message = redactor.cut(f"{told} {says}", MOST_TEXT)
         return CheckResult(check.label, check.severity, False, failed, self.sample(rows), message)
 
 

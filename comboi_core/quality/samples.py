@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from comboi_core.domain.redaction import ENDING, redactor
 from comboi_core.domain.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 5
 MOST_TEXT = 200
+MOST_READ = 2000
+"""Characters that are looked through for secrets before a text is cut."""
 MASK = "***"
 _LARGEST_EXACT = 2**53 - 1
 # Types whose Python values JSON holds as they are; everything else is shown as DuckDB writes it.
@@ -60,7 +63,7 @@ def sample(
 
 def _shown(name: str, type_name: str) -> str:
     column = identifier(name)
-    return column if type_name in _PLAIN else f"left(CAST({column} AS VARCHAR), {MOST_TEXT + 1})"
+    return column if type_name in _PLAIN else f"left(CAST({column} AS VARCHAR), {MOST_READ})"
 
 
 def _masked(name: str) -> str:
@@ -72,6 +75,6 @@ def _safe(value: Any) -> Any:
         return str(value)
     if isinstance(value, int) and abs(value) > _LARGEST_EXACT:
         return str(value)
-    if isinstance(value, str) and len(value) > MOST_TEXT:
-        return value[: MOST_TEXT - 1] + "…"
-    return value
+    if not isinstance(value, str):
+        return value
+    return redactor.cut(value if len(value) < MOST_READ else value + ENDING, MOST_TEXT)

@@ -78,11 +78,11 @@ def vault_address(vault: KeyVaultConfig) -> str:
     return url
 
 
-def resolve(value: Any, stores: dict[str, Store]) -> tuple[Any, list[str]]:
+def resolve(value: Any, stores: dict[str, Store]) -> tuple[Any, dict[Reference, str]]:
     """Put values in the place of every reference in a nested structure; several are fetched side by side.
 
     Returns:
-        The structure with values, and the values themselves, which from then on are secrets.
+        The structure with values, and what each reference stands for.
 
     Raises:
         ReferenceMissing: values cannot be had; the message names all of them.
@@ -90,7 +90,7 @@ def resolve(value: Any, stores: dict[str, Store]) -> tuple[Any, list[str]]:
     """
     references = list(dict.fromkeys(find(value)))
     values = dict(zip(references, _fetch(references, stores), strict=True))
-    return _fill(value, values), list(values.values())
+    return _fill(value, values), values
 
 
 def _fetch(references: list[Reference], stores: dict[str, Store]) -> list[str]:

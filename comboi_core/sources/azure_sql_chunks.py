@@ -49,10 +49,14 @@ def cut(
     return chunks.ranges(str(row["cut"]) for row in found)
 
 
-def condition(column: Column, chunk: Chunk) -> str:
-    """Return the WHERE of a chunk; rows without a key, which only the configuration calls one, are in the first."""
+def condition(column: Column, chunk: Chunk, collation: str | None = None) -> str:
+    """Return the WHERE of a chunk; rows without a key, which only the configuration calls one, are in the first.
+
+    Args:
+        collation: The column's, if it is text.
+    """
     operand, kind = f"src.{identifier(column.name)}", column.source_type
-    tests = [f"{operand} >= {value(kind, chunk.low)}"] if chunk.low is not None else []
-    tests += [f"{operand} < {value(kind, chunk.high)}"] if chunk.high is not None else []
+    tests = [f"{operand} >= {value(kind, chunk.low, collation)}"] if chunk.low is not None else []
+    tests += [f"{operand} < {value(kind, chunk.high, collation)}"] if chunk.high is not None else []
     inside = " AND ".join(tests) or "1 = 1"
     return f"({inside} OR {operand} IS NULL)" if chunk.low is None else f"({inside})"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import socket
+import ssl
 import struct
 from dataclasses import dataclass, field
 from typing import Any
 
 from comboi_core.domain.errors import ConfigError, SourceUnreachable
+from comboi_core.sources.azure_sql_conn_str import parse
 from comboi_core.sources.entra import access_token
 
 ACCESS_TOKEN = 1256
 """The driver's attribute for an Entra ID token."""
 LOGIN_SECONDS = 30
+STRICT_SECONDS = 10
 _PORT = 1433
 
 _SCOPES = {
@@ -26,25 +28,18 @@ _NO_IDENTITY = (
     "the database needs a user for it: CREATE USER [name] FROM EXTERNAL PROVIDER."
 )
 
-# Spellings that other drivers and the Azure portal use; None: comboi's own business.
-_KEYS: dict[str, str | None] = {
-    **dict.fromkeys(("server", "data source", "addr", "address", "network address"), "Server"),
-    **dict.fromkeys(("database", "initial catalog"), "Database"),
-    **dict.fromkeys(("uid", "user", "user id", "username"), "UID"),
-    **dict.fromkeys(("pwd", "password"), "PWD"),
-    **dict.fromkeys(("trustservercertificate", "trust server certificate"), "TrustServerCertificate"),
-    "encrypt": "Encrypt",
-    "authentication": "Authentication",
-    **dict.fromkeys(("connection timeout", "connect timeout", "login timeout", "timeout"), None),
-    **dict.fromkeys(("driver", "app", "application name", "persist security info", "multipleactiveresultsets"), None),
-}
 _ENCRYPT = {
     **dict.fromkeys(("yes", "true", "mandatory"), "yes"),
     **dict.fromkeys(("no", "false", "optional"), "no"),
     "strict": "strict",
 }
-_ENTRA = ("activedirectorymsi", "activedirectorymanagedidentity", "activedirectorydefault")
-_PAIR = re.compile(r"\s*([^=;{}]+?)\s*=\s*(?:\{((?:[^}]|\}\})*)\}|([^;{]*))\s*(?:;|\Z)")
+_SWITCH = {**dict.fromkeys(("yes", "true", "1"), "yes"), **dict.fromkeys(("no", "false", "0", ""), "no")}
+_SQL = ("", "sqlpassword", "notspecified")
+_ENTRA = (
+    *("activedirectorymsi", "activedirectorymanagedidentity", "activedirectorydefault"),
+    "activedirectoryworkloadidentity",
+)
+"""What azure-identity does, each of them; blanks and case do not count."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +48,14 @@ class Login:
 
     Attributes:
         server: As the driver takes it.
+        strict: Whether it has to speak TDS 8.
         conn_str: The ODBC connection string, the password included.
         attributes: What is set before it connects: the token.
         secrets: What must not appear in a message, the longest first.
     """
 
     server: str
+    strict: bool
     conn_str: str = field(repr=False)
     attributes: dict[int, bytes] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
@@ -77,22 +74,28 @@ def login(connection: dict[str, Any], place: str) -> Login:
         SourceUnreachable: Entra ID does not answer.
     """
     keys = _keys(connection, place)
+    strict = keys["Encrypt"] == "strict"
     if keys.pop("entra"):
         if keys["Encrypt"] == "no":
             raise ConfigError(
                 f"{place}: Encrypt=no would send the access token in clear",
                 remedy="Leave `encrypt:` out; for a self-signed certificate set `trust_server_certificate: true`.",
             )
-        client = connection.get("client_id") or keys.pop("UID", None)
+        client = connection.get("client_id") or keys.pop("ClientId", None) or keys.pop("UID", None)
         token = access_token(_scope(keys["Server"]), client_id=client, place=place, remedy=_NO_IDENTITY).text
         encoded = token.encode("utf-16-le")
         attributes = {ACCESS_TOKEN: struct.pack("<I", len(encoded)) + encoded}
         return Login(
-            keys["Server"], _conn_str({k: v for k, v in keys.items() if k not in ("UID", "PWD")}), attributes, (token,)
+            keys["Server"],
+            strict,
+            _conn_str({k: v for k, v in keys.items() if k not in ("UID", "PWD", "ClientId")}),
+            attributes,
+            (token,),
         )
+    keys.pop("ClientId", None)
     conn_str, password = _conn_str(keys), keys.get("PWD", "")
     spellings = {password, password.replace("}", "}}"), repr(password)[1:-1], connection.get("dsn", ""), conn_str}
-    return Login(keys["Server"], conn_str, {}, tuple(sorted(filter(None, spellings), key=len, reverse=True)))
+    return Login(keys["Server"], strict, conn_str, {}, tuple(sorted(filter(None, spellings), key=len, reverse=True)))
 
 
 def _keys(connection: dict[str, Any], place: str) -> dict[str, Any]:
@@ -106,14 +109,21 @@ def _keys(connection: dict[str, Any], place: str) -> dict[str, Any]:
         "TrustServerCertificate": {True: "yes", False: "no"}.get(connection.get("trust_server_certificate")),
     }
     keys |= {key: value for key, value in given.items() if value is not None}
-    encrypt = str(keys.get("Encrypt", "yes")).lower()
+    encrypt = str(keys.get("Encrypt", "yes")).strip().lower()
     if encrypt not in _ENCRYPT:
         raise ConfigError(f"{place}: Encrypt={encrypt} is not possible; write yes, no or strict")
     keys["Encrypt"] = _ENCRYPT[encrypt]
-    named = str(keys.pop("Authentication", "")).lower()
-    if named not in ("", "sqlpassword", *_ENTRA):
+    for key in ("TrustServerCertificate", "MultiSubnetFailover"):
+        if key in keys:
+            value = str(keys[key]).strip().lower()
+            if value not in _SWITCH:
+                raise ConfigError(f"{place}: {key} is yes or no (True or False)")
+            keys[key] = _SWITCH[value]
+    written = str(keys.pop("Authentication", ""))
+    named = "".join(written.lower().split())
+    if named not in (*_SQL, *_ENTRA):
         raise ConfigError(
-            f"{place}: Authentication={named} is not among what comboi does",
+            f"{place}: Authentication={written} is not among what comboi does",
             remedy="Set `authentication: managed_identity`: it signs in as whatever azure-identity finds, be it a "
             "managed identity, a service principal in AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, or "
             "who did `az login`.",
@@ -127,49 +137,66 @@ def _keys(connection: dict[str, Any], place: str) -> dict[str, Any]:
     return keys
 
 
-def reach(server: str, place: str) -> None:
+def reach(server: str, place: str, *, strict: bool) -> None:
     """Knock at the server's port, for the driver knocks for as long as a login may take, and then gives a number.
 
     Args:
         server: As ODBC takes it: `tcp:host,port`; a named instance, whose port the driver finds out, is passed over.
+        strict: Whether the server has to begin with TLS, as TDS 8 does (MS-TDS 2.2.6.4, "tds/8.0"); one that does not
+            lets the driver wait for a minute.
 
     Raises:
-        SourceUnreachable: nobody answers; the message says where and why.
+        SourceUnreachable: nobody answers, or not in time; the message says where and why.
+        ConfigError: the server does not speak TDS 8.
     """
     host, _, port = server.removeprefix("tcp:").partition(",")
     host = "localhost" if host.lower() in (".", "(local)") else host.strip()
     if "\\" in host or ":" in host or not (port.strip() or "1433").isdecimal():
         return
     try:
-        socket.create_connection((host, int(port or _PORT)), timeout=LOGIN_SECONDS).close()
+        with socket.create_connection((host, int(port or _PORT)), timeout=LOGIN_SECONDS) as peer:
+            if strict:
+                _shake(peer, host, place)
         return
+    except ssl.SSLError as error:
+        reason = f"TLS: {error.reason or 'no answer'}"
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     raise SourceUnreachable(f"{place}: {host} does not answer at port {port or _PORT}: {reason}")
 
 
-def parse(dsn: str, place: str) -> dict[str, str]:
-    """Return the keys of an ODBC connection string in the driver's spelling; the first of two counts.
+def _shake(peer: socket.socket, host: str, place: str) -> None:
+    """Begin TLS as TDS 8 does; the certificate is the driver's business."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["tds/8.0"])
+    peer.settimeout(STRICT_SECONDS)
+    try:
+        context.wrap_socket(peer, server_hostname=host).close()
+        return
+    except TimeoutError:
+        kind, told = SourceUnreachable, f"did not begin TLS within {STRICT_SECONDS} s"
+    except (OSError, EOFError):
+        kind, told = ConfigError, "does not begin with TLS"
+    raise kind(
+        f"{place}: encrypt: strict, but {host} {told}",
+        remedy="Write `encrypt: yes`, which encrypts everything too: only SQL Server 2022 and newer, Azure SQL "
+        "Database and Managed Instance speak TDS 8.",
+    )
 
-    Raises:
-        ConfigError: it is not one; the message does not show it.
+
+def redirected(server: str) -> str | None:
+    """Return what else to look at where a login to Azure got no answer although the gateway did answer.
+
+    Microsoft's page `azure-sql/database/connectivity-architecture`, "Connection policy": with the policy Redirect,
+    the default within Azure, the gateway at port 1433 names another address with a port between 11000 and 11999.
     """
-    found: dict[str, str] = {}
-    rest = dsn.strip().rstrip(";")
-    while rest.strip(" ;"):
-        match = _PAIR.match(rest)
-        if match is None:
-            raise ConfigError(
-                f"{place}: dsn: cannot be read as KEY=value;KEY=value",
-                remedy="Put a value with ; = { or } in braces, and double each } in it; or give `user:` and "
-                "`password:` beside `dsn:`, where every character is possible.",
-            )
-        word = match[1].lower()
-        key = _KEYS.get(word, match[1])
-        if key is not None:
-            found.setdefault(key, match[2].replace("}}", "}") if match[2] is not None else match[3].strip())
-        rest = rest[match.end() :]
-    return found
+    if ".database." not in server.lower():
+        return None
+    return (
+        f"{SourceUnreachable.remedy} Azure hands a login on to ports 11000 to 11999 of the region's other addresses "
+        "(connection policy Redirect): let those through as well, or set the server's connection policy to Proxy."
+    )
 
 
 def _conn_str(keys: dict[str, Any]) -> str:

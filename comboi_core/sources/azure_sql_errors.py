@@ -15,19 +15,22 @@ from comboi_core.domain.errors import (
     SourceUnreachable,
     UnsupportedValue,
 )
+from comboi_core.domain.redaction import redactor
+from comboi_core.sources.azure_sql_transient import Transient, by_number, by_text
 from comboi_core.sources.postgres_errors import scrub
 
 _FIREWALL = "Let this machine's address through in the server's firewall rules, or use a private endpoint."
 _CERTIFICATE = "For a server with a self-signed certificate set `trust_server_certificate: true`."
 
 # The driver hands on no error numbers, so words decide; the session's language is English. The first match counts.
-_KINDS: tuple[tuple[str, type[ComboiError], str | None], ...] = (
+_Kinds = tuple[tuple[str, type[ComboiError], str | None], ...]
+_FINAL: _Kinds = (
     (r"is not allowed to access the server", SourceAuthFailed, _FIREWALL),
-    (r"not currently available|service is (currently )?busy|retry the connection later", SourceUnreachable, None),
-    (r"Resource ID\s*:|request limit|session limit|resources to process", SourceUnreachable, None),
     (r"certificate verify failed|certificate.*(trust|valid)|wrong version number", ConfigError, _CERTIFICATE),
     (r"Encryption not supported|does not support encryption", ConfigError, "Set `encrypt: no` only for a test server."),
-    (r"Cannot open database", SourceObjectMissing, "Correct `database:`, or give the login a user in it."),
+)
+"""What no later attempt mends; looked for before the transient errors (`azure_sql_transient`)."""
+_KINDS: _Kinds = (
     (r"Login failed|Invalid authorization|token-identified", SourceAuthFailed, None),
     (
         r"Invalid object name|Invalid column name|Base table or view not found|Column not found",
@@ -41,9 +44,8 @@ _KINDS: tuple[tuple[str, type[ComboiError], str | None], ...] = (
         None,
     ),
     (r"Unable to complete login|unable to establish connection|Login timeout|Timeout expired", SourceUnreachable, None),
-    (r"deadlock|Lock request time out|snapshot isolation transaction aborted", SourceUnreachable, None),
     (
-        r"connection (attempt|was|has been)|forcibly closed|SHUTDOWN is in progress|General network",
+        r"connection (attempt|was|has been)|forcibly closed|General network",
         SourceUnreachable,
         None,
     ),
@@ -63,9 +65,12 @@ def translate(error: Exception, place: str, secrets: Iterable[str]) -> ComboiErr
     text = scrub(str(error), secrets)
     if "Out of Memory" in text:
         return InternalError(f"{place}: DuckDB ran out of memory: {_core(text)}", remedy=_OUT_OF_MEMORY)
-    for pattern, kind, remedy in _KINDS:
-        if re.search(pattern, text, re.IGNORECASE):
-            return kind(f"{place}: {_core(text)}", remedy=remedy)
+    found = _kind(_FINAL, text, place)
+    if found is None and (passing := by_text(text)):
+        found = _passing(passing, _core(text), place)
+    found = found or _kind(_KINDS, text, place)
+    if found is not None:
+        return found
     if type(error).__module__.startswith("mssql_python"):
         return SourceQueryFailed(f"{place}: {_core(text)}")
     if re.search(_DUCKDB, text):
@@ -80,12 +85,24 @@ def refused(number: str, message: str, place: str) -> ComboiError:
         number: The server's error number.
         message: Its message.
     """
+    passing = by_number(number)
+    if passing:
+        return _passing(passing, message, place)
     kind = SourceObjectMissing if number in ("207", "208", "229", "230") else SourceQueryFailed
     return kind(f"{place}: {message}")
+
+
+def _kind(kinds: _Kinds, text: str, place: str) -> ComboiError | None:
+    matching = ((kind, remedy) for pattern, kind, remedy in kinds if re.search(pattern, text, re.IGNORECASE))
+    return next((kind(f"{place}: {_core(text)}", remedy=remedy) for kind, remedy in matching), None)
+
+
+def _passing(entry: Transient, said: str, place: str) -> SourceUnreachable:
+    return SourceUnreachable(f"{place}: {said}", remedy=entry.remedy, number=entry.number)
 
 
 def _core(text: str) -> str:
     """The server's own sentence, without the driver's words around it."""
     said = re.sub(r"^.*?DDBC Error:\s*", "", " ".join(text.split()))
     said = re.sub(r"^(\[[^\]]*\]\s*)+", "", said)
-    return said[:500] or "no details given"
+    return redactor.cut(said, 500) or "no details given"

@@ -4,31 +4,29 @@ secrets."""
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.errors import ComboiError, SourceUnreachable
 from comboi_core.domain.sql import identifier
 from comboi_core.sources import azure_sql_sql as sql
-from comboi_core.sources.azure_sql_connection import LOGIN_SECONDS, login, reach
+from comboi_core.sources.azure_sql_batches import batches
+from comboi_core.sources.azure_sql_connection import LOGIN_SECONDS, Login, login, reach, redirected
 from comboi_core.sources.azure_sql_driver import load
 from comboi_core.sources.azure_sql_errors import translate
+from comboi_core.sources.azure_sql_login import awake
+from comboi_core.sources.azure_sql_socket import limit_silence, open_sockets
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-STATEMENT_SECONDS = 7200
-"""How long the server may work on one statement before its first row."""
-BATCH_BYTES = 16 * 2**20
-"""What a batch of rows is meant to weigh; the driver keeps one or two."""
-MAX_BATCH_ROWS = 8192
-WARY_BATCH_ROWS = 1024
-"""The same where values may be of any size: after many small rows the next ones may all be large."""
-_FIRST_BATCH_ROWS = 256
-REPLACEMENT = "\ufffd"
-"""What the driver puts, without a word, in place of half a surrogate pair, which nvarchar can hold and UTF-8 cannot."""
+READ_SECONDS = 1800.0
+"""How long the server may stay silent, be it at work on a statement before its first row or gone."""
+SLEEP = time.sleep
 _NAMES = itertools.count()
 
 T = TypeVar("T")
@@ -63,7 +61,10 @@ class AzureSqlSession:
             with self._session.cursor() as cursor:
                 cursor.execute(text)
                 names = [column[0] for column in cursor.description]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+                found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            if len(found) != 1:  # a single row comes whole or not at all
+                self._whole(len(found))
+            return found
 
         self._end_stream()
         return self._guarded(fetch)
@@ -73,17 +74,17 @@ class AzureSqlSession:
         self._end_stream()
         self._guarded(lambda: self._session.cursor().execute(text).close())
 
-    def stream(self, text: str, watched: Counter[str], *, wary: bool) -> str:
+    def stream(self, text: str, watched: Counter[str], *, most: int) -> str:
         """Start a SELECT and return DuckDB's FROM item for its rows, which can be read once.
 
         The server sends as DuckDB reads. The stream before this one ends.
 
         Args:
-            watched: Result columns of text; counts the rows of each in which REPLACEMENT was read.
-            wary: Whether a row may be of any size.
+            watched: Result columns of text; see `azure_sql_batches.batches`.
+            most: How many rows may be fetched at a time.
         """
         self._end_stream()
-        return self._guarded(lambda: self._start(text, watched, WARY_BATCH_ROWS if wary else MAX_BATCH_ROWS))
+        return self._guarded(lambda: self._start(text, watched, most))
 
     def translate(self, error: Exception) -> ComboiError:
         """Return the typed error for what a statement over this session raised."""
@@ -102,12 +103,22 @@ class AzureSqlSession:
         driver = load()
         found = login(connection, self._place)
         self._secrets = found.secrets
-        reach(found.server, self._place)
-        self._session = driver.connect(
-            found.conn_str, autocommit=True, attrs_before=found.attributes, timeout=LOGIN_SECONDS
-        )
-        self._session.timeout = STATEMENT_SECONDS
+        reach(found.server, self._place, strict=found.strict)
+        before = open_sockets()
+        self._session = awake(lambda: self._guarded(lambda: self._connect(driver, found)), sleep=SLEEP)
+        silence = math.ceil(connection.get("read_timeout") or READ_SECONDS)
+        if not limit_silence(before, silence):
+            self._session.timeout = silence
         self._session.cursor().execute(sql.SESSION).close()
+
+    def _connect(self, driver: Any, found: Login) -> Any:
+        try:
+            return driver.connect(found.conn_str, autocommit=True, attrs_before=found.attributes, timeout=LOGIN_SECONDS)
+        except Exception as error:
+            failed = translate(error, self._place, self._secrets)
+        if isinstance(failed, SourceUnreachable) and "number" not in failed.context:
+            failed.remedy = redirected(found.server) or failed.remedy
+        raise failed
 
     def _start(self, text: str, watched: Counter[str], most: int) -> str:
         import pyarrow
@@ -116,22 +127,29 @@ class AzureSqlSession:
         self._cursor.execute(text)
         schema = self._cursor.arrow_batch(0).schema
         self._stream = f"comboi_mssql_{next(_NAMES)}"
-        reader = pyarrow.RecordBatchReader.from_batches(schema, self._batches(self._cursor, watched, most))
+        reader = pyarrow.RecordBatchReader.from_batches(schema, self._batches(self._cursor, most, watched))
         self._con.register(self._stream, reader)
         return identifier(self._stream)
 
-    def _batches(self, cursor: Any, watched: Counter[str], most: int) -> Iterator[Any]:
-        """Batches of about BATCH_BYTES: rows of a few bytes or of many, the memory is the same."""
-        from pyarrow import compute
+    def _whole(self, rows: int) -> None:
+        """Check that the last statement's rows are all there.
 
-        rows = _FIRST_BATCH_ROWS
+        Microsoft's provider takes a connection that breaks between two rows for the end of the rows, and says nothing.
+        The server has counted them (ROWCOUNT_BIG: of the last statement); a connection that is gone says so here.
+        """
+        with self._session.cursor() as cursor:
+            sent = int(cursor.execute(sql.ROWS_SENT).fetchone()[0])
+        if sent != rows:
+            raise SourceUnreachable(f"{self._place}: the connection broke: {rows:,} of {sent:,} rows came")
+
+    def _batches(self, cursor: Any, most: int, watched: Counter[str]) -> Iterator[Any]:
+        rows = 0
         try:
-            while (batch := cursor.arrow_batch(rows)).num_rows:
-                for name in watched:
-                    watched[name] += compute.sum(compute.match_substring(batch[name], REPLACEMENT)).as_py() or 0
+            for batch in batches(cursor, most, watched):
+                rows += batch.num_rows
                 yield batch
-                fitting = BATCH_BYTES * batch.num_rows // max(batch.nbytes, 1)
-                rows = max(1, min(most, rows * 4, fitting))
+                del batch
+            self._whole(rows)
         except Exception as error:
             self._failed = error
             raise

@@ -7,37 +7,103 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from comboi_core.domain.errors import SourceObjectMissing, SourceQueryFailed
 from comboi_core.sources import azure_sql_sql as sql
-from comboi_core.sources import azure_sql_window as windows
+from comboi_core.sources.azure_sql_cursor import Cursor
 
 WRITERS_SECONDS = 10.0
 """How long a load over an integer cursor waits for the transactions that have written to the database."""
 SETTLE_SECONDS = 0.05
 """Between the largest cursor and the list of transactions: one is listed when its first row is written."""
-HIDDEN = "the login does not see other transactions (grant it VIEW DATABASE STATE)"
+_DATABASES = ("5", "12")
+"""Of SERVERPROPERTY('EngineEdition'): Azure SQL Database, SQL database in Fabric."""
+_SMALL = ("BASIC", "S0", "S1", "ELASTICPOOL")
+REFUSED = "the server does not let the login see other transactions (grant it VIEW SERVER STATE or VIEW DATABASE STATE)"
 REPLICA = "the source is a replica, which does not show its primary's transactions"
 
 Rows = Callable[[str], list[dict[str, str | None]]]
 """Runs a SELECT; raises the typed errors."""
 
 
-def look(rows: Rows, relation: sql.Relation, cursor: windows.Cursor, *, replica: bool) -> windows.Sight:
+@dataclass(frozen=True)
+class Sight:
+    """What the server showed when the load was planned.
+
+    Attributes:
+        clock: Its clock, with the offset.
+        utc: Its clock in UTC.
+        active: The lowest row version that a transaction in progress has drawn, or the next one.
+        age: Seconds since the oldest transaction that has written began; 0 if there is none.
+        blind: Why transactions may be invisible, or None.
+        waiting: Whether one that had written goes on after the wait (integers only).
+    """
+
+    clock: str
+    utc: str
+    active: str
+    age: float = 0.0
+    blind: str | None = None
+    waiting: bool = False
+
+
+def hidden(server: dict[str, str | None]) -> str | None:
+    """Return why the login does not see other transactions, with what to grant, or None if it does.
+
+    Microsoft's page of sys.dm_tran_database_transactions, "Permissions": SQL Server and Managed Instance want VIEW
+    SERVER STATE, from 2022 on VIEW SERVER PERFORMANCE STATE, which that one implies; Azure SQL Database wants VIEW
+    DATABASE STATE, on Basic, S0, S1 and in elastic pools the server role ##MS_ServerStateReader##, which does
+    everywhere.
+
+    Args:
+        server: The row of `sql.SERVER`.
+    """
+    told = "the login does not see other transactions (grant it {})"
+    if server["state_reader"] == "1":
+        return None
+    if server["edition"] not in _DATABASES:
+        seen = "1" in (server["server_state"], server["server_performance"])
+        return None if seen else told.format("VIEW SERVER STATE, from 2022 on VIEW SERVER PERFORMANCE STATE")
+    if str(server["objective"]).upper() in _SMALL:
+        return told.format(f"the server role ##MS_ServerStateReader##, which {server['objective']} asks for")
+    return None if server["database_state"] == "1" else told.format("VIEW DATABASE STATE")
+
+
+def unseen(server: dict[str, str | None]) -> tuple[str, ...]:
+    """Return what the login does not see of the server, each with what comes of it and what to grant.
+
+    Args:
+        server: The row of `sql.SERVER`.
+    """
+    told = []
+    replica = server["updateability"] == "READ_ONLY"
+    if blind := REPLICA if replica else hidden(server):
+        told.append(f"{blind}, so the tables' `lag` applies, and an integer cursor may miss rows")
+    if server["definition"] != "1":
+        told.append(
+            "the login need not see policies that hide rows, nor what views read: grant it VIEW DEFINITION (from 2022 "
+            "on VIEW SECURITY DEFINITION shows policies too), so that hidden rows and emptied tables are told"
+        )
+    return tuple(told)
+
+
+def look(rows: Rows, server: dict[str, str | None], cursor: Cursor, *, replica: bool) -> Sight:
     """Return what the server shows; for an integer cursor, after its writers have ended or the wait was too long.
 
     Args:
+        server: The row of `sql.SERVER`, from before the largest cursor was looked at.
         replica: Whether the database is a readable copy of another one.
     """
-    server = rows(sql.SERVER)[0]
-    latest = rows(windows.largest(relation, cursor, str(server["utc"])))[0]["latest"]
     time.sleep(SETTLE_SECONDS)
-    blind, ages = (REPLICA, {}) if replica else _writers(rows)
-    return windows.Sight(
+    blind, ages = REPLICA, dict[str, float]()
+    if not replica:  # what a login without the right sees all the same is better than nothing
+        refused, ages = _writers(rows)
+        blind = hidden(server) or refused
+    return Sight(
         clock=str(server["clock"]),
         utc=str(server["utc"]),
         active=str(server["active"]),
-        latest=latest,
         age=max(ages.values(), default=0.0),
         blind=blind,
         waiting=cursor.kind == "integer" and not _gone(rows, set(ages)),
@@ -49,7 +115,7 @@ def _writers(rows: Rows) -> tuple[str | None, dict[str, float]]:
     try:
         found = rows(sql.WRITERS)
     except (SourceObjectMissing, SourceQueryFailed):
-        return HIDDEN, {}
+        return REFUSED, {}
     return None, {str(row["holder"]): max(0, int(row["age"] or 0)) / 1000 for row in found}
 
 

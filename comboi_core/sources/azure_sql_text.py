@@ -40,6 +40,36 @@ def parts(name: str) -> tuple[str, ...]:
     return table_names.parts(name, {"[": "]", '"': '"'})
 
 
+def names(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return every name of one or two parts that a query or a condition holds, whatever it names, each once.
+
+    Three parts are a column's, of a table that is named elsewhere, or of another database.
+    """
+    found: dict[tuple[str, ...], None] = {}
+    chain: list[str] = []
+    dotted = False
+    for token, _ in [*_tokens(text), ("", 0)]:
+        part = _name(token)
+        if part is not None and dotted:
+            chain.append(part)
+        elif token == "." and dotted:
+            chain = []  # `database..table`
+        elif token != "." or not chain:
+            if 1 <= len(chain) <= 2:
+                found[tuple(chain)] = None
+            chain = [part] if part is not None else []
+        dotted = token == "." and bool(chain)
+    return tuple(found)
+
+
+def _name(token: str) -> str | None:
+    """The name that a token is, without its quotes; None if it is none."""
+    close = {"[": "]", '"': '"'}.get(token[:1])
+    part = token[1:-1].replace(f"{close}{close}", close) if close and len(token) > 2 else token
+    usable = part == token and re.fullmatch(r"[^\W\d]\w*", token) or part != token and "\x00" not in part
+    return part if usable else None
+
+
 _TOKEN = re.compile(
     r"""(?P<skip> \s+ | --[^\n]* ) | (?P<open_comment> /\* )
         | (?P<quoted> '(?:[^']|'')*' | "(?:[^"]|"")*" | \[(?:[^\]]|\]\])*\] )

@@ -76,6 +76,8 @@ _TEMPLATES = {
     "sql_variant": _VARIANT,
     "hierarchyid": "{0}.ToString()",
 }
+_TEXTS = frozenset({"char", "varchar", "nchar", "nvarchar"})
+_WITHOUT_BLANKS = "RTRIM({0})"
 _DATETIME2_TEXT = "CONVERT(varchar(27), {0}, 121)"
 _MODIFIER = re.compile(r"\((\d+)(?:,(\d+))?\)")
 _REMEDIES = {
@@ -124,6 +126,11 @@ def is_text(column: Column) -> bool:
     return _doubled(column.source_type) and column.type == "VARCHAR"
 
 
+def in_source(column: Column) -> str:
+    """Return the name of the source's column that a landed one is made from."""
+    return column.name.removesuffix(TEXT_SUFFIX) if is_text(column) else column.name
+
+
 def _doubled(source_type: str) -> bool:
     return base_name(source_type) == "datetimeoffset" or source_type in ("datetime2(7)", "time(7)")
 
@@ -134,9 +141,16 @@ def expression(column: Column, operand: str) -> str:
     Args:
         operand: The column as the query's FROM clause knows it, quoted.
     """
+    if column.canonical:
+        return _WITHOUT_BLANKS.format(operand)
     if column.source_type == "datetime2(7)":
         return _DATETIME2_TEXT.format(operand)
     return _TEMPLATES.get(base_name(column.source_type), "{0}").format(operand)
+
+
+def is_collated(source_type: str) -> bool:
+    """Tell whether values of a type are texts that the server compares by a collation."""
+    return base_name(source_type) in _TEXTS
 
 
 def texts(columns: tuple[Column, ...]) -> dict[str, Column]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from comboi_core.domain.load import Chunk
 
+PER_ACTIVITY = 20
+"""So many chunks of a load does one activity extract at most, so that its result stays small."""
 MAX_CHUNKS = 1000
 
 

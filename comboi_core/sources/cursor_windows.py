@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from comboi_core.domain.load import Window
+from comboi_core.domain.shortfall import Shortfall
 
 DEFAULT_LAG = 300.0
 DAY = 86400.0
@@ -50,18 +51,50 @@ def caught_by_lag(blind: str, lag: float, *, appends: bool) -> str:
     return f"rows committed late are caught by lag only ({how}): {blind}"
 
 
-def odd_ends(found: dict[str, str | None], largest: str | None, low: str | None) -> list[str]:
-    """Return the warnings of a largest cursor that is in the future, or before what was committed.
+def shortfalls(
+    cursor: str, *, top: str | None, low: str | None, behind: bool, future: int = 0
+) -> tuple[Shortfall, ...]:
+    """Return what the ends of a window keep from readers: `future_cursor`, `source_empty`, `source_behind`.
+
+    Each load that meets one tells it again, also a full refresh, which reads no row from the future either.
 
     Args:
-        found: Has `future` and `backwards`, as true or false.
+        cursor: The cursor column, for people.
+        top: The source's largest cursor of all, or None if it has no row with a cursor.
+        low: The committed watermark; None for a first load and for a full refresh.
+        behind: Whether the source is before the watermark by more than its lag.
+        future: How many rows have a cursor that no clock on earth has reached. Count them in the query that asks for
+            `top`, and only where `top` is in the future, so that it costs nothing where it is not.
     """
-    said = []
-    if found["future"] == "true":
-        said.append(f"the largest cursor, {largest}, is in the future; such rows are read when their time has come")
-    if found["backwards"] == "true":
-        said.append(
-            f"the largest cursor, {largest}, is before the committed {low}: was the source restored from a backup? "
-            "Rows changed since then are missing; run the table with --full-refresh"
+    found = []
+    if future:
+        rows = "1 row" if future == 1 else f"{future:,} rows"
+        found.append(
+            Shortfall(
+                "future_cursor",
+                f"{rows} with {cursor} in the future, up to {top}: not read before that time",
+                f"Correct {cursor} at the source, or use another cursor or `mode: full`; --full-refresh does not read "
+                "such rows either.",
+                future,
+            )
         )
-    return said
+    if low is not None and top is None:
+        found.append(
+            Shortfall(
+                "source_empty",
+                f"the source has no row with {cursor} any more, but was loaded up to {low}: readers go on seeing "
+                "the rows that were landed",
+                "Look whether it was emptied, or a policy, a right or `where:` hides its rows; if they are meant to be "
+                "gone, run the table with --full-refresh.",
+            )
+        )
+    elif low is not None and behind:
+        found.append(
+            Shortfall(
+                "source_behind",
+                f"the largest {cursor}, {top}, is before the committed {low}: rows changed since the source went back "
+                "are not read",
+                "If it was restored from a backup or filled anew, run the table with --full-refresh.",
+            )
+        )
+    return tuple(found)

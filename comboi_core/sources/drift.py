@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from comboi_core.domain.errors import SchemaDrift
 from comboi_core.domain.load import Column
+from comboi_core.domain.widening import widens, widest
 
 Policy = Literal["evolve", "freeze", "discard_columns"]
-
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
-
-# Every value of the first type is the same value in each of the others.
-_WIDER: dict[str, frozenset[str]] = {
-    "SMALLINT": frozenset({"INTEGER", "BIGINT"}),
-    "INTEGER": frozenset({"BIGINT", "DOUBLE"}),
-    "FLOAT": frozenset({"DOUBLE"}),
-}
-_DIGITS = {"SMALLINT": 5, "INTEGER": 10, "BIGINT": 19}
 
 
 @dataclass(frozen=True)
@@ -38,20 +28,6 @@ class Settled:
     altered: bool = False
 
 
-def widens(old: str, new: str) -> bool:
-    """Tell whether every value of DuckDB type `old` is the same value in `new`."""
-    if old == new or new in _WIDER.get(old, ()):
-        return True
-    after = _DECIMAL.fullmatch(new)
-    if after is None:
-        return False
-    precision, scale = int(after[1]), int(after[2])
-    if old in _DIGITS:
-        return precision - scale >= _DIGITS[old]
-    before = _DECIMAL.fullmatch(old)
-    return before is not None and scale >= int(before[2]) and precision - scale >= int(before[1]) - int(before[2])
-
-
 def settle(
     old: tuple[Column, ...],
     new: tuple[Column, ...],
@@ -60,6 +36,7 @@ def settle(
     replaces: bool,
     place: str,
     named: frozenset[str] = frozenset(),
+    checked: bool = False,
 ) -> Settled:
     """Compare the source's columns with the committed ones; names that differ by case only are one column.
 
@@ -69,6 +46,8 @@ def settle(
         replaces: Whether the load is the whole table by itself: then no earlier file has to fit, and every change of a
             type is fine.
         named: Columns that the configuration names, which no policy discards.
+        checked: Whether every value that lands as a type which may not hold it is looked at, those that were landed
+            before as well: then a type is fine that both can land as (`widening.widest`).
 
     Raises:
         SchemaDrift: the policy does not allow the change; the message names the columns and their types.
@@ -85,7 +64,7 @@ def settle(
         if known is None and policy == "discard_columns" and column.name not in named:
             ignored.append(f"new column {column.name} ({column.source_type}) is ignored: schema_policy discard_columns")
             continue
-        fitted, told, fits = (column, _new(column), True) if known is None else _fit(known, column, replaces)
+        fitted, told, fits = (column, _new(column), True) if known is None else _fit(known, column, replaces, checked)
         columns.append(fitted)
         changes += [told] if told else []
         refused += [] if fits else [told]
@@ -111,7 +90,7 @@ def _new(column: Column) -> str:
     return f"new column {column.name} ({column.source_type}); earlier rows read NULL"
 
 
-def _fit(known: Column, column: Column, replaces: bool) -> tuple[Column, str, bool]:
+def _fit(known: Column, column: Column, replaces: bool, checked: bool) -> tuple[Column, str, bool]:
     """Return the column as it lands, what is to be told of it, and whether earlier rows can be read with it."""
     changed = f"column {column.name} changed from {known.source_type} to {column.source_type}"
     if known.type == column.type:
@@ -124,6 +103,9 @@ def _fit(known: Column, column: Column, replaces: bool) -> tuple[Column, str, bo
         # Values of the narrower type fit into the committed one; told when it happens, then kept without a word.
         told = "" if known.source_type == column.source_type else f"{changed}; it goes on landing as {known.type}"
         return replace(column, type=known.type), told, True
+    both = widest(known.type, column.type)
+    if both is not None and (checked or (widens(known.type, both) and widens(column.type, both))):
+        return replace(column, type=both), f"{changed}; it lands as {both} from now on", True
     return column, changed, False
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.errors import SourceAuthFailed, SourceUnreachable
+from comboi_core.domain.redaction import redactor
 
 if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential
@@ -64,7 +65,7 @@ def _reason(text: str) -> str:
     """What the managed identity's endpoint says, where the app has one; else azure-identity's first sentence."""
     found = _MANAGED.search(text) if os.environ.get("IDENTITY_ENDPOINT") else None
     lines = text.splitlines() or ["no reason given"]
-    return (found[1] if found else lines[0])[:300]
+    return redactor.cut(found[1] if found else lines[0], 300)
 
 
 @lru_cache(maxsize=8)

@@ -1,37 +1,41 @@
 """Files in a folder or a container as a source: CSV, JSON lines and Parquet.
 
-Which files are new is decided by what was landed, not by times: the manifest remembers each file by path, size and
-modification time. So a file that arrives late with an old time (`cp -p`, `rsync -t`) is read like any other. The price
-is a line in the manifest for each file of the table, about 100 bytes.
+Which files are new is decided by what was landed, not by times: the manifest remembers each file, see `files_identity`.
+So a file that arrives late with an old time (`cp -p`, `rsync -t`) is read like any other. The price is a line in the
+manifest for each file of the table, about 200 bytes.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.config.files import FilesTable
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import (
     BackfillImpossible,
     ComboiError,
-    InternalError,
     SourceFileChanged,
     SourceObjectMissing,
     UnsupportedValue,
 )
-from comboi_core.domain.load import Checkpoint, Chunk, Column, LoadPlan, SourceFile, Window
+from comboi_core.domain.load import UNKNOWN, Checkpoint, Chunk, Column, LoadPlan, SourceFile, Window
 from comboi_core.domain.names import table_id
 from comboi_core.domain.sql import identifier, identifiers, literal
+from comboi_core.domain.widening import widens
 from comboi_core.sources import text_types
 from comboi_core.sources.files_columns import CURSOR, LINEAGE, Columns, Layouts
 from comboi_core.sources.files_container import FilesInContainer
+from comboi_core.sources.files_csv import Csv
+from comboi_core.sources.files_errors import FileErrors
 from comboi_core.sources.files_folder import Folder
-from comboi_core.sources.files_formats import FILE, ROW, UNREADABLE, open_format
-from comboi_core.sources.files_gzip import refuse_cut
+from comboi_core.sources.files_formats import FILE, ROW, UNREADABLE, Format
+from comboi_core.sources.files_gzip import refuse_unsound
+from comboi_core.sources.files_identity import Compared, compare, digested
+from comboi_core.sources.files_json import Json
 from comboi_core.sources.files_listing import DEFAULT_LAG, Files, Listing, cut, instant, newest_first, together
+from comboi_core.sources.files_parquet import Parquet
+from comboi_core.sources.files_text import Copies
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,12 +43,6 @@ if TYPE_CHECKING:
 CHUNK_FILES = 500
 CHUNK_BYTES = 256 * 2**20
 """A chunk has so many files, and about so many bytes, at most; a file is never divided."""
-
-_LINE = re.compile(r"(?:Error on Line: |in line )(\d+)")
-_IN_FILE = re.compile(r"file = (?P<csv>.+)$|in file \"(?P<json>.+?)\",|[Ff]ile '(?P<parquet>.+?)'", re.MULTILINE)
-_ASIDE = re.compile(r"\s*(\*|LINE \d|\^|Possible|Try setting|CSV Error on Line|$)")
-"""Lines of DuckDB's messages that say nothing to the reader of ours: proposals for parameters, and our own SQL."""
-_CORRECT = "Correct the file, or say in options: how it is written (delimiter, quote, encoding, max_line_bytes)."
 
 
 class TableOfFiles:
@@ -58,36 +56,41 @@ class TableOfFiles:
         self._source = source
         self._config = table
         self._place = table_id(source, table.name)
-        self._files = _open_files(con, connection, self._place)
-        self._format = open_format(con, self._files, table, self._place)
+        self._files = Copies(_open_files(con, connection, self._place), con)
+        self._format = _open_format(con, self._files, table, self._place)
+        self._errors = FileErrors(self._files, self._format, self._place)
         self._columns = Columns(con, self._format, table, self._place)
         self._read: list[SourceFile] = []
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
         """See `domain.ports.Source.plan`; a load reads the files that are new or changed, or all if it replaces."""
-        with self._explained():
+        with self._errors.explained():
             return self._plan(checkpoint, full_refresh)
 
     def select(self, load: LoadPlan, chunk: Chunk) -> str:
         """See `domain.ports.Source.select`; raises SourceFileChanged if a file is not what it was at planning."""
         if chunk.kind != "files":
             raise BackfillImpossible(f"{self._place} is made from files, which have no ranges to read again")
-        with self._explained():
+        with self._errors.explained():
+            self._files.drop()
             self._files.check(chunk.files)
             self._read += chunk.files
-            refuse_cut(self._files, chunk.files, self._place)
+            self._refuse_unsound(chunk.files)
             return self._select(load, chunk)
 
     def _select(self, load: LoadPlan, chunk: Chunk) -> str:
-        columns = [column for column in load.columns if column not in LINEAGE]
-        there = {column.name for column in columns}
-        if not self._format.optional:
-            there &= {column.name for column in self._format.layouts(chunk.files[:1])[chunk.files[0].path]}
+        columns = [column for column in load.columns if column not in LINEAGE and column.type != UNKNOWN]
+        # The files of a chunk are alike, but for those in which any column may be missing: they share their keys.
+        looked_at = chunk.files if self._format.optional else chunk.files[:1]
+        layout = self._format.layouts(looked_at)[chunk.files[0].path]
+        there = {column.name.lower(): column for column in layout if column.type != UNKNOWN}
+        if self._format.optional:
+            there = {column.name.lower(): column for column in columns}
+        self._format.refuse(chunk.files, columns)
         values = ", ".join(
-            f"{self._value(column) if column.name in there else f'NULL::{column.type}'} AS {identifier(column.name)}"
-            for column in columns
+            f"{self._value(there.get(column.name.lower()), column)} AS {identifier(column.name)}" for column in columns
         )
-        scan = self._format.scan(chunk.files, [column.name for column in columns if column.name in there])
+        scan = self._format.scan(chunk.files, [column.name for column in columns if column.name.lower() in there])
         names = ", ".join(
             f"({literal(self._files.address(file.path))}, {literal(file.path)}, "
             f"{literal(instant(file.modified_ns))}::TIMESTAMPTZ)"
@@ -95,15 +98,20 @@ class TableOfFiles:
         )
         lineage = f"coalesce(f.name, error('unexpected file ' || r.{FILE})) AS _file, f.modified AS _modified"
         files = f"(VALUES {names}) AS f (path, name, modified) ON f.path = r.{FILE}"
-        if load.mode != "merge":
-            return f"SELECT {values}, {lineage} FROM {scan} AS r LEFT JOIN {files}"
-        # The last row of the newest file that has a key; the order across chunks follows from `_modified`.
-        rows = f"SELECT {values}, {lineage}, r.{ROW} FROM {self._format.numbered(scan)} AS r LEFT JOIN {files}"
-        return (
-            f"SELECT * EXCLUDE ({ROW}) FROM ({rows}) QUALIFY row_number() OVER ("
-            f"PARTITION BY {identifiers(self._config.primary_key)} "
-            f"ORDER BY _modified DESC, _file DESC, {ROW} DESC) = 1"
-        )
+        landed = f"{values}, {lineage}" if values else lineage
+        key = self._config.primary_key
+        if load.mode != "merge" or not {name.lower() for name in key} <= there.keys():
+            return f"SELECT {landed} FROM {scan} AS r LEFT JOIN {files}"
+        # The last row of the newest file that has a key; the order across chunks follows from `_modified`. A row whose
+        # key is NULL in a part is not the same as any other.
+        rows = f"SELECT {landed}, r.{ROW} FROM {self._format.numbered(scan)} AS r LEFT JOIN {files}"
+        without = " OR ".join(f"{identifier(name)} IS NULL" for name in key)
+        latest = f"PARTITION BY {identifiers(key)} ORDER BY _modified DESC, _file DESC, {ROW} DESC"
+        return f"SELECT * EXCLUDE ({ROW}) FROM ({rows}) QUALIFY {without} OR row_number() OVER ({latest}) = 1"
+
+    def reading(self, load: LoadPlan) -> AbstractContextManager[None]:
+        """See `domain.ports.Source.reading`."""
+        return nullcontext()
 
     def confirm(self, load: LoadPlan) -> None:
         """See `domain.ports.Source.confirm`; raises SourceFileChanged if a file was written to while it was read."""
@@ -111,46 +119,23 @@ class TableOfFiles:
 
     def translate(self, error: Exception) -> ComboiError:
         """See `domain.ports.Source.translate`."""
-        told = self._files.translate(error)
-        if told or isinstance(error, ComboiError):
-            return told or error
-        text = error_details(error)[0]
-        refused = text_types.refused(text)
-        if refused:
-            return self._refusal(*refused)
-        found, line = _IN_FILE.search(text), _LINE.search(text)
-        if "Out of Memory" in text:
-            return InternalError(f"{self._place}: DuckDB ran out of memory: {text[:500]}")
-        path = self._files.relative(next(filter(None, found.groups()))) if found else "a file"
-        number = self._line(path, None, "") if "Malformed JSON" in text else line and line[1]
-        where = f"{path}, line {number}" if number else path
-        return UnsupportedValue(f"{self._place}: {where}: {_told(self._files.relative(text))}", remedy=_CORRECT)
+        return self._errors.translate(error)
 
     def close(self) -> None:
         """See `domain.ports.Source.close`."""
         self._files.close()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what DuckDB and readers of files say into errors of the source."""
-        import duckdb
-
-        try:
-            yield
-            return
-        except (duckdb.Error, ComboiError, *UNREADABLE) as error:
-            failed = self.translate(error)
-        raise failed
-
     def _plan(self, checkpoint: Checkpoint, full_refresh: bool) -> LoadPlan:
         config, mode = self._config, self._config.effective_mode
         listing = self._files.list(config.path, DEFAULT_LAG if config.lag is None else config.lag)
         seen = {} if full_refresh else {file.path: file for file in checkpoint.inputs}
-        files = self._to_read(listing, seen, checkpoint, mode == "full")
-        replaces = bool(files) and (full_refresh or mode == "full")
-        known = () if full_refresh else checkpoint.columns
-        with self._unless_cut(files):
-            layouts = self._format.layouts(files)
+        compared = compare(listing.files, seen, self._files.digest)
+        wanted = self._to_read(listing, compared, seen, checkpoint)
+        with self._unless_cut(wanted):
+            layouts = self._format.layouts(wanted)
+            files = digested(self._with_content(wanted, layouts, compared, seen), self._files.digest)
+            replaces = bool(files) and (full_refresh or mode == "full")
+            known = () if full_refresh else checkpoint.columns
             columns, changes = (
                 self._columns.landed(files, layouts, known, replaces=replaces) if files else (checkpoint.columns, ())
             )
@@ -170,8 +155,25 @@ class TableOfFiles:
             unchanged=not files,
             key_unique=mode == "merge" and len(chunks) == 1,
             schema_changes=changes,
-            warnings=_waiting(listing.young),
+            warnings=(*_waiting(listing.young), *_moved(compared.unsure)),
+            moved=() if replaces else compared.moved,
         )
+
+    def _with_content(
+        self, wanted: tuple[SourceFile, ...], layouts: Layouts, compared: Compared, seen: dict[str, SourceFile]
+    ) -> tuple[SourceFile, ...]:
+        """Those of the files that hold something; none where the others are all that is new."""
+        whole = self._config.effective_mode == "full"
+        files = tuple(file for file in wanted if file.path in layouts)
+        if wanted and not files and (whole or not seen):
+            raise SourceObjectMissing(
+                f"{self._place}: nothing is in any file that matches {self._config.path}",
+                remedy="Correct path:, or write rows into the files; a table without any has no columns.",
+            )
+        # A blank file is remembered by no load; alone it is no reason for one.
+        paths = {file.path for file in files}
+        same = whole and paths == seen.keys() and not paths & {file.path for file in compared.fresh}
+        return () if same else files
 
     @contextmanager
     def _unless_cut(self, files: tuple[SourceFile, ...]) -> Iterator[None]:
@@ -183,19 +185,19 @@ class TableOfFiles:
             return
         except (duckdb.Error, UnsupportedValue, SourceObjectMissing, *UNREADABLE) as error:
             failed = error
-        refuse_cut(self._files, files, self._place)
+        self._refuse_unsound(files)
         raise failed
 
     def _to_read(
-        self, listing: Listing, seen: dict[str, SourceFile], checkpoint: Checkpoint, whole: bool
+        self, listing: Listing, compared: Compared, seen: dict[str, SourceFile], checkpoint: Checkpoint
     ) -> tuple[SourceFile, ...]:
         """The files that the load reads; none if there is nothing to do."""
+        whole, fresh = self._config.effective_mode == "full", compared.fresh
         if not listing.files and not listing.young and not (seen and not whole):
             raise SourceObjectMissing(
                 f"{self._place}: no file matches {self._config.path}, or all are empty",
                 remedy="Correct path:, or put the files there; a table without any file has no columns.",
             )
-        fresh = tuple(file for file in listing.files if seen.get(file.path) != file)
         if whole:
             # A file that is being written to would be missing from the table until the next run.
             busy = any(path in {file.path for file in checkpoint.inputs} for path in listing.young)
@@ -211,31 +213,26 @@ class TableOfFiles:
             )
         return fresh
 
+    def _refuse_unsound(self, files: tuple[SourceFile, ...]) -> None:
+        refuse_unsound(self._files, files, self._place, self._config.max_unzipped)
+
     def _chunks(self, files: tuple[SourceFile, ...], layouts: Layouts) -> tuple[Chunk, ...]:
         """Groups of files of equal layout, the newest first: of equal times, readers take what an earlier chunk has."""
-        alike = together(newest_first(files), lambda file: layouts[file.path])
+        alike = together(newest_first(files), lambda file: (layouts[file.path], self._format.alike(file.path)))
         groups = [group for same in alike for group in cut(same, count=CHUNK_FILES, size=CHUNK_BYTES)]
         return tuple(Chunk(index, "files", files=group) for index, group in enumerate(groups))
 
-    def _value(self, column: Column) -> str:
-        operand = self._format.operand(column.name, column.type)
-        if self._format.typed:
+    def _value(self, own: Column | None, column: Column) -> str:
+        """The SQL expression for a column of the load, in a file that calls it `own`."""
+        if own is None:
+            return f"NULL::{column.type}"
+        operand = self._format.operand(own.name, column.type)
+        if not self._format.typed:
+            declared = column.name in self._config.types
+            return text_types.typed(column.type, operand, place=f"r.{FILE}", column=column.name, declared=declared)
+        if widens(own.type, column.type):
             return f"{operand}::{column.type}"
-        declared = column.name in self._config.types
-        return text_types.typed(column.type, operand, place=f"r.{FILE}", column=column.name, declared=declared)
-
-    def _refusal(self, path: str, column: str, kind: str, text: str) -> ComboiError:
-        name = self._files.relative(path)
-        line = None if text_types.is_cut(text) else self._line(name, column, text)
-        where = f"{self._place}: {name}, line {line}" if line else f"{self._place}: {name}"
-        remedy = f"Correct the file, or set `types: {{{column}: VARCHAR}}` and run the table with --full-refresh."
-        return text_types.refusal(where, column, kind, text, remedy=remedy)
-
-    def _line(self, path: str, column: str | None, text: str) -> int | None:
-        try:
-            return self._format.line(path, column, text)
-        except (*UNREADABLE, ComboiError):
-            return None  # the error matters more than its line
+        return text_types.converted(own.type, column.type, operand, place=f"r.{FILE}", column=column.name)
 
 
 def _open_files(con: DuckDBPyConnection, connection: dict[str, Any], place: str) -> Files:
@@ -243,10 +240,13 @@ def _open_files(con: DuckDBPyConnection, connection: dict[str, Any], place: str)
     return FilesInContainer(con, container, place) if container else Folder(connection["path"], place)
 
 
-def _told(text: str) -> str:
-    """What DuckDB says of a file, without its settings, which follow after `file =`."""
-    said = text.removeprefix("Invalid Input Error: ").partition("\n  file = ")[0]
-    return " ".join(line.strip()[:200] for line in said.splitlines() if not _ASIDE.match(line))[:500]
+def _open_format(con: DuckDBPyConnection, files: Copies, table: FilesTable, place: str) -> Format:
+    if table.effective_format == "csv":
+        return Csv(files, table.effective_options, place)
+    if table.effective_format == "json":
+        return Json(con, files, place, table.max_unzipped)
+    texts = frozenset(name.lower() for name, kind in table.types.items() if kind == "VARCHAR")
+    return Parquet(con, files, place, texts)
 
 
 def _waiting(young: tuple[str, ...]) -> tuple[str, ...]:
@@ -254,3 +254,13 @@ def _waiting(young: tuple[str, ...]) -> tuple[str, ...]:
         return ()
     names = ", ".join(young[:5]) + (", ..." if len(young) > 5 else "")
     return (f"{len(young)} files are still being written to and wait for the next run: {names}",)
+
+
+def _moved(paths: tuple[str, ...]) -> tuple[str, ...]:
+    if not paths:
+        return ()
+    names = ", ".join(paths[:5]) + (", ..." if len(paths) > 5 else "")
+    return (
+        f"{len(paths)} large files were moved, or written over with the same size and time, since they were landed; "
+        f"parts of each were compared and are the same, so they are not read again (--full-refresh does): {names}",
+    )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from comboi_core.config.files import FilesTable
 from comboi_core.domain.errors import SchemaDrift, SourceObjectMissing, UnsupportedValue
-from comboi_core.domain.load import Column, SourceFile
-from comboi_core.domain.sql import identifier
+from comboi_core.domain.load import UNKNOWN, Column, SourceFile
+from comboi_core.domain.manifest import RESERVED_COLUMNS
+from comboi_core.domain.widening import widest
 from comboi_core.sources import drift
 from comboi_core.sources.columns import chosen
-from comboi_core.sources.files_formats import Format
+from comboi_core.sources.files_formats import FILE, ROW, Format
 from comboi_core.sources.text_types import LADDER, takes
 
 if TYPE_CHECKING:
@@ -19,11 +21,15 @@ if TYPE_CHECKING:
 
 LINEAGE = (Column("_file", "path of the file", "VARCHAR"), Column("_modified", "modification time", "TIMESTAMPTZ"))
 """Landed with each row: the file it came from, and when that was written."""
+_OWN = {*(column.name for column in LINEAGE), FILE, ROW}
 CURSOR = "_modified"
 
 SAMPLE_FILES = 20
 SAMPLE_ROWS = 20_000
-"""A new column's type is what the first rows of some files suggest; `types:` says what they do not show."""
+SAMPLE_CELLS = 500_000
+"""A new column's type is what the first rows of some files suggest, fewer of wide files; `types:` says the rest."""
+_TOGETHER = 200
+"""So many columns are looked at in one query: its memory grows with their number."""
 
 Layouts = Mapping[str, tuple[Column, ...]]
 
@@ -54,10 +60,15 @@ class Columns:
             SchemaDrift, SourceObjectMissing, UnsupportedValue: the files do not make up one table.
         """
         before = {column.name: column for column in known if column not in LINEAGE}
+        layouts = self._renamed(layouts, before)
         self._check_names(layouts, before)
-        types = self._file_types(layouts, {} if replaces else before) if self._format.typed else {}
+        typed = self._format.typed
+        types = self._file_types(layouts, {} if replaces else before) if typed else {}
         types = types or self._text_types(files, layouts, before)
-        columns = chosen(tuple(Column(name, kind, kind) for name, kind in types.items()), self._table, self._place)
+        columns = chosen(
+            tuple(Column(name, _said(kind), kind) for name, kind in types.items()), self._table, self._place
+        )
+        self._format.refuse_types(files, columns)
         settled = drift.settle(
             known,
             columns + LINEAGE,
@@ -65,18 +76,24 @@ class Columns:
             replaces=replaces,
             place=self._place,
             named=frozenset((*(self._table.columns or ()), *self._table.primary_key)),
+            checked=typed,
         )
         return settled.columns, settled.changes
 
     def _check_names(self, layouts: Layouts, before: Mapping[str, Column]) -> None:
-        reserved = {column.name for column in LINEAGE}
+        wanted = None if self._table.columns is None else {*self._table.columns, *self._table.primary_key}
         for path, layout in layouts.items():
             names = {column.name for column in layout}
             for name in names:
-                if name.lower() in reserved or not name or "\x00" in name:
+                if name.lower() in _OWN or not name or "\x00" in name:
                     raise UnsupportedValue(
                         f"{self._place}: {path} has a column {name!r}: comboi adds one of that name, or it is no name",
-                        remedy="Rename the column in the file.",
+                        remedy="Rename the column where the file is written.",
+                    )
+                if name.lower() in RESERVED_COLUMNS and (wanted is None or name in wanted):
+                    raise UnsupportedValue(
+                        f"{self._place}: {path} has a column {name!r}, a name that readers of the lake use themselves",
+                        remedy="Rename the column where the file is written, or leave it out with `columns:`.",
                     )
             if self._format.optional:
                 continue
@@ -91,24 +108,50 @@ class Columns:
                     remedy="Set `schema_policy: evolve`, or correct the file.",
                 )
 
+    def _renamed(self, layouts: Layouts, before: Iterable[str]) -> Layouts:
+        """The layouts with each column called as the table calls it: readers do not tell names apart by case.
+
+        A name is spelled as the committed load has it, else as the configuration does, else as the first file does.
+        """
+        table = self._table
+        named = (*before, *table.primary_key, *(table.columns or ()), *table.types, *table.mask)
+        names: dict[str, str] = {}
+        for name in (*named, *(column.name for layout in layouts.values() for column in layout)):
+            names.setdefault(name.lower(), name)
+        return {
+            path: tuple(replace(column, name=names[column.name.lower()]) for column in layout)
+            for path, layout in layouts.items()
+        }
+
     def _file_types(self, layouts: Layouts, before: Mapping[str, Column]) -> dict[str, str]:
-        """The widest type of each column over all files."""
-        types = {name: column.type for name, column in before.items()}
-        found: dict[str, str] = {}
+        """The widest type of each column over all files, or the one that `types:` says."""
+        self._refuse_unknown(self._table.types, {column.name for layout in layouts.values() for column in layout})
+        found = {column.name: column.type for layout in layouts.values() for column in layout}
+        types = {name: before[name].type if name in before else UNKNOWN for name in found}
         for path, layout in layouts.items():
             for column in layout:
-                kind = found.get(column.name) or types.get(column.name) or column.type
-                if drift.widens(kind, column.type):
-                    kind = column.type
-                elif not drift.widens(column.type, kind):
-                    raise SchemaDrift(
-                        f"{self._place}: {path}: column {column.name} is {column.type}, in earlier files {kind}: "
-                        "neither can be read as the other without loss",
-                        remedy="Write the file with the earlier type, or the earlier files with this one and run the "
-                        "table with --full-refresh.",
-                    )
-                found[column.name] = kind
-        return found
+                if column.name in self._table.types:
+                    types[column.name] = self._table.types[column.name]
+                    continue
+                kind = widest(types[column.name], column.type)
+                if kind is None:
+                    kind = self._with_an_empty_one(path, column, types[column.name], layouts)
+                types[column.name] = kind
+        return types
+
+    def _with_an_empty_one(self, path: str, column: Column, kind: str, layouts: Layouts) -> str:
+        """The type of the files that have values in a column, where the types of some do not go together."""
+        if self._format.has_no_value(path, column.name):
+            return kind
+        earlier = [one for one in layouts if one < path and column.name in {known.name for known in layouts[one]}]
+        if earlier and all(self._format.has_no_value(one, column.name) for one in earlier):
+            return column.type
+        raise SchemaDrift(
+            f"{self._place}: {path}: column {column.name} is {column.type}, in earlier files {kind}: neither can be "
+            "read as the other without loss",
+            remedy="Write the file with the earlier type, or the earlier files with this one and run the table with "
+            f"--full-refresh; `types: {{{column.name}: VARCHAR}}` lands all of them as text.",
+        )
 
     def _text_types(
         self, files: Sequence[SourceFile], layouts: Layouts, before: Mapping[str, Column]
@@ -117,9 +160,7 @@ class Columns:
         names = list(dict.fromkeys(column.name for layout in layouts.values() for column in layout))
         if self._format.optional:
             names = list(dict.fromkeys((*before, *names)))
-        unknown = [name for name in self._table.types if name not in names and name not in before]
-        if unknown:
-            raise SourceObjectMissing(f"{self._place}: types: names the column {unknown[0]}, which no file has")
+        self._refuse_unknown(self._table.types, {*names, *before})
         types = {name: self._table.types.get(name) or (before[name].type if name in before else "") for name in names}
         new = [name for name, kind in types.items() if not kind]
         return types | (self._sampled(files, layouts, new) if new else {})
@@ -127,7 +168,8 @@ class Columns:
     def _sampled(self, files: Sequence[SourceFile], layouts: Layouts, names: Sequence[str]) -> dict[str, str]:
         votes: dict[str, list[dict[str, bool | None]]] = {name: [] for name in names}
         for file in _some(files):
-            there = [name for name in names if name in {column.name for column in layouts[file.path]}]
+            here = {column.name for column in layouts[file.path]}
+            there = [name for name in names if name in here]
             if there:
                 for name, vote in self._votes(file, there).items():
                     votes[name].append(vote)
@@ -135,20 +177,33 @@ class Columns:
 
     def _votes(self, file: SourceFile, names: Sequence[str]) -> dict[str, dict[str, bool | None]]:
         """For each column, whether each type takes all of its texts; None where it has none."""
-        tests = [
-            f"bool_and({takes(kind, self._format.operand(name, kind))}) FILTER ({_given(name)})"
-            for name in names
-            for kind in LADDER
-        ]
-        scan = self._format.scan([file], names)
-        rows = f"(SELECT {', '.join(identifier(name) for name in names)} FROM {scan} LIMIT {SAMPLE_ROWS})"
-        found = self._con.execute(f"SELECT {', '.join(tests)} FROM {rows} AS r").fetchall()[0]
-        answers = iter(found)
-        return {name: {kind: next(answers) for kind in LADDER} for name in names}
+        votes: dict[str, dict[str, bool | None]] = {name: dict.fromkeys(LADDER) for name in names}
+        rows = min(SAMPLE_ROWS, SAMPLE_CELLS // max(1, len(names)) + 1)
+        for start in range(0, len(names), _TOGETHER):
+            some = names[start : start + _TOGETHER]
+            for position, *answers in self._con.execute(self._asked(file, some, rows)).fetchall():
+                votes[some[position]] = dict(zip(LADDER, answers, strict=True))
+        return votes
+
+    def _asked(self, file: SourceFile, names: Sequence[str], rows: int) -> str:
+        """The values of all columns below each other, so that what a query holds does not grow with their square."""
+        operands = {kind: [self._format.operand(name, kind) for name in names] for kind in (*LADDER, "VARCHAR")}
+        lists = {f"[{', '.join(operand)}]": f"t{number}" for number, operand in enumerate(operands.values())}
+        texts = {kind: lists[f"[{', '.join(operand)}]"] for kind, operand in operands.items()}
+        values = ", ".join(f"unnest({values}) AS {text}" for values, text in lists.items())
+        scan = self._format.sample(file, names, rows)
+        tests = ", ".join(f"bool_and({takes(kind, texts[kind])})" for kind in LADDER)
+        cells = f"SELECT unnest(range({len(names)})) AS position, {values} FROM {scan} AS r"
+        return f"SELECT position, {tests} FROM ({cells}) WHERE {texts['VARCHAR']} IS NOT NULL GROUP BY position"
+
+    def _refuse_unknown(self, types: Iterable[str], known: Collection[str]) -> None:
+        unknown = next((name for name in types if name not in known), None)
+        if unknown is not None:
+            raise SourceObjectMissing(f"{self._place}: types: names the column {unknown}, which no file has")
 
 
-def _given(name: str) -> str:
-    return f"WHERE r.{identifier(name)} IS NOT NULL"
+def _said(kind: str) -> str:
+    return "unknown" if kind == UNKNOWN else kind
 
 
 def _elected(votes: Sequence[Mapping[str, bool | None]]) -> str:

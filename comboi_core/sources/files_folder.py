@@ -17,6 +17,8 @@ from comboi_core.domain.errors import (
     UnsupportedValue,
 )
 from comboi_core.domain.load import SourceFile
+from comboi_core.domain.redaction import redactor
+from comboi_core.sources.files_identity import digest_of
 from comboi_core.sources.files_listing import Listing, finished
 
 _GONE = re.compile("No files found|Cannot open file")
@@ -59,6 +61,14 @@ class Folder:
             if now != file:
                 raise SourceFileChanged(f"{self._place}: {file.path} changed after the load was planned")
 
+    def digest(self, file: SourceFile) -> str:
+        """See `Files.digest`."""
+        try:
+            with self.open(file.path) as reader:
+                return digest_of(reader, file.bytes)
+        except OSError as error:
+            raise self.unreadable(file.path, error) from None
+
     def open(self, path: str) -> BinaryIO:
         """See `Files.open`."""
         return (self._root / path).open("rb")
@@ -81,7 +91,7 @@ class Folder:
     def translate(self, error: Exception) -> ComboiError | None:
         """See `Files.translate`."""
         if _GONE.search(str(error)):
-            told = self.relative(str(error))[:300]
+            told = redactor.cut(self.relative(str(error)), 300)
             return SourceFileChanged(f"{self._place}: a file was deleted or locked while it was read: {told}")
         return None
 
@@ -112,7 +122,7 @@ class Folder:
                 remedy="Copy the file into the folder, or make connection.path a folder above both.",
             )
         stat = real.stat()
-        return SourceFile(path, stat.st_size, stat.st_mtime_ns)
+        return SourceFile(path, stat.st_size, stat.st_mtime_ns, f"{stat.st_ctime_ns}-{stat.st_ino}")
 
 
 def _usable(path: str) -> bool:

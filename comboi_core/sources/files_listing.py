@@ -54,6 +54,13 @@ class Files(Protocol):
     def check(self, files: Iterable[SourceFile]) -> None:
         """Raise SourceFileChanged unless the files are what they were when the load was planned."""
 
+    def digest(self, file: SourceFile) -> str:
+        """Return a digest of a file's content, see `files_identity`; nothing where its version alone decides.
+
+        Raises:
+            ComboiError: it cannot be read.
+        """
+
     def open(self, path: str) -> BinaryIO:
         """Return a reader of a file's bytes; it and its use raise OSError, or what only `translate` understands."""
 

@@ -6,22 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, unquote
 
-from comboi_core.config.conn_str import ENCRYPTED, entra_problem, is_uri, parameters
+from comboi_core.config.conn_str import ENCRYPTED, entra_problem, is_uri, parameters, uri_problem
 from comboi_core.domain.errors import ConfigError
 from comboi_core.domain.sql import literal
 from comboi_core.sources.entra import access_token
 
-# How the session prints values decides what lands: dates in ISO order, instants in UTC, floats with every digit.
-_SESSION = {
+SESSION = {
     "default_transaction_read_only": "on",
+    # How the session prints values decides what lands: dates in ISO order, instants in UTC, floats with every digit.
     "TimeZone": "UTC",
     "DateStyle": "ISO,YMD",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "3",
+    # How it reads what we write: a backslash in a string is one, and names come back without quotes of their own.
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    # Which rows it gives: all of them, or an error. The other one cuts off what GIN indexes find, at random.
+    "row_security": "off",
+    "gin_fuzzy_search_limit": "0",
     # Between two chunks of one snapshot the session waits for an upload, as long as that takes.
     "idle_in_transaction_session_timeout": "0",
 }
+"""What holds in every connection, whatever the role or the database says otherwise: the values decide what lands."""
 _LIMITS = {"lock_timeout": "60s", "statement_timeout": "2h"}
 """What the user's own `options` may set otherwise."""
 _DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "60"}
@@ -72,13 +79,15 @@ def login(connection: Mapping[str, str], place: str) -> Login:
         place: What errors name: `source.table`.
 
     Raises:
-        ConfigError: the connection string cannot go with a token.
+        ConfigError: the connection string cannot go with a token, or is a URI whose parts cannot be told apart.
         SourceAuthFailed: there is no identity to sign in with.
         SourceUnreachable: Entra ID does not answer.
     """
     conn_str = connection["conn_str"]
+    if problem := uri_problem(conn_str):
+        raise ConfigError(f"{place}: {problem}")
     if connection.get("authentication") != "managed_identity":
-        return Login(with_session(conn_str), secrets(conn_str))
+        return Login(with_session(conn_str, connection), secrets(conn_str))
     problem = entra_problem(conn_str)
     if problem:
         raise ConfigError(f"{place}: {problem}")
@@ -91,7 +100,7 @@ def login(connection: Mapping[str, str], place: str) -> Login:
     complete = with_parameters(conn_str, given)
     hidden = {*secrets(complete), token.text}
     return Login(
-        with_session(complete),
+        with_session(complete, connection),
         tuple(sorted(hidden, key=len, reverse=True)),
         token.expires_on,
         _NO_ROLE.format(role=literal(found["user"])),
@@ -102,14 +111,20 @@ def _scope(host: str) -> str:
     return next((scope for suffix, scope in _SCOPES.items() if host.lower().endswith(suffix)), _SCOPE)
 
 
-def with_session(conn_str: str) -> str:
+def session(connection: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that each session has to have; see `SESSION`."""
+    return SESSION | ({"row_security": "on"} if connection.get("row_security") == "apply" else {})
+
+
+def with_session(conn_str: str, connection: Mapping[str, str]) -> str:
     """Return the connection string with comboi's session added: read-only, in UTC, named, with time limits.
 
     Everything else stays as it is, `sslmode` and the like included. Parameters given twice count in their last form, so
     the session's win; the user's own `options` are kept before ours, and the user's own time limits stay.
     """
     limits, options = (
-        " ".join(f"-c {name}={value}" for name, value in settings.items()) for settings in (_LIMITS, _SESSION)
+        " ".join(f"-c {name}={value}" for name, value in settings.items())
+        for settings in (_LIMITS, session(connection))
     )
     own = parameters(conn_str).get("options", "")
     added = {key: value for key, value in _DEFAULTS.items() if key not in parameters(conn_str)}
@@ -127,7 +142,7 @@ def with_parameters(conn_str: str, added: Mapping[str, str]) -> str:
 
 def secrets(conn_str: str) -> tuple[str, ...]:
     """Return every spelling of what must not appear in a message, the longest first."""
-    found = {conn_str, with_session(conn_str)}
+    found = {conn_str, *(with_session(conn_str, {"row_security": policy}) for policy in ("refuse", "apply"))}
     values = [value for key, value in parameters(conn_str).items() if key in _SECRET_KEYS]
     userinfo = conn_str.partition("://")[2].rpartition("@")[0] if is_uri(conn_str) else ""
     values.append(userinfo.partition(":")[2])

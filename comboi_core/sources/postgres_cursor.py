@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from comboi_core.config.sources import TableConfig
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Column, Window
+from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import identifier
+from comboi_core.sources import cursor_windows
 from comboi_core.sources import postgres_sql as sql
 from comboi_core.sources import postgres_types as types
 from comboi_core.sources import postgres_window as windows
@@ -26,6 +28,7 @@ Ask = Callable[[str], list[dict[str, str | None]]]
 _BLIND = (
     ("replica", "false", "the source is a replica, which does not show its primary's transactions"),
     ("prepared", "0", "the source holds prepared transactions, whose start is not known"),
+    ("foreign", "false", "rows come through foreign tables, whose server's transactions are not shown"),
     ("hidden", "0", "the role may not see other sessions (grant it pg_read_all_stats)"),
 )
 
@@ -38,6 +41,7 @@ class Outlook:
         news: Whether there is anything to read.
         rows: The number of rows in the window, where it was counted.
         warnings: What the run record has to say of it.
+        shortfalls: What readers will not see of the source.
         watermark: What to commit, where that is less than the window's upper bound.
     """
 
@@ -46,11 +50,12 @@ class Outlook:
     rows: int | None = None
     warnings: tuple[str, ...] = ()
     watermark: str | None = None
+    shortfalls: tuple[Shortfall, ...] = ()
 
 
 def outlook(
     ask: Ask, source: str, oid: str | None, column: Column, config: TableConfig, *, low: str | None, required: bool,
-    place: str,
+    foreign: bool, place: str,
 ) -> Outlook:  # fmt: skip
     """Bound the window of an incremental column.
 
@@ -59,6 +64,7 @@ def outlook(
         oid: The table's, or None for a query.
         low: The watermark, or None for a load from the beginning.
         required: Whether the column is never NULL.
+        foreign: Whether rows come from another server through foreign tables.
 
     Raises:
         UnsupportedValue: the column's type cannot be a cursor, or rows without a cursor cannot be landed.
@@ -70,10 +76,13 @@ def outlook(
         )
     operand = f"src.{identifier(column.name)}"
     cursor = windows.Cursor(operand, column.source_type, config.effective_mode == "append")
-    sight = _look(ask, source, cursor, oid)
-    found = ask(windows.bounds(source, cursor, sight, low))[0]
+    sight = _look(ask, source, cursor, oid, foreign=foreign)
     lag = windows.lag_seconds(cursor, config.lag)
-    warnings = windows.warnings(cursor, sight, found, low, config.lag)
+    found = ask(windows.bounds(source, cursor, sight, low, lag))[0]
+    warnings = windows.warnings(cursor, sight, found, config.lag)
+    shortfalls = cursor_windows.shortfalls(
+        column.name, top=found["top"], low=low, behind=found["behind"] == "true", future=int(found["future"] or 0)
+    )
     if cursor.kind == "integer" and oid:
         warnings += _cached(ask, oid, column.name)
     high, moved = found["high"], found["high"] is not None
@@ -85,13 +94,13 @@ def outlook(
     watermark = None
     if high is not None and sight.blind and config.lag is None and (held := windows.held_back(cursor, high, low)):
         watermark = ask(held)[0]["watermark"]
-    return Outlook(window, news, warnings=tuple(warnings), watermark=watermark)
+    return Outlook(window, news, warnings=tuple(warnings), watermark=watermark, shortfalls=shortfalls)
 
 
-def _look(ask: Ask, source: str, cursor: windows.Cursor, oid: str | None) -> windows.Sight:
+def _look(ask: Ask, source: str, cursor: windows.Cursor, oid: str | None, *, foreign: bool) -> windows.Sight:
     first = ask(windows.probe(source, cursor))[0]
     time.sleep(windows.settle_seconds(cursor))
-    seen = ask(sql.SERVER)[0] | ask(sql.TRANSACTIONS)[0]
+    seen = ask(sql.SERVER)[0] | ask(sql.TRANSACTIONS)[0] | {"foreign": str(foreign).lower()}
     blind = next((why for name, fine, why in _BLIND if seen[name] != fine), None)
     waiting = cursor.kind == "integer" and not _writers_gone(ask, oid)
     return windows.Sight(str(first["clock"]), first["latest"], seen["oldest"], blind, waiting)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from comboi_core.domain.errors import ComboiError, ConfigError
 from comboi_core.domain.sql import identifier, literal
-from comboi_core.sources.postgres_connection import login
+from comboi_core.sources.postgres_connection import login, session
 from comboi_core.sources.postgres_errors import translate
+from comboi_core.sources.snapshots import one_snapshot
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,6 +31,9 @@ T = TypeVar("T")
 class PostgresSession:
     """PostgreSQL attached to a DuckDB connection, under an alias of its own, until `close`.
 
+    Attributes:
+        settings: What every connection of the session has to be set to.
+
     Args:
         connection: The model `PostgresConnection` as a dict, its references resolved.
         place: What errors name: `source.table`.
@@ -44,6 +48,8 @@ class PostgresSession:
         self._connection = connection
         self._alias = f"comboi_pg_{next(_ALIASES)}"
         self._login = login(connection, place)
+        self.settings = session(connection)
+        self._held = False
         self._guarded(lambda: con.execute(f"LOAD {literal(str(extension_path()))}"))
         self._attach()
 
@@ -68,6 +74,25 @@ class PostgresSession:
         found = self._guarded(lambda: self._con.execute(f"DESCRIBE SELECT * FROM {self.query(text)}").fetchall())
         return [(name, kind) for name, kind, *_ in found]
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Give a block in which every question is answered from one snapshot.
+
+        Outside of it each has its own, taken once the relations are locked: DuckDB prepares a query, which waits for
+        the locks, before it runs it, and in READ COMMITTED the snapshot is that of the running.
+        """
+        self._renew()
+        with one_snapshot(self._con):
+            isolation = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+            self._guarded(
+                lambda: self._con.execute(f"CALL postgres_execute({literal(self._alias)}, {literal(isolation)})")
+            )
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+
     def translate(self, error: Exception) -> ComboiError:
         """Return the typed error for what a statement over this session raised."""
         return translate(error, self._place, self._login.secrets, refused=self._login.remedy)
@@ -78,7 +103,8 @@ class PostgresSession:
             self._con.execute(f"DETACH {identifier(self._alias)}")
 
     def _attach(self) -> None:
-        attach = f"ATTACH {literal(self._login.conn_str)} AS {identifier(self._alias)} (TYPE postgres, READ_ONLY)"
+        options = "TYPE postgres, READ_ONLY, ISOLATION_LEVEL 'READ COMMITTED'"
+        attach = f"ATTACH {literal(self._login.conn_str)} AS {identifier(self._alias)} ({options})"
         self._guarded(lambda: self._con.execute(attach))
 
     def _renew(self) -> None:
@@ -88,7 +114,7 @@ class PostgresSession:
         a transaction, as chunks are read, the connection stays open whatever becomes of the token.
         """
         expires_on = self._login.expires_on
-        if expires_on is not None and expires_on - time.time() < TOKEN_MARGIN:
+        if not self._held and expires_on is not None and expires_on - time.time() < TOKEN_MARGIN:
             self._login = login(self._connection, self._place)
             self.close()
             self._attach()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.sources.postgres_relations import FIRST_OID, policies
 from comboi_core.sources.postgres_text import relation
 
 # Sessions that never write rows of users, and comboi's own, which are read-only.
@@ -24,12 +25,14 @@ def planner_rows(tables: Mapping[str, str]) -> str:
 
 
 def find_table(name: str) -> str:
-    """Give `oid, kind, rows, size` of a table, or no row, with its partitions and heirs.
+    """Give `oid, kind, filtered, policies, rows, size` of a table, or no row, with its partitions and heirs.
 
-    `rows` is the planner's count, negative when unknown; `size` is in bytes, what is stored out of line included.
+    `filtered` tells whether policies of row-level security hide rows of it from the role, `policies` which. `rows` is
+    the planner's count, negative when unknown; `size` is in bytes, what is stored out of line included.
     """
     return f"""
-        SELECT c.oid::text AS oid, c.relkind::text AS kind, (
+        SELECT c.oid::text AS oid, c.relkind::text AS kind, row_security_active(c.oid)::text AS filtered,
+            {policies("c.oid")} AS policies, (
             SELECT CASE WHEN bool_or(reltuples < 0) THEN -1 ELSE sum(reltuples)::int8 END
             FROM pg_class WHERE relkind NOT IN ('p', 'v') AND oid IN ({_family("c.oid")})
         )::text AS rows, (
@@ -46,25 +49,31 @@ def _family(oid: str) -> str:
         ) SELECT member FROM family"""
 
 
-def table_columns(oid: str) -> str:
-    """Give `name, type, required` of a table's columns in their order; of a domain, the type that it is over."""
+def table_columns(name: str, given: str) -> str:
+    """Give `name, type, required` of a table's columns in their order; of a domain, the type that it is over.
+
+    Args:
+        given: What else each row gives, scalar expressions with their names.
+    """
     return f"""
         WITH RECURSIVE typed AS (
             SELECT a.attnum, a.attname, a.attnotnull, a.atttypid AS type, a.atttypmod AS modifier
-            FROM pg_attribute a WHERE a.attrelid = {literal(oid)}::oid AND a.attnum > 0 AND NOT a.attisdropped
+            FROM pg_attribute a
+            WHERE a.attrelid = to_regclass({literal(relation(name))}) AND a.attnum > 0 AND NOT a.attisdropped
             UNION ALL
             SELECT attnum, attname, attnotnull OR t.typnotnull, t.typbasetype, t.typtypmod
             FROM typed JOIN pg_type t ON t.oid = typed.type WHERE t.typtype = 'd'
         )
-        SELECT attname::text AS name, format_type(type, modifier) AS type, attnotnull::text AS required
+        SELECT attname::text AS name, format_type(type, modifier) AS type, attnotnull::text AS required, {given}
         FROM typed JOIN pg_type t ON t.oid = typed.type WHERE t.typtype <> 'd' ORDER BY attnum"""
 
 
-def query_columns(query: str, names: tuple[str, ...]) -> str:
+def query_columns(query: str, names: tuple[str, ...], given: str) -> str:
     """Give one row per column of a query: `name, type`, the type without its modifiers, a domain's base type.
 
     Args:
         query: As `postgres_text.subquery` gives it.
+        given: What else each row gives, scalar expressions with their names.
     """
     wanted = ", ".join(
         f"({index}, {literal(name)}, pg_typeof(q.{identifier(name)}))" for index, name in enumerate(names)
@@ -77,9 +86,22 @@ def query_columns(query: str, names: tuple[str, ...]) -> str:
             UNION ALL
             SELECT position, name, t.typbasetype FROM typed JOIN pg_type t ON t.oid = typed.type WHERE t.typtype = 'd'
         )
-        SELECT name, format_type(type, NULL) AS type, 'false' AS required
+        SELECT name, format_type(type, NULL) AS type, 'false' AS required, {given}
         FROM typed JOIN pg_type t ON t.oid = typed.type WHERE t.typtype <> 'd' ORDER BY position"""
 
+
+def unsettled(settings: Mapping[str, str]) -> str:
+    """Return a scalar subquery that gives the settings which the session has otherwise, or NULL."""
+    values = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in settings.items())
+    return f"""(
+        SELECT string_agg(name || ' is ' || coalesce(current_setting(name, true), 'not known'), ', ')
+        FROM (VALUES {values}) AS wanted (name, value)
+        WHERE replace(current_setting(name, true), ' ', '') IS DISTINCT FROM value
+    )"""
+
+
+STATE = "SELECT pg_current_snapshot()::text AS state"
+"""Give `state`, by which transactions the snapshot goes: two of the same text show the same rows."""
 
 SERVER = """
     SELECT pg_is_in_recovery()::text AS replica,
@@ -98,7 +120,7 @@ sessions the role may not look into."""
 
 def writers(oid: str | None) -> str:
     """Give `holder`, one row per transaction that has written to a table (or, for a query, to any) and goes on."""
-    scope = "l.relation >= 16384"
+    scope = f"l.relation >= {FIRST_OID}"
     if oid:
         scope = f"l.relation IN ({_family(f'{literal(oid)}::oid')})"
     return f"""

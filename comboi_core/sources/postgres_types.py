@@ -34,16 +34,31 @@ _EXACT = {
     "oid": "BIGINT",
 }
 _MODIFIER = re.compile(r"\((-?\d+)(?:,(-?\d+))?\)")
+_SCHEMA = re.compile(r'^(?:"(?:[^"]|"")*"|[^".]+)\.')
 _BLANKS = "textin(bpcharout({}))"
 _JSON = "array_to_json({})::text"
 _TEXT = "{}::text"
 _TEMPLATES = {"character": _BLANKS, "bpchar": _BLANKS, "inet": "textin(inet_out({}))", "oid": "{}::int8"}
+CANONICAL = {
+    "numeric": "trim_scale({})::text",
+    "real": "({} + 0::real)",
+    "double precision": "({} + 0::double precision)",
+    "character": _TEXT,
+    "bpchar": _TEXT,
+    "interval": "justify_interval({})::text",
+}
+"""One spelling for all values that are equal: 2.0 and 2.00, -0 and 0, with and without blanks, 24 hours and 1 day."""
 _LAST_TIMESTAMP = literal("294247-01-01")
 
 
 def base_name(source_type: str) -> str:
     """Return a type's name without its modifiers: `numeric(12,2)` gives `numeric`."""
     return re.sub(r"\s+", " ", _MODIFIER.sub("", source_type)).strip()
+
+
+def unqualified(name: str) -> str:
+    """Return a type's name without its schema, which `format_type` adds where the search path does not lead to it."""
+    return _SCHEMA.sub("", name)
 
 
 def modifiers(source_type: str) -> tuple[int, ...]:
@@ -74,6 +89,9 @@ def expression(column: Column, operand: str) -> str:
         operand: The column as the query's FROM clause knows it, quoted.
     """
     name = base_name(column.source_type)
+    # A DECIMAL has one scale anyway; and a column that keeps its one spelling may be of another type for a while.
+    if column.canonical and name in CANONICAL and not column.type.startswith("DECIMAL"):
+        return CANONICAL[name].format(operand)
     if column.type.startswith("DECIMAL"):
         exact = f"numeric{column.type.removeprefix('DECIMAL')}"
         # PostgreSQL skips the outer cast where the column has these digits already; over a domain it has not.

@@ -47,9 +47,10 @@ KINDS: dict[str, CursorKind] = {
     **dict.fromkeys(sorted(INTEGERS), "integer"),
 }
 
-# The largest cursor that is not from the future, wherever on earth the clock is; the far future is not a watermark.
+# Cursors that are not from the future, wherever on earth the clock is; the far future is not a watermark. A minute
+# more, since transactions go on beginning after a load has read the clock.
 _PRESENT = {
-    "instant": "{cursor} <= {clock}",
+    "instant": "{cursor} <= {clock} + interval '1 minute'",
     "local": "{cursor} <= {clock} AT TIME ZONE 'UTC' + interval '14 hours'",
     "date": "{cursor} <= ({clock} AT TIME ZONE 'UTC' + interval '14 hours')::date",
     "integer": "true",
@@ -149,16 +150,19 @@ def _cap(cursor: Cursor, sight: Sight) -> str:
     return f"CASE WHEN {'true' if sight.waiting else 'false'} THEN NULL ELSE {latest} END"
 
 
-def bounds(source: str, cursor: Cursor, sight: Sight, low: str | None) -> str:
-    """Give `high`, `top` (the largest cursor of all), `moved`, `backwards`, `later` (rows are left for another run),
-    `age` (of the oldest transaction, in seconds) and `future` (the largest cursor is more than a day ahead)."""
+def bounds(source: str, cursor: Cursor, sight: Sight, low: str | None, lag: float) -> str:
+    """Give `high`, `top` (the largest cursor of all), `moved`, `behind` (the watermark, by more than the lag), `later`
+    (rows are left for another run), `age` (of the oldest transaction, in seconds) and `future`: how many rows have a
+    cursor from the future, which are counted only where there is one."""
     floor = f"{literal(low)}::{base_name(cursor.type)}"
-    ahead = {"integer": "false"}.get(cursor.kind, f"top > {literal(sight.clock)}::timestamptz + interval '1 day'")
+    present = _PRESENT[cursor.kind].format(cursor="{cursor}", clock=f"{literal(sight.clock)}::timestamptz")
+    of_all, of_each = present.format(cursor="top"), present.format(cursor=cursor.operand)
     age = f"extract(epoch FROM {literal(sight.clock)}::timestamptz - {literal(sight.oldest)}::timestamptz)"
     return f"""
         SELECT high::text AS high, top::text AS top, (high > {floor})::text AS moved,
-            (top < {floor})::text AS backwards, (high IS NULL OR top > high)::text AS later,
-            ({age})::text AS age, ({ahead})::text AS future
+            (top < {_lowered(floor, cursor.kind, lag)})::text AS behind, (high IS NULL OR top > high)::text AS later,
+            ({age})::text AS age,
+            CASE WHEN NOT ({of_all}) THEN (SELECT count(*) FROM {source} WHERE NOT ({of_each})) END::text AS future
         FROM (
             SELECT (SELECT max({cursor.operand}) FROM {source} WHERE {cursor.operand} <= {_cap(cursor, sight)}) AS high,
                 (SELECT max({cursor.operand}) FROM {source}) AS top
@@ -173,18 +177,21 @@ def condition(window: Window, operand: str, *, nulls: bool) -> str:
         return f"{literal(text)}::{kind}"
 
     def lowered(low: str) -> str:
-        if not lag:
-            return value(low)
-        if KINDS[kind] == "date":
-            return f"({value(low)} - {math.ceil(lag / DAY)})"
-        return f"({value(low)} - interval '{lag:.6f} seconds')"
+        return _lowered(value(low), KINDS.get(kind, "integer"), lag)
 
     return cursor_windows.condition(window, operand, value=value, lowered=lowered, nulls=nulls)
 
 
-def warnings(
-    cursor: Cursor, sight: Sight, found: dict[str, str | None], low: str | None, configured: float | None
-) -> list[str]:
+def _lowered(value: str, kind: CursorKind, lag: float) -> str:
+    """Return the SQL of a cursor less a lag."""
+    if not lag:
+        return value
+    if kind == "date":
+        return f"({value} - {math.ceil(lag / DAY)})"
+    return f"({value} - interval '{lag:.6f} seconds')"
+
+
+def warnings(cursor: Cursor, sight: Sight, found: dict[str, str | None], configured: float | None) -> list[str]:
     """Return what the run record has to say of a window.
 
     Args:
@@ -202,4 +209,4 @@ def warnings(
         said.append("a transaction goes on writing to the table; new rows are left for the next run")
     if found["later"] == "true" and float(found["age"] or 0) > DEFAULT_LAG:
         said.append(f"a transaction open since {sight.oldest} holds the load back; later rows wait until it ends")
-    return said + cursor_windows.odd_ends(found, found["top"], low)
+    return said

@@ -8,14 +8,16 @@ Watermarks are 64-bit transaction ids. A row shows the lower 32 bits only; its f
 with these bits that has been given out, which is exact for 2^32 transactions. An older row (it is frozen by then) may
 pass for a younger one and be read once more, which a merge does not mind; none is missed.
 
-What cannot be seen: deleted rows (as with any cursor), and a partition that was filled before it was attached: run the
-table with --full-refresh then. There is no index over `xmin`: each load reads the whole table at the source.
+What cannot be seen: deleted rows (as with any cursor), and a partition that was filled before it was attached
+(`postgres_since` tells that): run the table with --full-refresh then. There is no index over `xmin`: each load reads
+the whole table at the source.
 """
 
 from __future__ import annotations
 
 from comboi_core.domain.errors import SourceRewound, UnsupportedValue
 from comboi_core.domain.load import Window
+from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import literal
 from comboi_core.sources import postgres_sql as sql
 from comboi_core.sources.postgres_cursor import Ask, Outlook
@@ -30,6 +32,13 @@ _HORIZON = """
         pg_snapshot_xmax(pg_current_snapshot())::text AS next,
         (SELECT extract(epoch FROM clock_timestamp() - min(xact_start)) FROM pg_stat_activity
             WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid())::text AS age"""
+
+_EMPTY = Shortfall(
+    "source_empty",
+    "the source has no row any more: readers go on seeing the rows that were landed",
+    "Look whether it was emptied, or `where:` hides its rows; if they are meant to be gone, run the table with "
+    "--full-refresh.",
+)
 
 
 def full_id(bits: str, next_id: str) -> str:
@@ -53,7 +62,17 @@ def condition(window: Window) -> str:
     return f"({written} > {literal(window.low)}::int8 AND {written} <= {literal(window.high)}::int8)"
 
 
-def outlook(ask: Ask, source: str, oid: str, *, low: str | None, place: str) -> Outlook:
+def refuse_unversioned(ask: Ask, oid: str, place: str) -> None:
+    """Raise UnsupportedValue where rows of a table carry no transaction id."""
+    without = ask(sql.unversioned(oid))
+    if without:
+        raise UnsupportedValue(
+            f"{place}: cursor: xmin needs an ordinary table, and {without[0]['name']} is none",
+            remedy="Read the table that is behind it, or use an incremental_column.",
+        )
+
+
+def outlook(ask: Ask, source: str, *, low: str | None, place: str) -> Outlook:
     """Bound the window.
 
     Args:
@@ -61,15 +80,8 @@ def outlook(ask: Ask, source: str, oid: str, *, low: str | None, place: str) -> 
         low: The watermark, or None for a load from the beginning.
 
     Raises:
-        UnsupportedValue: rows of this table carry no transaction id.
         SourceRewound: the server's transactions are behind the watermark.
     """
-    without = ask(sql.unversioned(oid))
-    if without:
-        raise UnsupportedValue(
-            f"{place}: cursor: xmin needs an ordinary table, and {without[0]['name']} is none",
-            remedy="Read the table that is behind it, or use an incremental_column.",
-        )
     found = ask(_HORIZON)[0]
     high = str(found["high"])
     window = Window(CURSOR, CURSOR_TYPE, low, high)
@@ -83,7 +95,8 @@ def outlook(ask: Ask, source: str, oid: str, *, low: str | None, place: str) -> 
     if int(high) <= int(low):
         return Outlook(Window(CURSOR, CURSOR_TYPE, low, low), False, warnings=_held_back(found["age"]))
     rows = int(ask(sql.count(source, condition(window)))[0]["found"] or 0)
-    return Outlook(window, rows > 0, rows, _held_back(found["age"]))
+    empty = not rows and ask(sql.any_row(source, "true"))[0]["found"] != "true"
+    return Outlook(window, rows > 0, rows, _held_back(found["age"]), shortfalls=(_EMPTY,) if empty else ())
 
 
 def _held_back(age: str | None) -> tuple[str, ...]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from comboi_core.domain.load import Chunk, Window
 from comboi_core.domain.sql import identifier, literal
 
+STATE = """
+    SELECT schema_version AS schema, (SELECT journal_mode FROM pragma_journal_mode) AS journal
+    FROM pragma_schema_version"""
+"""The number that VACUUM, restoring and each change of a table's definition raise, and how commits are kept."""
 
-def relation(table: str | None, query: str | None) -> str:
-    """Return the FROM item for a table's name, taken as it is, or for a query; both are called `src`."""
-    if table is not None:
-        return f"{identifier(table)} AS src"
-    return f"({str(query).strip().rstrip(';').rstrip()}\n) AS src"
+
+def relation(table: str | None, query: str | None, where: str | None) -> str:
+    """Return the FROM item for a table's name, taken as it is, or for a query, and a condition; it is called `src`."""
+    item = identifier(table) if table is not None else f"({str(query).strip().rstrip(';').rstrip()}\n)"
+    return f"(SELECT src.* FROM {item} AS src WHERE ({where}\n)) AS src" if where else f"{item} AS src"
 
 
 def find_table(name: str) -> str:
@@ -25,9 +29,24 @@ def table_columns(name: str) -> str:
         FROM pragma_table_xinfo({literal(name)}) WHERE hidden <> 1"""
 
 
-def natures(source: str, name: str, condition: str) -> str:
+def row_number(name: str) -> str:
+    """Give a table's definition as `text`, and `indexed`, whether an index enforces its primary key: a key that is one
+    INTEGER without an index is the row's own number, and never NULL (https://www.sqlite.org/lang_createtable.html)."""
+    return f"""
+        SELECT sql AS text, EXISTS (SELECT 1 FROM pragma_index_list({literal(name)}) WHERE origin = 'pk') AS indexed
+        FROM sqlite_master WHERE lower(name) = lower({literal(name)}) AND type IN ('table', 'view')"""
+
+
+def natures(source: str, name: str) -> str:
     """Give `nature` for each kind of value that a column holds."""
-    return f"SELECT DISTINCT typeof(src.{identifier(name)}) AS nature FROM {source} WHERE {condition}"
+    return f"SELECT DISTINCT typeof(src.{identifier(name)}) AS nature FROM {source}"
+
+
+def comparison(source: str, name: str) -> str:
+    """Give whether a column's comparisons overlook case (`nocase`) and blanks at the end (`rtrim`), by asking SQLite to
+    compare: in a UNION the collation of the first SELECT counts."""
+    values = f"SELECT src.{identifier(name)} AS x FROM {source} WHERE 0 UNION ALL SELECT 'a'"
+    return f"SELECT x = 'A' AS nocase, x = 'a ' AS rtrim FROM ({values})"
 
 
 def count(source: str, condition: str) -> str:
@@ -42,14 +61,15 @@ def key_bounds(source: str, key: str, condition: str) -> str:
     )
 
 
-def latest(source: str, cursor: str, condition: str) -> str:
-    """Give `top`, the largest cursor, whether it is `stamped` (begins like a date), and the natures of the smallest and
-    the largest: in SQLite's order numbers come before texts."""
-    low, top = f"min(src.{identifier(cursor)})", f"max(src.{identifier(cursor)})"
+def ends(source: str, name: str) -> str:
+    """Give `low` and `top`, the smallest and the largest value of a column, their natures as `first` and `last`, and
+    whether the largest is `stamped` (begins like a date). In SQLite's order numbers come before texts, and texts before
+    blobs. An index answers each of the two questions when it is asked alone."""
+    low, top = (f"(SELECT {end}(src.{identifier(name)}) FROM {source})" for end in ("min", "max"))
     return f"""
-        SELECT {top} AS top, {top} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' AS stamped,
-            typeof({low}) AS first, typeof({top}) AS last
-        FROM {source} WHERE {condition}"""
+        SELECT low, top, typeof(low) AS first, typeof(top) AS last,
+            top GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' AS stamped
+        FROM (SELECT {low} AS low, {top} AS top)"""
 
 
 def moment(like: str, seconds: float) -> str:
@@ -67,11 +87,22 @@ def unsorted(cursor: str, low: str) -> str:
     return f"({operand} >= substr({known}, 1, 10) AND {operand} <= {known} AND {later})"
 
 
-def bound(source: str, cursor: str, cap: str | None, condition: str) -> str:
+def later(cursor: str, moment: str) -> str:
+    """Return the condition of a time after another one."""
+    return f"src.{identifier(cursor)} > {literal(moment)}"
+
+
+def behind(window: Window, top: str) -> str:
+    """Give `behind`, whether the largest cursor is before the committed one by more than the lag; NULL without one."""
+    low = _lowered(window) if window.low is not None else "NULL"
+    return f"SELECT {value(top, window.cursor_type)} < {low} AS behind"
+
+
+def bound(source: str, cursor: str, cap: str | None) -> str:
     """Give `high`, the largest cursor up to a cap."""
     operand = f"src.{identifier(cursor)}"
     capped = f"{operand} <= {literal(cap)}" if cap is not None else "1"
-    return f"SELECT max({operand}) AS high FROM {source} WHERE {capped} AND {condition}"
+    return f"SELECT max({operand}) AS high FROM {source} WHERE {capped}"
 
 
 def value(text: str, kind: str) -> str:

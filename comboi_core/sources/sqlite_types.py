@@ -24,6 +24,8 @@ _DECLARED = (
     ("DOUB", "DOUBLE"),
     ("BOOL", "BOOLEAN"),
 )
+UNTYPED = frozenset({"", "ANY"})
+"""Declarations of columns that keep values of any type as they come (ANY in STRICT tables)."""
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
 _NATURES = {
     "BIGINT": ("integer",),
@@ -97,7 +99,8 @@ def _text(column: Column) -> str:
         return f"CAST({operand} AS TEXT)"
     # SQLite prints 15 digits, which are not always enough; the fewest that are tell the number as it was written.
     shorter = " ".join(
-        f"WHEN CAST({_digits(operand, n)} AS REAL) = {operand} THEN {_digits(operand, n)}" for n in (15, 16)
+        f"WHEN CAST({_digits(operand, n)} AS REAL) = {operand} COLLATE BINARY THEN {_digits(operand, n)}"
+        for n in (15, 16)
     )
     real = f"CASE {shorter} ELSE {_digits(operand, 17)} END"
     return f"CASE typeof({operand}) WHEN 'real' THEN {real} WHEN 'blob' THEN NULL ELSE CAST({operand} AS TEXT) END"

@@ -10,7 +10,9 @@ import json
 import re
 
 from comboi_core.domain.errors import UnsupportedValue
+from comboi_core.domain.redaction import ENDING, redactor
 from comboi_core.domain.sql import literal
+from comboi_core.domain.widening import is_nested
 
 LADDER = ("BIGINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMPTZ")
 """What a column can be taken for; the first type that takes every text of a sample is the column's."""
@@ -83,6 +85,26 @@ def typed(kind: str, text: str, *, place: str, column: str, declared: bool = Fal
     )
 
 
+def converted(own: str, kind: str, value: str, *, place: str, column: str) -> str:
+    """Return the SQL expression for a value of one type as one of another; running it fails unless it is the same.
+
+    Args:
+        own: The type that the value has.
+        value: An SQL expression of that type.
+        place: As `typed` has it.
+        column: As `typed` has it.
+    """
+    said = f"json_array({place}, {literal(column)}, {literal(kind)}, left({value}::VARCHAR, {_SHOWN}))::VARCHAR"
+    failed = f"error({guarded(said)})::{kind}"
+    if is_nested(own) != is_nested(kind) and kind != "VARCHAR":
+        return f"CASE WHEN {value} IS NULL THEN NULL ELSE {failed} END"
+    made = f"TRY_CAST({value} AS {kind})"
+    return (
+        f"CASE WHEN {value} IS NULL THEN NULL WHEN TRY_CAST({made} AS {own}) IS NOT DISTINCT FROM {value} "
+        f"THEN {made} ELSE {failed} END"
+    )
+
+
 def guarded(said: str) -> str:
     """Return the SQL expression for the text of an error that `refused` understands.
 
@@ -108,7 +130,7 @@ def is_cut(text: str) -> bool:
 
 def refusal(where: str, column: str, kind: str, text: str, *, remedy: str) -> UnsupportedValue:
     """Return the error for a value that its column's type does not take."""
-    shown = text if len(text) <= 60 else f"{text[:57]}..."
+    shown = redactor.cut(text + ENDING if is_cut(text) else text, 60)
     return UnsupportedValue(
         f"{where}: column {column} holds {shown!r}, which is no {kind}", remedy=remedy, column=column, value=text
     )

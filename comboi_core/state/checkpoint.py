@@ -53,15 +53,24 @@ def open_load(state: TableState, request: dict[str, Any]) -> tuple[TableState, R
     """Note the fence of the run that is about to load, and return the checkpoint.
 
     Args:
-        request: `fence`.
+        request: `fence`; `run_id`, if what the run has committed before is asked for.
 
     Returns:
-        The result is `{"checkpoint": {...}}`, or `{"error": ...}` if a newer run has opened the table already.
+        The result is `{"checkpoint": {...}}`, or `{"error": ...}` if a newer run has opened the table already. Where
+        this run has committed loads of it before (the host restarted, and it begins anew), `landed` has their `rows`
+        and `bytes`.
     """
     if request["fence"] < state["fence"]:
         return state, {"error": LeaseLost("a newer run has taken over this table").record()}
     after = TableState(**(state | {"fence": request["fence"]}))  # type: ignore[typeddict-item]
-    return after, {"checkpoint": _checkpoint(state)}
+    return after, {"checkpoint": _checkpoint(state), **_landed(state, request.get("run_id"))}
+
+
+def _landed(state: TableState, run_id: str | None) -> Result:
+    commits = [made for made in state["commits"] if made["run_id"] == run_id and made["mode"] != "compaction"]
+    if not commits:
+        return {}
+    return {"landed": {key: sum(made[key] for made in commits) for key in ("rows", "bytes")}}
 
 
 def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
@@ -113,12 +122,14 @@ def restore(state: TableState, request: dict[str, Any]) -> tuple[TableState, Res
     """Take over a checkpoint that was rebuilt from a manifest, if it is ahead of the one at hand.
 
     Args:
-        request: `sequence`, `fence`, `watermark`, `manifest`, `at`, `by`.
+        request: `sequence`, `fence`, `watermark`, `manifest`, `at`, `by`; `reload` if the next load has to read the
+            whole table, since the lake has no load of it that is complete.
     """
     if request["sequence"] <= state["sequence"]:
         return state, {"checkpoint": _checkpoint(state)}
     entry = {"what": "restore", "at": request["at"], "by": request["by"], "sequence": request["sequence"]}
     found = {key: request[key] for key in ("sequence", "watermark", "manifest")}
+    found["reload"] = state["reload"] or request.get("reload", False)
     fence = max(state["fence"], request["fence"])
     after = TableState(**(state | found | {"fence": fence, "audit": [entry, *state["audit"]][:COMMITS_KEPT]}))  # type: ignore[typeddict-item]
     return after, {"checkpoint": _checkpoint(after)}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
+from comboi_core.domain.errors import LeaseLost, RunEndedUnfinished
+
 HISTORY_LENGTH = 100
 
 
@@ -91,7 +93,7 @@ def _granted(state: PipelineState) -> Result:
     """Return the answer to the holder, whose summary is the newest one."""
     before = state["runs"][1] if len(state["runs"]) > 1 else {}
     told = {"unrecorded": before["started_at"]} if before.get("unrecorded") else {}
-    return {"granted": True, "fence": state["fence"], **told}
+    return {"granted": True, "fence": state["runs"][0]["fence"], **told}
 
 
 def finish(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
@@ -119,12 +121,7 @@ def release(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineStat
     holder = state["holder"]
     if not holder or holder["run_id"] != request["run_id"]:
         return state, {"released": False}
-    error = {
-        "code": "run_ended_unfinished",
-        "message": request["reason"],
-        "remedy": "Start a new run: it carries on from the last committed loads.",
-        "transient": False,
-    }
+    error = dict(RunEndedUnfinished(request["reason"]).record())
     summary = {"status": "failed", "finished_at": request["finished_at"], "error": error}
     return finish(state, {"run_id": request["run_id"], "summary": summary})
 
@@ -145,11 +142,20 @@ def cancel(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState
     return state, {"cancelled": holder["cancelled"]}
 
 
-def cancelled(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
-    """Tell a run (`run_id`) whether it has been asked to end: `cancelled` is who did and when, or None."""
+def renew(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
+    """Give the run that holds the lease (`run_id`) a newer fence, for a part of it that begins anew.
+
+    What the part's first execution has left running may still commit under the fence of before; once the second one has
+    opened a table under the newer fence, it is refused.
+
+    Returns:
+        The result is `{"fence": n}`, or `{"error": ...}` if the run does not hold the lease any more.
+    """
     holder = state["holder"]
-    mine = holder if holder and holder["run_id"] == request["run_id"] else None
-    return state, {"cancelled": mine.get("cancelled") if mine else None}
+    if not holder or holder["run_id"] != request["run_id"]:
+        return state, {"error": LeaseLost("a newer run has taken over the pipeline").record()}
+    after: PipelineState = {**state, "fence": state["fence"] + 1}
+    return after, {"fence": after["fence"]}
 
 
 def raise_fence(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
@@ -168,7 +174,7 @@ OPERATIONS: dict[str, Callable[[PipelineState, dict[str, Any]], tuple[PipelineSt
     "finish": finish,
     "release": release,
     "cancel": cancel,
-    "cancelled": cancelled,
+    "renew": renew,
     "raise_fence": raise_fence,
     "get": get,
 }

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from comboi_core.config.monitoring import Format, Occasion
+from comboi_core.domain.redaction import redactor
 from comboi_core.telemetry.runs import items
 
 PROBLEMS_SHOWN = 5
@@ -18,12 +19,14 @@ TEXT_LENGTH = 400
 """Characters of a message or a remedy: Teams takes 28 kB in all, Slack 3,000 characters in a block."""
 _TITLES: dict[Occasion, str] = {
     "failed": "{pipeline}: run failed",
+    "warned": "{pipeline}: succeeded with shortfalls: {count}",
     "recovered": "{pipeline}: recovered",
     "stale": "{pipeline}: stale tables: {count}",
     "first_success": "{pipeline}: first successful run",
 }
 _SIGNS: dict[Occasion, tuple[str, str]] = {
     "failed": ("✗", "Attention"),
+    "warned": ("▲", "Warning"),
     "recovered": ("✓", "Good"),
     "stale": ("◷", "Warning"),
     "first_success": ("✓", "Good"),
@@ -35,7 +38,7 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that failed or is stale, and what to do."""
+    """One thing that failed, is stale or falls short, and what to do."""
 
     name: str
     code: str
@@ -75,13 +78,15 @@ def alert_of(
     problems: list[Problem] = []
     if occasion == "failed":
         problems = _failures(record)
+    elif occasion == "warned":
+        problems = _shortfalls(record, about)
     elif occasion == "stale":
         remedy = "See why its loads fail or do not start: `comboi status`, then the schedule."
         for name in about:
             told = f"no good load for more than {freshness[name]:g} seconds, its freshness"
             problems.append(Problem(name, "stale", told, remedy))
     elif about:
-        facts["had failed"] = ", ".join(about)[:TEXT_LENGTH]
+        facts["had failed"] = redactor.cut(", ".join(about), TEXT_LENGTH)
     return Alert(
         occasion=occasion,
         pipeline=record["pipeline"],
@@ -93,12 +98,21 @@ def alert_of(
     )
 
 
+def _shortfalls(record: Mapping[str, Any], about: list[str]) -> list[Problem]:
+    return [
+        Problem(name, *(redactor.cut(str(shortfall[key]), TEXT_LENGTH) for key in ("code", "message", "remedy")))
+        for _, name, _, item in items(record)
+        if name in about
+        for shortfall in item.get("shortfalls") or ()
+    ]
+
+
 def _failures(record: Mapping[str, Any]) -> list[Problem]:
     found = [(name, item.get("error")) for _, name, _, item in items(record) if item["status"] == "failed"]
     if record.get("error"):
         found.insert(0, ("the run itself", record["error"]))
     return [
-        Problem(name, *((error or {}).get(key, "")[:TEXT_LENGTH] for key in ("code", "message", "remedy")))
+        Problem(name, *(redactor.cut((error or {}).get(key, ""), TEXT_LENGTH) for key in ("code", "message", "remedy")))
         for name, error in found
     ]
 
@@ -132,7 +146,7 @@ def _text(text: str, *, spacing: str = "Default", **style: Any) -> Payload:
 def _slack(alert: Alert) -> Payload:
     sign, _ = _SIGNS[alert.occasion]
     title = f"{sign} {alert.title}"
-    blocks = [{"type": "header", "text": _plain(title[:150])}]
+    blocks = [{"type": "header", "text": _plain(redactor.cut(title, 150))}]
     blocks.append(_section("\n".join(f"{label}: {value}" for label, value in alert.facts.items())))
     for problem in alert.problems:
         blocks.append(_section(f"{problem.name}  {problem.code}\n{problem.message}\nWhat to do: {problem.remedy}"))
@@ -142,7 +156,7 @@ def _slack(alert: Alert) -> Payload:
 
 
 def _section(text: str) -> Payload:
-    return {"type": "section", "text": _plain(text[:3000])}
+    return {"type": "section", "text": _plain(redactor.cut(text, 3000))}
 
 
 def _plain(text: str) -> Payload:

@@ -6,7 +6,7 @@ import math
 import platform
 from typing import Any
 
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 from comboi_core.telemetry.signals import Signal, operation_id
 
 ROLE = "comboi"
@@ -40,19 +40,20 @@ def _data(signal: Signal) -> tuple[str, Any]:
     """Return the base type, and the data without secrets."""
     from opencensus.ext.azure.common import protocol, utils
 
-    name = redactor.text(signal.name)
     found = {key: value for key, value in signal.measurements.items() if math.isfinite(value)}
     more = {"properties": _properties(signal), "measurements": found}
     timed = {
         "id": signal.id or "",
-        "name": name[:LONGEST_NAME],
+        "name": redactor.cut(signal.name, LONGEST_NAME),
         "duration": utils.microseconds_to_duration(int(signal.seconds * 1e6)),
         "success": signal.success,
     }
     code = redactor.text(str(signal.code))
     match signal.kind:
         case "message":
-            return "MessageData", protocol.Message(message=name[:LONGEST_TEXT], severityLevel=signal.code, **more)
+            return "MessageData", protocol.Message(
+                message=redactor.cut(signal.name, LONGEST_TEXT), severityLevel=signal.code, **more
+            )
         case "metric":
             points = [protocol.DataPoint(ns=ROLE, name=key, value=value) for key, value in found.items()]
             return "MetricData", protocol.MetricData(metrics=points, properties=more["properties"])
@@ -64,4 +65,4 @@ def _data(signal: Signal) -> tuple[str, Any]:
 
 def _properties(signal: Signal) -> dict[str, str]:
     given = {**({"run_id": signal.operation} if signal.operation else {}), **signal.properties}
-    return {key: redactor.text(str(value))[:LONGEST_PROPERTY] for key, value in given.items() if value is not None}
+    return {key: redactor.cut(str(value), LONGEST_PROPERTY) for key, value in given.items() if value is not None}

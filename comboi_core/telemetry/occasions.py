@@ -28,6 +28,7 @@ class Memory:
         failing: What failed when it was last tried -> since when.
         landed: `source.table` -> the start of its last good load.
         stale: Tables whose staleness has been told.
+        short: What succeeded with shortfalls when it last succeeded -> their codes, which have been told.
     """
 
     run_id: str | None = None
@@ -37,6 +38,7 @@ class Memory:
     failing: dict[str, str] = field(default_factory=dict)
     landed: dict[str, str] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
+    short: dict[str, list[str]] = field(default_factory=dict)
 
 
 def advance(memory: Memory, record: Record, freshness: Mapping[str, float | None], names: frozenset[str]) -> Memory:
@@ -52,14 +54,17 @@ def advance(memory: Memory, record: Record, freshness: Mapping[str, float | None
     since = memory.since or record["started_at"]
     ages = {name: _seconds(landed.get(name, since), record["finished_at"]) for name in freshness}
     stale = [name for name, limit in freshness.items() if limit is not None and ages[name] > limit]
+    short = _short(memory, record, names)
     found: dict[Occasion, list[str]] = {
         "failed": [name for _, name, _, item in items(record) if item["status"] == "failed"],
+        "warned": [name for name, codes in short.items() if set(codes) - set(memory.short.get(name, ()))],
         "recovered": sorted(memory.failing) if not failing else [],
         "stale": [name for name in stale if name not in memory.stale],
         "first_success": [],
     }
     happened = {
         "failed": record["status"] in ("failed", "partial"),
+        "warned": bool(found["warned"]),
         "recovered": bool(found["recovered"]) and record["status"] == "succeeded",
         "stale": bool(found["stale"]),
         "first_success": record["status"] == "succeeded" and not memory.succeeded,
@@ -72,6 +77,7 @@ def advance(memory: Memory, record: Record, freshness: Mapping[str, float | None
         failing=failing,
         landed=landed,
         stale=stale,
+        short=short,
     )
 
 
@@ -92,6 +98,17 @@ def _failing(memory: Memory, record: Record, names: frozenset[str]) -> dict[str,
     elif record["status"] != "cancelled":
         failing.pop(RUN_ITSELF, None)
     return failing
+
+
+def _short(memory: Memory, record: Record, names: frozenset[str]) -> dict[str, list[str]]:
+    """Return the shortfalls that stand by now; a table or dataset that did not succeed keeps those it had."""
+    short = {name: codes for name, codes in memory.short.items() if name in names}
+    for _, name, _, item in items(record):
+        if item["status"] == "succeeded":
+            short.pop(name, None)
+            if item.get("shortfalls"):
+                short[name] = sorted({one["code"] for one in item["shortfalls"]})
+    return short
 
 
 def _landed(memory: Memory, record: Record) -> dict[str, str]:

@@ -17,6 +17,7 @@ METRICS = {
     "comboi.seconds": "seconds it took",
     "comboi.checks_passed": "checks of a dataset that passed",
     "comboi.checks_failed": "checks of a dataset that failed, warnings included",
+    "comboi.shortfalls": "things of a table or dataset that readers do not see although it succeeded",
     "comboi.freshness_seconds": "seconds since the start of a table's last good load",
     "comboi.run_seconds": "seconds that the run took",
     "comboi.run_rows": "rows that the run's loads landed",
@@ -59,6 +60,7 @@ def _run(record: Record, shared: dict[str, Any]) -> Signal:
     error = record.get("error") or {}
     found = list(items(record))
     failed = [name for _, name, _, item in found if item["status"] == "failed"]
+    short = [(name, item) for _, name, _, item in found if item.get("shortfalls")]
     return Signal(
         "request",
         record["started_at"],
@@ -74,6 +76,7 @@ def _run(record: Record, shared: dict[str, Any]) -> Signal:
             "stage": record.get("stage"),
             "full_refresh": record.get("full_refresh"),
             "failed": ", ".join(failed) or None,
+            "shortfalls": ", ".join(name for name, _ in short) or None,
             "code": error.get("code"),
             "message": error.get("message"),
         },
@@ -105,6 +108,7 @@ def _item(record: Record, kind: str, name: str, item: Record, dimensions: dict[s
                     **dimensions,
                     **{key: item.get(key) for key in ("mode", "sequence", "watermark", "attempts", "reason")},
                     **{key: error.get(key) for key in ("code", "message", "remedy")},
+                    "shortfalls": ", ".join(one["code"] for one in item.get("shortfalls") or ()) or None,
                 },
             )
         )
@@ -141,13 +145,17 @@ def _attempt(record: Record, span: str, name: str, number: int, failure: Record,
 
 def _measured(item: Record) -> dict[str, float]:
     checks = item.get("checks") or ()
+    nothing = (
+        item["status"] in GOOD and item.get("files") == 0
+    )  # its dependency says that it was looked at, and how long
     found = {
-        "comboi.rows": item.get("rows"),
-        "comboi.bytes": item.get("bytes"),
-        "comboi.seconds": item.get("seconds"),
+        "comboi.rows": None if nothing else item.get("rows"),
+        "comboi.bytes": None if nothing else item.get("bytes"),
+        "comboi.seconds": None if nothing else item.get("seconds"),
         "comboi.checks_passed": sum(bool(check["passed"]) for check in checks) if checks else None,
         "comboi.checks_failed": sum(not check["passed"] for check in checks) if checks else None,
     }
+    found["comboi.shortfalls"] = len(item.get("shortfalls") or ()) or None
     return {name: value for name, value in found.items() if value is not None}
 
 

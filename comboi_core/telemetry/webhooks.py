@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from comboi_core.config.monitoring import is_webhook
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 
 TIMEOUT = (3.0, 5.0)
 """Seconds to connect, and to wait for the answer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _MOST_SHOWN = 5
-_FLOATING = {"FLOAT", "DOUBLE"}
-_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
 
 Columns = Mapping[str, str]
 """Names to DuckDB types, in order."""
@@ -57,7 +55,14 @@ def inside(how: Materialization, moment: Moment) -> str:
     return f"{column}::TIMESTAMPTZ >= {start}::TIMESTAMPTZ AND {column}::TIMESTAMPTZ < {end}::TIMESTAMPTZ"
 
 
-def latest_per_key(con: DuckDBPyConnection, how: Materialization, found: Columns, batch: str, dataset: str) -> str:
+def latest_per_key(
+    con: DuckDBPyConnection,
+    how: Materialization,
+    found: Columns,
+    batch: str,
+    dataset: str,
+    hidden: Collection[str] = (),
+) -> str:
     """Return a FROM item with one row per key, the latest by `incremental_key`; raise where nothing tells which."""
     key = identifiers(how.unique_key)
     repeated = con.execute(
@@ -66,7 +71,9 @@ def latest_per_key(con: DuckDBPyConnection, how: Materialization, found: Columns
     if not repeated:
         return batch
     if how.incremental_key is None:
-        shown = "; ".join(f"{', '.join(map(str, row[:-1]))} ({row[-1]} times)" for row in repeated)
+        secret = not {name.lower() for name in how.unique_key}.isdisjoint(name.lower() for name in hidden)
+        values = ("a value" if secret else ", ".join(map(str, row[:-1])) for row in repeated)
+        shown = "; ".join(f"{value} ({row[-1]} times)" for value, row in zip(values, repeated, strict=True))
         raise MaterializationRefused(
             f"{dataset}: the result has several rows with one {', '.join(how.unique_key)}: {shown}",
             remedy="Make the key unique in the transformation, or name the column that tells the latest row: "
@@ -124,26 +131,6 @@ def refuse_outside(con: DuckDBPyConnection, how: Materialization, moment: Moment
             remedy="Filter by the interval in the transformation: "
             "getvariable('interval_start'), getvariable('interval_end').",
         )
-
-
-def refuse_types(con: DuckDBPyConnection, found: Columns, before: Columns, dataset: str) -> None:
-    """Raise MaterializationRefused where a column's type became one that would change published values."""
-    known = {name.lower(): kind for name, kind in before.items()}
-    for name, kind in found.items():
-        was = known.get(name.lower(), kind)
-        if was == kind or kind == '"NULL"':
-            continue
-        both = con.execute(f"DESCRIBE (SELECT NULL::{was} AS x UNION ALL SELECT NULL::{kind})").fetchone()[1]
-        changes_values = both in _FLOATING and not {was, kind} <= _FLOATING
-        if not (_is_number(was) and _is_number(kind)) or changes_values:
-            raise MaterializationRefused(
-                f"{dataset}: the column {name} was {was} and is {kind} now",
-                remedy=f"Cast it in the transformation ({name}::{was}), or build the dataset anew with --full-refresh.",
-            )
-
-
-def _is_number(kind: str) -> bool:
-    return kind.startswith("DECIMAL") or kind in _FLOATING or kind.removeprefix("U") in _WHOLE
 
 
 def _rows(count: int, one: str, many: str) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, ScriptError
+from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import literal
-from comboi_core.domain.userscript import blame, definition_line
+from comboi_core.domain.userscript import blame, definition_line, said_by
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,10 +54,11 @@ def user_errors(script: Path, con: DuckDBPyConnection, inputs: Mapping[str, str]
         except duckdb.Error as error:
             raise database_error(script, con, inputs, error) from error
         except BaseException as error:
-            line = blame(script, error, str(error))
+            said = said_by(error)
+            line = blame(script, error, said)
             if line is None:
                 raise
-            cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            cause = f"{type(error).__name__}: {said}" if said else type(error).__name__
             raise _script_error(script, line, cause, _source_line(script, line)) from error
 
 
@@ -206,6 +208,6 @@ def _memory_limit(con: DuckDBPyConnection) -> str:
 
 
 def _script_error(script: Path, line: int, cause: str, offending: str, inputs: str = "") -> ScriptError:
-    shown = f"    > {offending[:200]}" if offending else ""
+    shown = f"    > {redactor.cut(offending, 200)}" if offending else ""
     message = "\n".join(part for part in (f"{script}:{line}: {cause}", shown, inputs) if part)
     return ScriptError(message, script=str(script), line=line)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from comboi_core.domain.folders import Scratch
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -35,12 +35,12 @@ class Limits:
 @dataclass
 class _Instance:
     con: DuckDBPyConnection
-    spill: tempfile.TemporaryDirectory
+    spill: Scratch
 
     def close(self) -> None:
         with suppress(Exception):
             self.con.close()
-        self.spill.cleanup()
+        self.spill.close()
 
     def pristine(self) -> bool:
         """Whether nothing is left of the one who had it: no attached database, no table, no view."""
@@ -78,7 +78,7 @@ _POOL = _Pool()
 
 @contextmanager
 def open_duckdb(*, memory_limit: str, threads: int, temp_directory: str | None = None) -> Iterator[DuckDBPyConnection]:
-    """Open an in-memory DuckDB of its own, with a spill folder of its own that goes away with it."""
+    """Open an in-memory DuckDB of its own, with a spill folder of its own that goes away with it or its process."""
     instance = _open(Limits(memory_limit, threads, temp_directory))
     try:
         yield instance.con
@@ -107,16 +107,14 @@ def borrow_duckdb(
 def _open(limits: Limits) -> _Instance:
     import duckdb
 
-    if limits.temp_directory:
-        Path(limits.temp_directory).mkdir(parents=True, exist_ok=True)
-    spill = tempfile.TemporaryDirectory(prefix="comboi-", dir=limits.temp_directory, ignore_cleanup_errors=True)
+    spill = Scratch(limits.temp_directory)
     try:
         con = duckdb.connect(
             ":memory:",
             config={
                 "memory_limit": limits.memory_limit,
                 "threads": limits.threads,
-                "temp_directory": spill.name,
+                "temp_directory": str(spill.path),
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
@@ -124,6 +122,6 @@ def _open(limits: Limits) -> _Instance:
         )
         con.execute("SET TimeZone = 'UTC'")
     except BaseException:
-        spill.cleanup()
+        spill.close()
         raise
     return _Instance(con, spill)

@@ -8,13 +8,16 @@ batch never doubles a row, NULL keys are refused, and a change from or to NULL i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from comboi_core.config.materialization import Materialization
+from comboi_core.domain.errors import MaterializationRefused
 from comboi_core.domain.sql import identifier
 from comboi_core.transforms import batches
 from comboi_core.transforms.batches import Columns, Moment, columns_of, same
 from comboi_core.transforms.scd2 import VERSIONING, first_versions, next_versions
+from comboi_core.transforms.widening import unite
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,7 +26,14 @@ __all__ = ["Moment", "next_dataset"]
 
 
 def next_dataset(
-    con: DuckDBPyConnection, how: Materialization, moment: Moment, *, dataset: str, batch: str, published: str | None
+    con: DuckDBPyConnection,
+    how: Materialization,
+    moment: Moment,
+    *,
+    dataset: str,
+    batch: str,
+    published: str | None,
+    hidden: Collection[str] = (),
 ) -> str:
     """Return a SELECT for the next state of a dataset.
 
@@ -32,25 +42,59 @@ def next_dataset(
         dataset: Its name, for errors.
         batch: A FROM item that can be read several times: what the transformation gave.
         published: A FROM item: the dataset as it is, or None where there is none, or where all of it is replaced.
+        hidden: Columns whose values no error shows.
 
     Raises:
-        MaterializationRefused: keys are missing, NULL or repeated, rows lie outside of the interval, or columns changed
-            their type in a way that would change values.
+        MaterializationRefused: keys are missing, NULL or repeated, rows lie outside of the interval, or a column's
+            types have none in common.
     """
     found = columns_of(con, batch)
     batches.refuse_columns(how, found, dataset, own=VERSIONING)
     if how.strategy in ("merge", "scd2"):
         batches.refuse_null_keys(con, how, batch, dataset)
-        batch = batches.latest_per_key(con, how, found, batch, dataset)
+        batch = batches.latest_per_key(con, how, found, batch, dataset, hidden)
     if how.time_granularity:
         batches.refuse_outside(con, how, moment, batch, dataset)
     if published is None or how.strategy == "replace":
         return first_versions(how, moment, batch) if how.strategy == "scd2" else f"SELECT * FROM {batch}"
+    try:
+        remedy = _remedy(how, dataset)
+        batch, published = unite(con, batch=batch, published=published, dataset=dataset, remedy=remedy, hidden=hidden)
+    except MaterializationRefused:
+        if not _replaces_all(con, how, moment, published):
+            raise
+        return f"SELECT * FROM {batch}"
     before = columns_of(con, published)
-    batches.refuse_types(con, found, before, dataset)
     if how.strategy == "scd2":
         return next_versions(how, moment, found=found, before=before, batch=batch, published=published)
     return f"{_kept(how, moment, published, batch)} UNION ALL BY NAME {_new(how, found, before, batch, published)}"
+
+
+def _replaces_all(con: DuckDBPyConnection, how: Materialization, moment: Moment, published: str) -> bool:
+    """Whether no published row lies outside of the run's interval, so that its types do not matter."""
+    if not how.time_granularity:
+        return False
+    kept = f"SELECT 1 FROM {published} WHERE ({batches.inside(how, moment)}) IS NOT TRUE LIMIT 1"
+    return con.execute(kept).fetchone() is None
+
+
+def _remedy(how: Materialization, dataset: str) -> str | None:
+    """What helps where a full refresh keeps what lies outside of the run's interval."""
+    if not how.time_granularity:
+        return None
+    return f"build all of it in one interval: comboi run --select {dataset} --from FIRST_DAY --to DAY_AFTER_THE_LAST."
+
+
+def kept_rows(con: DuckDBPyConnection, how: Materialization, moment: Moment, *, batch: str, published: str) -> int:
+    """Return how many published rows a build leaves as they are, wholly or in some of their columns.
+
+    Args:
+        batch, published: As for `next_dataset`.
+    """
+    whole = how.strategy == "scd2" or how.update is not None
+    return con.execute(
+        f"SELECT count(*) FROM {published if whole else f'({_kept(how, moment, published, batch)})'}"
+    ).fetchone()[0]
 
 
 def _kept(how: Materialization, moment: Moment, published: str, batch: str) -> str:

@@ -15,6 +15,7 @@ from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier
 from comboi_core.domain.userscript import call_script, definition_line, script_problems
+from comboi_core.transforms.arrow import InexactError, exact_table, from_pandas
 from comboi_core.transforms.blame import (
     Statement,
     database_error,
@@ -111,9 +112,32 @@ def validate_check_script(script: Path) -> list[str]:
     return script_problems(script, *_CHECK)
 
 
-def adopt(con: DuckDBPyConnection, script: Path, inputs: Mapping[str, str], result: Any, into: str) -> None:
-    """Make `into` of what a Python script returned."""
+def adopt(
+    con: DuckDBPyConnection,
+    script: Path,
+    inputs: Mapping[str, str],
+    result: Any,
+    into: str,
+    *,
+    function: str = "transform",
+) -> None:
+    """Make `into` of what a Python script's function returned.
+
+    Raises:
+        ScriptError: it is nothing that DuckDB reads, or DuckDB would change a value of it; it names the column.
+    """
     import duckdb
+
+    try:
+        result = _readable(result)
+    except InexactError as error:
+        line = definition_line(script, function)
+        raise ScriptError(
+            f"{script}:{line}: {function} returned values that DuckDB would change: {error}",
+            script=str(script),
+            line=line,
+            remedy="Cast the column in the script, e.g. to text, microseconds or a decimal of 38 digits.",
+        ) from None
 
     if isinstance(result, str):
         line = definition_line(script, "transform")
@@ -141,6 +165,29 @@ def adopt(con: DuckDBPyConnection, script: Path, inputs: Mapping[str, str], resu
         raise ScriptError(
             f"{script}:{line}: transform returned {got}; expected {_EXPECTED}", script=str(script), line=line
         )
+
+
+def _readable(result: Any) -> Any:
+    """Return a DataFrame or something of Arrow as Arrow whose values DuckDB reads as they are; all else as it is."""
+    kinds = _kinds(result)
+    if not kinds & _SCANNABLE and not hasattr(result, "__arrow_c_stream__"):
+        return result
+    if ("duckdb", "DuckDBPyRelation") in kinds or ("_duckdb", "DuckDBPyRelation") in kinds:
+        return result
+    import pyarrow as pa  # not for results of DuckDB, which do not need it
+
+    if ("pandas", "DataFrame") in kinds:
+        return exact_table(from_pandas(result))
+    if ("pyarrow", "RecordBatch") in kinds:
+        return exact_table(pa.Table.from_batches([result]))
+    if kinds & _SCANNABLE:
+        return exact_table(pa.table(result))
+    reader = pa.RecordBatchReader.from_stream(result)
+    exact = exact_table(reader.schema.empty_table()).schema
+    if exact.equals(reader.schema):
+        return reader
+    batches = (part for batch in reader for part in exact_table(pa.Table.from_batches([batch])).to_batches())
+    return pa.RecordBatchReader.from_batches(exact, batches)
 
 
 def _create(con: DuckDBPyConnection, script: Path, inputs: Mapping[str, str], text: str, into: str) -> None:

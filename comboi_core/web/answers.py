@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from comboi_core.domain.errors import ComboiError
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 
 STATUS_OF_CODE = {
     "request_invalid": 400,
     "selection_empty": 400,
+    "request_foreign": 403,
     "dataset_not_found": 404,
     "report_not_found": 404,
     "route_not_found": 404,
@@ -34,12 +36,31 @@ STATUS_OF_CODE = {
 
 HTML = "text/html"
 
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer, in Azure as on the embedded host: kept by nobody, run and framed by nobody, taken for what it is.
+The page and the reports have a policy of their own, under which they can be read."""
+
+OTHER_SITES = frozenset({"cross-site", "same-site"})
+
 
 class RouteNotFound(ComboiError):
     """The API has no such path."""
 
     code = "route_not_found"
     remedy = "GET /api/openapi.json lists the paths."
+
+
+class RequestForeign(ComboiError):
+    """A page of another site makes the request."""
+
+    code = "request_foreign"
+    remedy = "Call the API from the app's own page, or from a program; with the key in its header a page may, too."
 
 
 class MethodNotAllowed(ComboiError):
@@ -51,7 +72,10 @@ class MethodNotAllowed(ComboiError):
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; `body` is text where the content type is HTML, else anything that JSON can express."""
+    """An HTTP answer; `body` is text where the content type is HTML, else anything that JSON can express.
+
+    What is sent holds no secret, whatever the body does.
+    """
 
     status: int
     body: Any
@@ -59,25 +83,43 @@ class Answer:
     content_type: str = "application/json"
 
     @property
+    def all_headers(self) -> dict[str, str]:
+        """Its headers and those of every answer."""
+        return HEADERS | self.headers
+
+    @property
     def text(self) -> str:
         """The body as it is sent."""
         if self.content_type == HTML:
-            return self.body
-        text = json.dumps(self.body, ensure_ascii=False)
+            return redactor.text(self.body)
+        text = json.dumps(redactor.value(self.body), ensure_ascii=False)
         return text.encode(errors="replace").decode()  # a lone surrogate out of a request cannot be sent back
+
+
+def refuse_foreign(headers: Mapping[str, str]) -> None:
+    """Refuse what a browser sends for a page of another site before any work is done for it.
+
+    A browser may add a cookie to such a request by itself, but never this header: with it, the app's owner has allowed
+    the site (CORS).
+
+    Raises:
+        RequestForeign: it is such a request.
+    """
+    if headers.get("sec-fetch-site", "").lower() in OTHER_SITES and not headers.get("x-functions-key"):
+        raise RequestForeign("requests that a page of another site makes are refused")
 
 
 def problem(error: ComboiError) -> Answer:
     """Turn an error into a problem document with code, remedy and the error's context."""
     status = STATUS_OF_CODE.get(error.code, 500)
     body = {
-        **redactor.value({key: value for key, value in error.context.items() if isinstance(value, (str, dict, list))}),
+        **{key: value for key, value in error.context.items() if isinstance(value, (str, dict, list))},
         "type": f"urn:comboi:error:{error.code}",
         "title": error.code.replace("_", " "),
         "status": status,
-        "detail": redactor.text(error.message),
+        "detail": error.message,
         "code": error.code,
-        "remedy": redactor.text(error.remedy),
+        "remedy": error.remedy,
         "transient": error.transient,
     }
     headers = {"Allow": ", ".join(error.context["allow"])} if isinstance(error, MethodNotAllowed) else {}

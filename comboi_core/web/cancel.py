@@ -1,4 +1,4 @@
-"""Cancelling a run: the pipeline's entity notes it, and the run's lanes ask before each item.
+"""Cancelling a run: the pipeline's entity notes it, and a file tells the run's activities, which look before each item.
 
 Nothing is cut off: what is in flight is finished, so that the lake is as after any run, and the run itself gives its
 lease back and writes its record.
@@ -6,10 +6,12 @@ lease back and writes its record.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError
 from comboi_core.telemetry.logs import LOGGER
@@ -74,8 +76,13 @@ async def cancel_run(hub: Hub, workspace: Workspace, run_id: str, by: str) -> Bo
     cancelled = await wait_until(noted) or {key: request[key] for key in ("at", "by")}
     if "ended" in cancelled:
         raise _ended(await get_run(hub, workspace, run_id))
+    await asyncio.to_thread(_tell_activities, workspace, run_id, cancelled)
     log.warning("run cancelled by %s", by, extra={"run_id": run_id})
     return {"run_id": run_id, "status": "cancelling", "cancelled": cancelled}
+
+
+def _tell_activities(workspace: Workspace, run_id: str, cancelled: Body) -> None:
+    runfiles.write_json(workspace.lake("bronze"), runfiles.cancellation_path(run_id), cancelled)
 
 
 def _ended(record: Body) -> RunEnded:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from comboi_core.domain.host import is_host_fault
+
 ENDED = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
 
 
@@ -21,3 +23,10 @@ class Hub(Protocol):
 
     async def status(self, instance_id: str) -> dict[str, Any] | None:
         """Return `runtimeStatus`, `customStatus`, `output`, `createdTime` of an instance, or None if unknown."""
+
+
+def why_ended(status: dict[str, Any] | None) -> str:
+    """Say why a run is not on any more although it was not finished, from its orchestration's status (None: purged)."""
+    if status and is_host_fault(str(status["output"])):
+        return "the Functions host restarted, or lost its Python worker, while the run was on"
+    return f"the orchestration ended as {status['runtimeStatus'] if status else 'purged'} before the run was finished"

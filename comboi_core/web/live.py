@@ -24,21 +24,38 @@ async def live_items(hub: Hub, lake: Lake, run_id: str, phase: Body) -> dict[str
     lanes = [f"{run_id}:{phase['wave']}:{lane}" for lane in range(phase.get("lanes", 0))]
     found: dict[str, Body] = {}
     current: dict[str, str] = {}
+    of_lanes: dict[str, Body] = {}
     for lane, shown in zip(lanes, await _shown(hub, lanes), strict=True):
         found |= {done["name"]: done for done in shown.get("done", [])}
         if shown.get("item") and shown["item"] not in found:
             current[shown["item"]] = f"{lane}:{shown['item']}"
+            of_lanes[shown["item"]] = {key: value for key, value in shown.items() if key not in ("item", "done")}
     statuses = await _shown(hub, list(current.values()))
     progress = await asyncio.gather(
-        *(_progress(hub, lake, *item, shown) for item, shown in zip(current.items(), statuses, strict=True))
+        *(
+            _progress(hub, lake, *item, shown or of_lanes[item[0]])
+            for item, shown in zip(current.items(), statuses, strict=True)
+        )
     )
     return found | dict(zip(current, progress, strict=True))
 
 
 async def _shown(hub: Hub, instances: list[str]) -> list[Body]:
     """Return the custom statuses of instances; empty ones where there is none yet."""
-    statuses = await asyncio.gather(*map(hub.status, instances))
+    statuses = await asyncio.gather(*(_latest(hub, instance) for instance in instances))
     return [(status and status["customStatus"]) or {} for status in statuses]
+
+
+async def _latest(hub: Hub, instance: str) -> Body | None:
+    """Return the status of an instance, or of the one that took its place after the host had failed it."""
+    status, again = await hub.status(instance), 0
+    while status and status["runtimeStatus"] == "Failed":
+        again += 1
+        later = await hub.status(f"{instance}:again-{again}")
+        if not later:
+            break
+        status = later
+    return status
 
 
 async def _progress(hub: Hub, lake: Lake, name: str, instance: str, shown: Body) -> Body:
@@ -47,10 +64,11 @@ async def _progress(hub: Hub, lake: Lake, name: str, instance: str, shown: Body)
     Rows so far are those of the extracting calls that have returned, or what the chunks in the lake let expect.
     """
     attempts = [shown.get("attempt", 1)]
-    progress = {key: value for key, value in shown.items() if key not in ("lanes", "started_at")}
+    progress = {key: value for key, value in shown.items() if key not in ("lanes", "lanes_of", "started_at")}
     chunks = shown.get("chunks", 0)
     if shown.get("phase") == "extracting" and chunks > 1:
-        shares = await _shown(hub, [f"{instance}:{lane}" for lane in range(shown.get("lanes", 0))])
+        of = shown.get("lanes_of", instance)
+        shares = await _shown(hub, [f"{of}:{lane}" for lane in range(shown.get("lanes", 0))])
         retrying = [share for share in shares if "attempt" in share]
         attempts += [share["attempt"] for share in retrying]
         progress |= {key: retrying[0][key] for key in ("attempt", "error")} if retrying else {}

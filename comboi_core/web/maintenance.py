@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from comboi_core.app.preview import preview
-from comboi_core.app.rebuild import checkpoints_in_lake
+from comboi_core.app.rebuild import checkpoints_in_lake, lost_loads, newest_fence
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.names import table_id
 from comboi_core.state import checkpoint
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import Hub
-from comboi_core.web.monitoring import entity_key, find_table, get_table
+from comboi_core.web.monitoring import entity_key, find_table, get_table, list_tables
 from comboi_core.web.starting import refuse_while_running, wait_until
 
 log = logging.getLogger(f"{LOGGER}.web")
@@ -55,19 +55,25 @@ async def reset_table(hub: Hub, workspace: Workspace, name: str, by: str) -> Bod
 
 
 async def rebuild(hub: Hub, workspace: Workspace, by: str) -> Body:
-    """Restore checkpoints from the lake's manifests, where the lake is ahead of the task hub.
+    """Bring task hub and lake in step after one of them was lost, wholly or in part.
+
+    Where the lake is ahead, checkpoints are restored from its manifests. Where it lacks the committed load, the next
+    run reads the table anew. The next run's fence is above all that tables and datasets hold.
 
     Returns:
-        `restored`: `source.table` -> sequence, for those that were behind.
+        `restored`: `source.table` -> sequence, for those that were behind; `reload`: the tables that the next run reads
+        anew, as nothing of them in the lake is complete.
 
     Raises:
         RunRefused: a run is on; it knows better.
+        NotOwner: another pipeline loads a table of this name.
     """
     pipeline = workspace.project.pipeline
     await refuse_while_running(hub, pipeline)
     found = await asyncio.to_thread(checkpoints_in_lake, workspace)
-    if found:
-        fence = max(restorable["fence"] for restorable in found.values())
+    newest = await asyncio.to_thread(newest_fence, workspace)
+    fence = max([newest, *(restorable["fence"] for restorable in found.values())])
+    if fence:
         await hub.signal("pipeline", pipeline, "raise_fence", {"fence": fence})
     restored: dict[str, int] = {}
     for name, restorable in found.items():
@@ -80,7 +86,13 @@ async def rebuild(hub: Hub, workspace: Workspace, by: str) -> Body:
         await wait_until(lambda key=key, least=restorable["sequence"]: _has(hub, key, least))
         restored[name] = restorable["sequence"]
         log.warning("the checkpoint of %s was restored to load %s by %s", name, restorable["sequence"], by)
-    return {"restored": restored}
+    tables = (await list_tables(hub, workspace))["tables"]
+    known = {table_id(one["source"], one["table"]): one["manifest"] for one in tables if one["manifest"]}
+    lost = await asyncio.to_thread(lost_loads, workspace, known)
+    for name in lost:
+        await reset_table(hub, workspace, name, by)
+    asked = [table_id(one["source"], one["table"]) for one in tables if one["reload"]]
+    return {"restored": restored, "reload": sorted({*lost, *asked})}
 
 
 async def _has(hub: Hub, key: str, sequence: int) -> bool:

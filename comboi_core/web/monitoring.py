@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from comboi_core.app import runfiles
 from comboi_core.app.record import assemble
+from comboi_core.app.records import RECORDS, read_record
 from comboi_core.app.validation import reference_problems
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import ComboiError, LakeNotFound, RunNotFound, TableNotFound
+from comboi_core.domain.errors import ComboiError, LakeNotFound, RunEndedUnfinished, RunNotFound, TableNotFound
 from comboi_core.domain.names import RUN_ID_PATTERN, did_you_mean, table_id
+from comboi_core.domain.redaction import redactor
 from comboi_core.state import checkpoint
-from comboi_core.telemetry.redaction import redactor
-from comboi_core.web.hub import ENDED, Hub
+from comboi_core.web.hub import ENDED, Hub, why_ended
 from comboi_core.web.live import live_items
 
 Body = dict[str, Any]
@@ -52,6 +52,8 @@ async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
         if down and not output.get("unrecorded"):
             raise down
         told = {key: output[key] for key in ("holder", "error", "finished_at", "unrecorded") if key in output}
+        if "status" not in output:
+            told = {"error": dict(RunEndedUnfinished(why_ended(status)).record())}
         return await _remembered(hub, workspace, run_id) | {"status": output.get("status", "failed")} | told
     try:
         return await _live(hub, workspace, run_id, status)
@@ -67,7 +69,7 @@ async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
 
 
 def _recorded(workspace: Workspace, run_id: str) -> Body:
-    return runfiles.read_record(workspace.lake("bronze"), run_id)
+    return read_record(workspace.lake("bronze"), run_id)
 
 
 async def _remembered(hub: Hub, workspace: Workspace, run_id: str) -> Body:
@@ -162,7 +164,7 @@ async def health(workspace: Workspace) -> tuple[bool, Body]:
     """Tell whether runs can start: references have values and the lake can be listed."""
     reasons = reference_problems(workspace.project)
     try:
-        await asyncio.to_thread(workspace.lake("bronze").exists, runfiles.RECORDS)
+        await asyncio.to_thread(workspace.lake("bronze").exists, RECORDS)
     except ComboiError as error:
         reasons.append(error.message)
     return not reasons, {"status": "ok" if not reasons else "unhealthy", "reasons": reasons}

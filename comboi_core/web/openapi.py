@@ -88,6 +88,9 @@ def _body(name: str, *, required: bool) -> Json:
 
 NAMED_RUN = _in_path("run_id", "A run's id, such as sales-20261123T060000Z-7f3a91.")
 NAMED_TABLE = _in_path("name", "`source.table`, or the table's name where it is unique.")
+LINKS = _query(
+    "links", "Whether the answer has Durable's management links, each with a key in it.", {"type": "boolean"}
+)
 LOCATION: Json = {"Location": {"description": "Where to look at the run.", "schema": TEXT}}
 REPLAYED: Json = {
     "Idempotent-Replayed": {
@@ -119,6 +122,7 @@ PATHS: Json = {
                 {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {
                     "type": "string", "minLength": 1, "maxLength": MOST_KEY, "pattern": "^[!-~]+$"},
                  "description": "However often a request is sent with this key, there is one run of it."},
+                LINKS,
             ],
             "requestBody": _body("RunRequest", required=False),
             "responses": _answers(
@@ -184,7 +188,7 @@ PATHS: Json = {
     "/checkpoints/rebuild": {
         "post": {
             "operationId": "rebuildCheckpoints",
-            "summary": "Restore checkpoints from the lake's manifests, after the task hub was lost.",
+            "summary": "Bring task hub and lake in step after one of them was lost.",
             "responses": _answers(200, "What was restored.", _ref("Rebuilt"), 409),
         },
     },
@@ -192,6 +196,7 @@ PATHS: Json = {
         "post": {
             "operationId": "startErasure",
             "summary": "Remove keys of a table from every layer.",
+            "parameters": [LINKS],
             "requestBody": _body("ErasureRequest", required=True),
             "responses": _answers(
                 202, "The erasure has begun.", _ref("RunStarted"), 400, 404, 409, 413, headers=LOCATION
@@ -201,10 +206,11 @@ PATHS: Json = {
     "/monitor": {
         "get": {
             "operationId": "monitor",
-            "summary": "The page for people.",
+            "summary": "The page for people. It holds no data and needs no key.",
+            "security": [],
             "responses": {
                 "200": {"description": "The page.", **_content(TEXT, "text/html")},
-                "401": {"description": TITLES[401]}, "403": {"description": TITLES[403]},
+                "403": {"description": TITLES[403]},
             },
         },
     },
@@ -254,6 +260,7 @@ SCHEMAS: Json = {
         {"holder": _ref("Holder")},
     ),
     "Error": _object({"code": TEXT, "message": TEXT, "remedy": TEXT, "transient": FLAG}),
+    "Shortfall": _object({"code": TEXT, "message": TEXT, "remedy": TEXT, "rows": _or_null(COUNT)}),
     "Cancellation": _object({"at": MOMENT, "by": TEXT}),
     "Holder": _object({"run_id": TEXT, "since": MOMENT}, {"cancelled": _ref("Cancellation")}),
     "RunRequest": _object(
@@ -269,7 +276,7 @@ SCHEMAS: Json = {
     "RunSummary": _object(
         RUN_FIELDS,
         {"trigger": _or_null(TEXT), "stage": _or_null(TEXT), "started_at": _or_null(MOMENT), "fence": _or_null(COUNT)}
-        | {"finished_at": MOMENT, "seconds": SECONDS, "rows": COUNT, "counts": {"type": "object"}}
+        | {"finished_at": MOMENT, "seconds": SECONDS, "rows": COUNT, "counts": {"type": "object"}, "shortfalls": COUNT}
         | {"error": _ref("Error"), "unrecorded": FLAG, "path": TEXT},
     ),
     "RunPage": _object(
@@ -287,30 +294,31 @@ SCHEMAS: Json = {
         | {"mode": TEXT, "sequence": COUNT, "rows": COUNT, "bytes": COUNT, "files": COUNT, "attempts": COUNT}
         | {"watermark": _or_null(TEXT), "window": _or_null({"type": "object"}), "retried": RETRIED}
         | {"schema_changes": _list(TEXT), "warnings": _list(TEXT), "reason": TEXT}
-        | {"progress": _ref("Progress"), "error": _ref("Error")},
+        | {"shortfalls": _list(_ref("Shortfall")), "progress": _ref("Progress"), "error": _ref("Error")},
     ),
     "RunDataset": _object(
         {"stage": TEXT, "name": TEXT, "status": {"type": "string", "enum": list(ITEM_STATES)}},
         TIMES
         | {"rows": _or_null(COUNT), "bytes": COUNT, "path": TEXT, "attempts": COUNT, "retried": RETRIED}
-        | {"checks": _list({"type": "object"}), "reason": TEXT}
+        | {"checks": _list({"type": "object"}), "shortfalls": _list(_ref("Shortfall")), "reason": TEXT}
         | {"progress": _ref("Progress"), "error": _ref("Error")},
     ),
     "Run": _object(
         RUN_FIELDS | {"tables": _list(_ref("RunTable")), "datasets": _list(_ref("RunDataset"))},
         {"pipeline": TEXT, "trigger": _or_null(TEXT), "stage": _or_null(TEXT), "phase": TEXT, "fence": _or_null(COUNT)}
-        | {"started_at": _or_null(MOMENT), "finished_at": _or_null(MOMENT), "seconds": SECONDS, "lake": TEXT}
+        | {"started_at": _or_null(MOMENT), "finished_at": _or_null(MOMENT), "seconds": SECONDS}
+        | {"lake": TEXT, "path": TEXT}
         | {"holder": _ref("Holder"), "cancelled": _or_null(_ref("Cancellation")), "error": _or_null(_ref("Error"))}
-        | {"unrecorded": FLAG, "problem": _ref("Error")},
+        | {"unrecorded": FLAG, "problem": _ref("Error"), "interrupted": _object({"parts": COUNT, "message": TEXT})},
     ),
     "Load": _object({"sequence": COUNT, "run_id": TEXT}, {"rows": COUNT, "bytes": COUNT, "mode": TEXT}),
     "Table": _object(TABLE_FIELDS),
     "Tables": _object({"pipeline": TEXT, "tables": _list(_ref("Table"))}),
     "Plan": _object(
         {"pipeline": TEXT, "tables": _list(_object({"source": TEXT, "table": TEXT}))}
-        | {"datasets": _list(_object({"stage": TEXT, "name": TEXT}))}
+        | {"datasets": _list(_object({"stage": TEXT, "name": TEXT, "warnings": _list(TEXT)}))}
     ),
-    "Rebuilt": _object({"restored": {"type": "object", "additionalProperties": COUNT}}),
+    "Rebuilt": _object({"restored": {"type": "object", "additionalProperties": COUNT}, "reload": _list(NAME)}),
     "ErasureRequest": _object(
         {"table": NAME, "keys": {"type": "array", "minItems": 1, "maxItems": MOST_KEYS, "items": {
             "anyOf": [TEXT, {"type": "object", "minProperties": 1, "additionalProperties": TEXT}]}}},
@@ -337,10 +345,10 @@ def document(server: str = "/api") -> Json:
             "title": "comboi",
             "version": VERSION,
             "description": "Runs, tables and checkpoints of a pipeline. Errors are application/problem+json with "
-            "`code`, `detail` and `remedy`. In Azure a function key is needed; the embedded host takes none.",
+            "`code`, `detail` and `remedy`. A key is needed: a function key; the embedded host's own is in a file.",
         },
         "servers": [{"url": server}],
-        "security": [{"header": []}, {"query": []}, {}],
+        "security": [{"header": []}, {"query": []}],
         "paths": PATHS,
         "components": {"schemas": SCHEMAS, "securitySchemes": KEY_SCHEMES},
     }

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from comboi_core.app import runfiles
+from comboi_core.app.records import RecordUnreadable, read_record
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.tables import BaseTable
 from comboi_core.domain.errors import ComboiError, LakeNotFound
@@ -37,9 +37,15 @@ Body = dict[str, Any]
 
 
 class Outcome(NamedTuple):
-    """What one run did to one item. `checks` counts those that passed, warned and failed, where there are any."""
+    """What one run did to one item.
+
+    Attributes:
+        short: Whether it has shortfalls: readers do not see all of it.
+        checks: How many passed, warned and failed, where there are any.
+    """
 
     status: str
+    short: bool
     rows: int | None
     checks: dict[str, int] | None
 
@@ -62,7 +68,8 @@ async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = Non
     Returns:
         `pipeline`, `now` (the server's clock), `timer` (`schedule`, `next`), `holder` of the lease or None, `runs`
         (summaries, newest first, HISTORY at most), `problems` (errors that kept parts of the answer away) and `items`:
-        `layer`, `name`, `history` and `rows` (one entry per run of `runs`; None where the item was no part of it),
+        `layer`, `name`, `history` (statuses; `short` for a success with shortfalls) and `rows`, each with one entry per
+        run of `runs`, None where the item was no part of it,
         `as_of` (start of the last run in which it succeeded), `checks` (of the latest run that has any); of tables also
         `freshness` (target in seconds, or None), `stale`, `sequence`, `watermark`, `reload` and `backfill` (whether a
         range of it can be read again).
@@ -107,11 +114,15 @@ def _item(layer: str, name: str, runs: list[Body], past: list[PastRun | None]) -
     return {
         "layer": layer,
         "name": name,
-        "history": [outcome and outcome.status for outcome in outcomes],
+        "history": [outcome and _shown(outcome) for outcome in outcomes],
         "rows": [outcome and outcome.rows for outcome in outcomes],
         "as_of": next(renewed, None),
         "checks": next((outcome.checks for outcome in outcomes if outcome and outcome.checks), None),
     }
+
+
+def _shown(outcome: Outcome) -> str:
+    return "short" if outcome.short and outcome.status == "succeeded" else outcome.status
 
 
 def _table(
@@ -149,7 +160,7 @@ def _past_runs(workspace: Workspace, runs: list[Body]) -> tuple[list[PastRun | N
             if run["status"] != "running":
                 try:
                     found[place] = _past_run(lake, run["run_id"])
-                except runfiles.RecordUnreadable as error:
+                except RecordUnreadable as error:
                     problems.append(dict(error.record()))
     except ComboiError as error:
         problems.append(dict(error.record()))
@@ -163,7 +174,7 @@ def _past_run(lake: Lake, run_id: str) -> PastRun | None:
         known = _kept.get(key)
     if known is None:
         try:
-            known = _condensed(runfiles.read_record(lake, run_id))
+            known = _condensed(read_record(lake, run_id))
         except LakeNotFound:
             return None
         with _lock:
@@ -188,4 +199,6 @@ def _outcome(item: Body) -> Outcome:
         "warned": sum(not check["passed"] and check["severity"] == "warn" for check in checks),
         "failed": sum(not check["passed"] and check["severity"] != "warn" for check in checks),
     }
-    return Outcome(sys.intern(item["status"]), item.get("rows"), counts if checks else None)
+    return Outcome(
+        sys.intern(item["status"]), bool(item.get("shortfalls")), item.get("rows"), counts if checks else None
+    )

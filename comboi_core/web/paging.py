@@ -7,18 +7,18 @@ a page looks at so many of them at most, and says where to go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from comboi_core.app import runfiles
-from comboi_core.app.history import belongs_to, listed, ran, started_at
+from comboi_core.app.history import listed, ran
+from comboi_core.app.records import newest_records
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError, RequestInvalid
-from comboi_core.domain.names import did_you_mean, table_id
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.names import did_you_mean, pipeline_of, started_at, table_id
+from comboi_core.domain.redaction import redactor
 from comboi_core.web.hub import Hub
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ DEFAULT_LIMIT = 20
 MOST_RECORDS = 100
 """Records that one page opens at most."""
 LATE = timedelta(hours=1)
-"""A run begins so long after it was asked for at most; its id has the latter moment."""
+"""The longest time between asking for a run, which is the moment in its id, and its start."""
 
 Body = dict[str, Any]
 
@@ -84,7 +84,7 @@ def parse_filter(workspace: Workspace, params: dict[str, str]) -> Filter:
         raise RequestInvalid(f"limit: expected a number from 1 to {MAX_LIMIT}, got '{limit}'")
     if status is not None and status not in RUN_STATES:
         raise RequestInvalid(f"status: there is no '{status}'; there are {', '.join(RUN_STATES)}")
-    if cursor is not None and not belongs_to(workspace.project.pipeline, cursor):
+    if cursor is not None and pipeline_of(cursor) != workspace.project.pipeline:
         raise RequestInvalid("cursor: expected the `next` of the page before")
     start, end = (_moment(name, params.get(name)) for name in ("from", "to"))
     if start and end and start >= end:
@@ -141,34 +141,40 @@ async def list_runs(hub: Hub, workspace: Workspace, wanted: Filter) -> Body:
         rest = remembered[ids.index(wanted.after) + 1 :] if wanted.after else remembered
         found, last = await asyncio.to_thread(_page, workspace, rest, wanted)
         try:
-            if last is None and any(map(wanted.may_contain, await asyncio.to_thread(_older, workspace, ids))):
+            if last is None and await asyncio.to_thread(_has_older, workspace, ids, wanted):
                 last = ids[-1]
         except ComboiError as down:  # what the pipeline remembers is worth the more then
             problems.append(redactor.value(dict(down.record())))
     else:
         after = None if wanted.after in ids else wanted.after
-        older = await asyncio.to_thread(_older, workspace, ids, after)
-        found, last = await asyncio.to_thread(_page, workspace, older, wanted)
+        found, last = await asyncio.to_thread(_page, workspace, _older(workspace, ids, wanted, after), wanted)
     return {"pipeline": pipeline, "runs": found, "next": last, **({"problems": problems} if problems else {})}
 
 
-def _older(workspace: Workspace, remembered: Iterable[str], after: str | None = None) -> list[str]:
-    """Return the ids of the runs that only the lake knows, newest first, those after a cursor."""
-    found = runfiles.run_ids(workspace.lake("bronze"), runfiles.RECORDS) - set(remembered)
-    pipeline = workspace.project.pipeline
-    kept = (run_id for run_id in found if belongs_to(pipeline, run_id) and (after is None or run_id < after))
-    return sorted(kept, reverse=True)
+def _older(
+    workspace: Workspace, remembered: Collection[str], wanted: Filter, after: str | None = None
+) -> Iterator[str]:
+    """Yield the ids of the runs that only the lake knows, newest first, those after a cursor."""
+    first = (wanted.start - LATE).date() if wanted.start else None
+    last = (wanted.end + LATE).date() if wanted.end else None
+    if after is not None:
+        last = min(last or date.max, started_at(after).date())
+    for run_id, _ in newest_records(workspace.lake("bronze"), workspace.project.pipeline, first=first, last=last):
+        if run_id not in remembered and (after is None or run_id < after):
+            yield run_id
 
 
-def _page(workspace: Workspace, candidates: list[Any], wanted: Filter) -> tuple[list[Body], str | None]:
+def _has_older(workspace: Workspace, remembered: Collection[str], wanted: Filter) -> bool:
+    return any(map(wanted.may_contain, _older(workspace, remembered, wanted)))
+
+
+def _page(workspace: Workspace, candidates: Iterable[Any], wanted: Filter) -> tuple[list[Body], str | None]:
     """Return the runs of a page, and the id of the last one looked at if others come after it.
 
     Args:
         candidates: Summaries, or ids of runs whose records are in the lake.
     """
     found: list[Body] = []
-    asks_lake = wanted.item is not None or any(isinstance(candidate, str) for candidate in candidates)
-    lake = workspace.lake("bronze") if asks_lake else None
     opened, last = 0, None
     for candidate in candidates:
         run_id = candidate if isinstance(candidate, str) else candidate["run_id"]
@@ -178,9 +184,9 @@ def _page(workspace: Workspace, candidates: list[Any], wanted: Filter) -> tuple[
             return found, last
         last = run_id
         opened += isinstance(candidate, str) or wanted.item is not None
-        if wanted.item and not ran(lake, run_id, wanted.item):
+        if wanted.item and not ran(workspace.lake("bronze"), run_id, wanted.item):
             continue
-        run = listed(lake, candidate) if isinstance(candidate, str) else dict(candidate)
+        run = listed(workspace.lake("bronze"), candidate) if isinstance(candidate, str) else dict(candidate)
         if wanted.contains(run):
             found.append(run)
     return found, None

@@ -7,18 +7,19 @@ import hashlib
 import json
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from comboi_core.app import runfiles
 from comboi_core.app.planning import plan_waves
+from comboi_core.app.records import newest_records
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError, RequestInvalid, RunRefused
 from comboi_core.domain.interval import Interval, parse
 from comboi_core.domain.names import did_you_mean, run_id
 from comboi_core.telemetry.logs import LOGGER
-from comboi_core.web.hub import ENDED, Hub
+from comboi_core.web.hub import ENDED, Hub, why_ended
 
 log = logging.getLogger(f"{LOGGER}.web")
 
@@ -66,6 +67,18 @@ def parse_key(value: str | None) -> str | None:
     if not 1 <= len(value) <= MOST_KEY or not (value.isascii() and value.isprintable()) or not value.strip():
         raise RequestInvalid(f"Idempotency-Key: expected 1 to {MOST_KEY} printable ASCII characters")
     return hashlib.sha256(value.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def parse_links(params: Mapping[str, str]) -> bool:
+    """Tell whether Durable's management links are asked for (`links=true`); they hold a key, so none is sent unasked.
+
+    Raises:
+        RequestInvalid: the value is neither `true` nor `false`.
+    """
+    value = params.get("links", "false").lower()
+    if value not in ("true", "false"):
+        raise RequestInvalid("links: expected true or false")
+    return value == "true"
 
 
 def parse_request(body: bytes) -> dict[str, Any]:
@@ -125,7 +138,13 @@ def _backfill(request: dict[str, Any]) -> dict[str, str] | None:
 
 
 async def start_run(
-    hub: Hub, workspace: Workspace, request: dict[str, Any], trigger: str, key: str | None = None
+    hub: Hub,
+    workspace: Workspace,
+    request: dict[str, Any],
+    trigger: str,
+    key: str | None = None,
+    *,
+    in_place_of: str | None = None,
 ) -> Started:
     """Start a run and wait until it has the lease.
 
@@ -133,6 +152,7 @@ async def start_run(
         request: What `parse_request` gives.
         trigger: `http`, `timer` or `cli`.
         key: What `parse_key` gives: however often it is asked for, there is one run of it.
+        in_place_of: The run that the host has ended, which this one repeats; its record says so.
 
     Raises:
         RunRefused: another run holds the lease; the context's `holder` says which and since when.
@@ -152,6 +172,7 @@ async def start_run(
         return await _replay(hub, refused.context["holder"]["run_id"], request)
     new_id = run_id(project.pipeline, datetime.now(UTC), key or secrets.token_hex(KEY_DIGITS // 4))
     start = {"run_id": new_id, "pipeline": project.pipeline, "trigger": trigger, "keyed": bool(key), **request}
+    start |= {"in_place_of": in_place_of} if in_place_of else {}
     replayed = False
     try:
         await hub.start("run_pipeline", new_id, start)
@@ -176,10 +197,17 @@ def _has_key(found: str, key: str) -> bool:
 
 async def _run_of_key(hub: Hub, workspace: Workspace, key: str) -> str | None:
     """Return the run that a key has started: one that the pipeline remembers, or an older one in the lake."""
-    state = await hub.read("pipeline", workspace.project.pipeline)
+    pipeline = workspace.project.pipeline
+    state = await hub.read("pipeline", pipeline)
     known = [run["run_id"] for run in state["runs"]] if state else []
-    known += await asyncio.to_thread(runfiles.run_ids, workspace.lake("bronze"), runfiles.RECORDS)
-    return next((found for found in known if _has_key(found, key)), None)
+    return next((found for found in known if _has_key(found, key)), None) or await asyncio.to_thread(
+        _recorded_run_of_key, workspace, key
+    )
+
+
+def _recorded_run_of_key(workspace: Workspace, key: str) -> str | None:
+    runs = newest_records(workspace.lake("bronze"), workspace.project.pipeline)
+    return next((run.run_id for run in runs if _has_key(run.run_id, key)), None)
 
 
 async def _replay(hub: Hub, earlier: str, request: dict[str, Any]) -> Started:
@@ -207,7 +235,7 @@ async def refuse_while_running(hub: Hub, pipeline: str) -> None:
     status = await hub.status(holder["run_id"])
     if status and status["runtimeStatus"] not in ENDED:
         raise _refusal(pipeline, holder)
-    reason = f"the orchestration ended as {status['runtimeStatus'] if status else 'purged'} before the run was finished"
+    reason = why_ended(status)
     finished_at = datetime.now(UTC).isoformat()
     release = {"run_id": holder["run_id"], "finished_at": finished_at, "reason": reason}
     await hub.signal("pipeline", pipeline, "release", release)

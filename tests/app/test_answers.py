@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 
 import pytest
@@ -19,7 +20,7 @@ from comboi_core.domain.errors import (
     ReferenceMissing,
     SourceAuthFailed,
 )
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 
 
 def fails_with(error: Exception):
@@ -97,8 +98,8 @@ def test_an_unforeseen_exception_is_an_internal_error_that_names_its_kind(caplog
 
 
 @pytest.mark.usefixtures("workspace")
-def test_a_secret_that_is_an_ordinary_word_does_not_change_codes(monkeypatch):
-    monkeypatch.setattr(redactor, "_secrets", ("lake",))
+def test_a_secret_that_is_an_ordinary_word_does_not_change_codes():
+    redactor.add("lake")
 
     error = answer(fails_with(LakeUnavailable("the lake is dry")), {})["error"]
 
@@ -165,10 +166,40 @@ def test_the_log_file_of_the_project_is_written(make, tmp_path):
 def test_references_are_resolved_when_a_source_is_opened_and_become_secrets(workspace, monkeypatch):
     monkeypatch.setenv("SHOP_CONNECTION", "host=db password=from-the-environment")
 
-    resolved = workspace._resolved(workspace.project.source("shop").connection.model_dump(exclude_none=True))
+    resolved = workspace.resolved(workspace.project.source("shop").connection.model_dump(exclude_none=True))
 
     assert resolved == {"conn_str": "host=db password=from-the-environment"}
     assert "from-the-environment" not in redactor.text("it is from-the-environment")
+
+
+def test_an_address_out_of_the_environment_stays_readable_and_whatever_the_vault_has_does_not(make, monkeypatch):
+    values = {"DB_HOST": "db.example.com", "DB_USER": "comboi-reader", "ODD": "odd-password"}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("comboi_core.secrets.stores.key_vault", lambda url: lambda name: f"kept-in-the-vault-{name}")
+    connection = {"conn_str": "host={{env:DB_HOST}} user={{env:DB_USER}} dbname={{keyvault:db}} password={{env:ODD}}"}
+
+    def change(pipeline, _):
+        pipeline["sources"][0]["connection"] = connection
+        pipeline["key_vault"] = {"vault_url": "https://one.vault.azure.net/"}
+
+    workspace = make(change)
+    workspace.resolved(workspace.project.source("shop").connection.model_dump(exclude_none=True))
+
+    said = "comboi-reader at db.example.com, kept-in-the-vault-db: odd-password is wrong"
+    assert redactor.text(said) == "comboi-reader at db.example.com, ***: *** is wrong"
+
+
+@pytest.mark.parametrize("text", ["{{keyvault:hook}}", "{{env:HOOK}}", "https://hooks.example.com/{{env:PART}}"])
+def test_what_is_a_secret_by_its_place_is_hidden_once_it_is_resolved(workspace, make, monkeypatch, text):
+    monkeypatch.setenv("HOOK", "https://hooks.example.com/B0/of-the-hook")
+    monkeypatch.setenv("PART", "B0/of-the-hook")
+    monkeypatch.setattr("comboi_core.secrets.stores.key_vault", lambda url: lambda name: os.environ["HOOK"])
+    workspace = make(lambda pipeline, _: pipeline.update(key_vault={"vault_url": "https://one.vault.azure.net/"}))
+
+    assert workspace.resolved(text, secret=True) == os.environ["HOOK"]
+
+    assert "of-the-hook" not in redactor.text(f"no answer of {os.environ['HOOK']}")
 
 
 def test_a_source_whose_reference_has_no_value_is_not_opened(workspace, monkeypatch):

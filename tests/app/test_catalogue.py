@@ -16,6 +16,7 @@ from comboi_core.app import runfiles
 from comboi_core.app.catalogue import catalogue
 from comboi_core.app.catalogue_files import write_site
 from comboi_core.app.catalogue_pages import site
+from comboi_core.app.records import record_path
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import RequestInvalid
 from comboi_core.domain.load import Column, Window
@@ -54,7 +55,7 @@ def record(workspace: Workspace, number: int, **more: Any) -> None:
     run_id = f"sales-20261123T06000{number}Z-abcd"
     base = {"run_id": run_id, "status": "succeeded", "trigger": "cli", "seconds": 1.25, "tables": [], "datasets": []}
     base["started_at"] = f"2026-11-23T06:00:0{number}.123456+00:00"
-    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(run_id), base | more)
+    runfiles.write_json(workspace.lake("bronze"), record_path(run_id), base | more)
 
 
 def checked(passed: bool, **more: Any) -> dict[str, Any]:
@@ -157,14 +158,17 @@ def test_only_the_newest_runs_are_looked_at(workspace):
 def test_what_cannot_be_read_is_noted_and_the_rest_is_there(workspace):
     publish(workspace, "b", "SELECT 1 AS x")
     workspace.lake("silver").write("refined/a.parquet", b"no parquet")
-    workspace.lake("bronze").write("runs/sales-20261123T060000Z-abcd.json", b"{")
+    workspace.lake("bronze").write(record_path("sales-20261123T060000Z-abcd"), b"{")
     record(workspace, 1)
 
     found = catalogue(workspace)
 
     assert found.entries["dataset:a"].columns is None and found.entries["dataset:b"].columns is not None
     assert len(found.runs) == 1
-    assert sorted(note.split(":")[0] for note in found.notes) == ["runs/sales-20261123T060000Z-abcd.json", "silver"]
+    assert sorted(note.split(":")[0] for note in found.notes) == [
+        record_path("sales-20261123T060000Z-abcd"),
+        "silver",
+    ]
     assert "What could not be read" in shown(site(found)["index.html"])
 
 
@@ -298,8 +302,8 @@ def test_search_text_holds_names_descriptions_and_columns(make):
 
 def test_records_of_other_shapes_do_not_stop_the_catalogue(workspace):
     lake = workspace.lake("bronze")
-    lake.write("runs/sales-20261123T060000Z-abcd.json", json.dumps({"run_id": None, "status": "failed"}).encode())
-    lake.write("runs/sales-20261123T060001Z-abcd.json", b"[]")
+    lake.write(record_path("sales-20261123T060000Z-abcd"), json.dumps({"run_id": None, "status": "failed"}).encode())
+    lake.write(record_path("sales-20261123T060001Z-abcd"), b"[]")
 
     found = catalogue(workspace)
 

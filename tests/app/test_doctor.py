@@ -136,6 +136,29 @@ def test_a_table_that_the_role_may_not_read_is_named(patient, database, monkeypa
     assert "pg_read_all_stats" in " ".join(finding.told for finding in found)
 
 
+@pytest.mark.parametrize("applies", [False, True])
+def test_row_level_security_is_told_with_its_policies(patient, database, monkeypatch, applies):
+    database.psql(
+        "DROP ROLE IF EXISTS doctor_tenant; CREATE ROLE doctor_tenant LOGIN IN ROLE pg_read_all_data;"
+        "ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY; ALTER TABLE shop.events ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY mine ON shop.orders FOR SELECT TO doctor_tenant USING (customer_id = 1)"
+    )
+    monkeypatch.setenv(PASSWORD_VARIABLE, database.uri.replace("postgres@", "doctor_tenant@"))
+    if applies:
+        configure(patient, lambda config: config["sources"][0]["connection"].update(row_security="apply"))
+
+    found = list(diagnose())
+
+    texts = " ".join(finding.told for finding in found)
+    if applies:
+        assert "let the role see are landed, of shop.orders (policy mine)" in texts
+        assert "let the role see are landed, of shop.events (no policy lets rows through)" in texts
+        assert "source shop" not in wrong(found)
+    else:
+        assert "hides rows of shop.orders from the role (policy mine)" in texts
+        assert "BYPASSRLS" in wrong(found)["source shop"].remedy and "1 of 3 tables can be read" in texts
+
+
 def test_a_server_that_is_too_old_is_told(patient, monkeypatch):
     monkeypatch.setattr(doctor, "OLDEST_POSTGRES", 999_999)
 
@@ -169,6 +192,29 @@ def test_sql_server_is_logged_in_to_and_a_wrong_password_is_told(patient, monkey
         assert not wrong()
         monkeypatch.setenv("CRM_PASSWORD", "not-the-password")
         assert "password" in wrong()["source crm"].remedy
+
+
+def test_what_an_azure_sql_login_does_not_see_and_what_tables_want_is_told(patient):
+    with Doubles() as doubles, doubles.server(users={USER: PASSWORD}, tokens=(), certificate=None) as server:
+        server.run("CREATE SCHEMA crm")
+        server.run("CREATE TABLE crm.orders (id nvarchar(9) NOT NULL PRIMARY KEY, at datetime2)")
+        connection = {"server": server.address, "database": "crm", "user": USER, "encrypt": "no", "password": PASSWORD}
+        table = {"name": "orders", "table": "crm.orders", "primary_key": ["id"], "incremental_column": "at"}
+        source = {"name": "crm", "type": "azure_sql", "connection": connection, "tables": [table]}
+        configure(patient, lambda config: config["sources"].append(source))
+
+        def told() -> str:
+            found = [one for one in diagnose() if one.check == "source crm"]
+            assert all(one.ok for one in found)
+            return "\n".join(one.told for one in found)
+
+        for text in ("VIEW DATABASE STATE", "VIEW DEFINITION"):
+            assert text not in told()
+        assert "orders: at is datetime2(7), without an offset" in told() and "`lag: 65m`" in told()
+        assert "orders: the source compares the key id" in told()
+        server.set(shows_state=False, shows_definition=False)
+        assert "grant it VIEW DATABASE STATE), so the tables' `lag` applies" in told()
+        assert "grant it VIEW DEFINITION" in told()
 
 
 def test_a_lake_that_cannot_be_written_is_told(patient):

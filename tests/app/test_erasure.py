@@ -14,8 +14,10 @@ from comboi_core.app.answers import answer
 from comboi_core.app.erasure_datasets import erase_dataset, open_dataset, outcome_path
 from comboi_core.app.erasure_keys import downstream, forget_erasure, keep_keys, read_keys, settle_keys, unspoken
 from comboi_core.app.erasure_records import erase_records, key_test, record_erasure
+from comboi_core.app.records import record_path
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import CheckpointLost, InternalError, LakeUnavailable, RequestInvalid
+from comboi_core.domain.equal_texts import Texts
+from comboi_core.domain.errors import CheckpointLost, InternalError, LakeUnavailable, NotOwner, RequestInvalid
 from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import Manifest
 from comboi_core.lake.bronze import write_manifest
@@ -28,9 +30,9 @@ SOUGHT = Sought(("id",), ("INTEGER",), (("7",),))
 ERROR = {"code": "check_failed", "message": "a check failed", "remedy": "Look.", "transient": False}
 
 
-def landed(workspace: Workspace, *columns: Column, key: tuple[str, ...] = ()) -> str:
+def landed(workspace: Workspace, *columns: Column, key: tuple[str, ...] = (), sequence: int = 3) -> str:
     """Put a manifest of shop.orders in place."""
-    manifest = Manifest("shop", "orders", 3, 1, "r", "full", key, None, None, columns, ())
+    manifest = Manifest("shop", "orders", sequence, 1, "r", "full", key, None, None, columns, ())
     return write_manifest(workspace.lake("bronze"), manifest)
 
 
@@ -44,7 +46,8 @@ def settled(workspace: Workspace, manifest: str | None, *keys: Any, columns: tup
 
 def test_a_table_is_searched_by_its_primary_key(workspace):
     manifest = landed(workspace, *columns("Id", "payer"), key=("Id",))
-    assert settled(workspace, manifest, "7", "8", "7") == Sought(("Id",), ("INTEGER",), (("7",), ("8",)))
+    expected = Sought(("Id",), ("INTEGER",), (("7",), ("8",)), texts=(Texts("number"),))
+    assert settled(workspace, manifest, "7", "8", "7") == expected
     assert settled(workspace, manifest, {"id": "7"}).keys == (("7",),)
 
 
@@ -337,19 +340,53 @@ def test_failing_rows_go_from_records_of_datasets_that_are_made_of_the_table(wor
     datasets = [
         {"name": name, "checks": [{"name": "k", "sample": [{"id": 7}, {"id": 8}]}]} for name in ("a", "b", "gone")
     ]
-    runfiles.write_json(lake, runfiles.record_path(EARLIER), {"run_id": EARLIER, "datasets": datasets})
+    runfiles.write_json(lake, record_path(EARLIER), {"run_id": EARLIER, "datasets": datasets})
     lake.write("runs/notes.json", b"no JSON")
     for run in (EARLIER, LATER, RUN, "other-20261122T060000Z-000000"):
         lake.write(f"work/{run}/x.json", b"{}")
     runfiles.write_json(lake, "work/plan.json", {"datasets": [{"name": "a"}]})
     job = {"run_id": RUN, "pipeline": "sales", "plan": "work/plan.json", "after": ""}
     job["keys"] = keep_keys(workspace, RUN, SOUGHT, {})
-    assert erase_records(workspace, job) == {"after": None, "samples": 2}
-    found = runfiles.read_json(lake, runfiles.record_path(EARLIER))["datasets"]
+    assert erase_records(workspace, job) == {"after": None, "samples": 2, "left": {}}
+    found = runfiles.read_json(lake, record_path(EARLIER))["datasets"]
     assert [len(item["checks"][0]["sample"]) for item in found] == [1, 2, 1]
     left = {path.split("/")[1] for path in lake.list("work")}
     assert left == {RUN, LATER, "other-20261122T060000Z-000000", "plan.json"}, "those that have not ended"
     assert erase_records(workspace, job)["samples"] == 0
+
+
+def test_records_of_another_pipeline_are_left_and_their_rows_counted(make):
+    lake = make().lake("bronze")
+    sample = {"name": "a", "checks": [{"name": "k", "sample": [{"id": 7}, {"id": 8}]}]}
+    for pipeline in ("zoo", "former"):
+        run = f"{pipeline}-20261122T060000Z-000000"
+        runfiles.write_json(lake, record_path(run), {"run_id": run, "datasets": [sample]})
+    runfiles.write_json(lake, "work/plan.json", {"datasets": [{"name": "a"}]})
+    workspace = make(lambda pipeline, _: pipeline.update(takes_over=["former"]))
+    job = {"run_id": RUN, "pipeline": "sales", "plan": "work/plan.json", "after": ""}
+    job["keys"] = keep_keys(workspace, RUN, SOUGHT, {})
+    assert erase_records(workspace, job) == {"after": None, "samples": 1, "left": {"zoo": 1}}
+    kept = runfiles.read_json(lake, record_path("zoo-20261122T060000Z-000000"))["datasets"]
+    assert kept == [sample]
+
+
+def test_a_table_of_another_pipeline_is_refused(workspace):
+    manifest = Manifest("shop", "orders", 3, 1, "r", "full", ("id",), None, None, columns("id"), (), owner="zoo")
+    path = write_manifest(workspace.lake("bronze"), manifest)
+    for known in (path, None, landed(workspace, *columns("id"), key=("id",), sequence=2)):
+        with pytest.raises(NotOwner, match="shop.orders in the lake .* belongs to the pipeline zoo; this one is sales"):
+            settled(workspace, known, "7")
+
+
+def test_a_dataset_of_another_pipeline_is_left_and_that_is_told(workspace):
+    path = publish(workspace, "a", "FROM (VALUES (7), (8)) AS t(id)", build=5, owner="zoo", inputs={"shop.orders": 3})
+    below = publish(workspace, "c", "SELECT 'x' AS v", inputs={"a": 5}, owner="sales")
+    before = Path(path).read_bytes()
+    outcome, after, _ = erasing(workspace, {"status": "failed", "error": ERROR})
+    assert Path(path).read_bytes() == before
+    assert (outcome["status"], outcome["how"], outcome["not_erased"]) == ("skipped", "not erased", True)
+    assert "belongs to the pipeline zoo; this one is sales" in outcome["reason"] and "zoo" in outcome["remedy"]
+    assert after["not_erased"] and "made of a" in after["reason"] and rows(workspace, below) == [("x",)]
 
 
 def test_the_record_is_written_once_and_the_keys_go(workspace):
@@ -361,7 +398,7 @@ def test_the_record_is_written_once_and_the_keys_go(workspace):
     first = record_erasure(workspace, job)
     assert lake.list("work") == []
     assert record_erasure(workspace, job | {"error": None}) == first
-    record = json.loads(lake.read(runfiles.record_path(RUN)))
+    record = json.loads(lake.read(record_path(RUN)))
     assert (record["status"], record["seconds"], record["erasure"]["requested"]["by"]) == ("failed", 2.0, "me")
     assert first["summary"]["error"] == ERROR
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comboi_core.domain.errors import ConfigError, ReferenceMissing
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 
 KEY = "cm90YXRlZGtl" * 7
 

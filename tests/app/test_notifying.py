@@ -11,6 +11,7 @@ import pytest
 
 from comboi_core.app import notifying, runfiles
 from comboi_core.app.notifying import after_run, memory_path, send_logs, tell_unrecorded
+from comboi_core.app.records import record_path
 from comboi_core.domain.errors import ConfigError, LakeUnavailable
 from comboi_core.telemetry import webhooks
 from comboi_core.telemetry.insights import insights_of
@@ -60,12 +61,12 @@ def finish(workspace, hour: int, status: str = "succeeded"):
     }
     if status == "failed":
         run["tables"][0]["error"] = ERROR
-    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(run["run_id"]), run)
+    runfiles.write_json(workspace.lake("bronze"), record_path(run["run_id"]), run)
     return run
 
 
 def recorded(workspace, hour: int):
-    return runfiles.read_json(workspace.lake("bronze"), runfiles.record_path(RUN.format(hour=hour)))
+    return runfiles.read_json(workspace.lake("bronze"), record_path(RUN.format(hour=hour)))
 
 
 def test_a_failure_is_told_and_the_record_says_so(telling, service):
@@ -139,6 +140,19 @@ def test_only_what_was_asked_for_is_told(make, service):
 def test_alerts_that_are_asked_for_later_know_of_the_runs_before(telling, service):
     for hour, status in ((1, "succeeded"), (2, "failed")):
         finish(telling, hour, status)
+
+    after_run(telling, finish(telling, 3))
+
+    assert [payload["occasion"] for payload in service.payloads] == ["recovered"]
+
+
+def test_runs_of_other_pipelines_do_not_stand_in_for_the_runs_before(telling, service):
+    for hour, status in ((1, "succeeded"), (2, "failed")):
+        finish(telling, hour, status)
+    lake, others = telling.lake("bronze"), [f"zoo-20261123T03{n:02d}00Z-7f3a" for n in range(notifying.SEEDS)]
+    for other in others:
+        run = {"run_id": other, "pipeline": "zoo", "status": "succeeded", "tables": [], "datasets": []}
+        runfiles.write_json(lake, record_path(other), run)
 
     after_run(telling, finish(telling, 3))
 
@@ -264,7 +278,7 @@ def test_the_end_of_an_outage_is_told_although_the_lake_knew_nothing_of_it(telli
 
 def test_a_broken_record_among_earlier_ones_keeps_no_alert_away(telling, service, caplog):
     finish(telling, 1)
-    telling.lake("bronze").write(runfiles.record_path(RUN.format(hour=2)), b'{"run_id": "sal')
+    telling.lake("bronze").write(record_path(RUN.format(hour=2)), b'{"run_id": "sal')
 
     after_run(telling, finish(telling, 3, "failed"))
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from comboi_core.app import runfiles
+from comboi_core.app import planning, runfiles
 from comboi_core.app.planning import PAGE_ITEMS, list_items, plan_run, plan_waves
 from comboi_core.app.record import record_items
 from comboi_core.domain.errors import ConfigError, RequestInvalid, SelectionEmpty
@@ -103,7 +103,8 @@ def test_a_dataset_knows_the_tables_and_datasets_it_reads(workspace):
     assert (top["tables"], top["upstream"]) == (["shop.items"], ["c", "shop.items"])
 
 
-def test_the_plan_is_frozen_into_the_lake_and_the_answer_holds_counts_only(workspace):
+def test_the_plan_is_frozen_into_the_lake_and_the_answer_holds_counts_only(workspace, monkeypatch):
+    monkeypatch.setattr(planning, "FEW", 2)
     answer = plan_run(workspace, REQUEST | {"trigger": "http"})
 
     assert answer["waves"] == [
@@ -155,7 +156,15 @@ def test_a_missing_script_is_found_before_anything_is_extracted(workspace, tmp_p
 def test_a_missing_script_does_not_matter_to_a_run_that_does_not_need_it(workspace, tmp_path):
     (tmp_path / "transformations" / "b.sql").unlink()
 
-    assert plan_run(workspace, REQUEST | {"stage": "bronze"})["waves"] == [{"stage": "bronze", "lanes": 3}]
+    assert [wave["stage"] for wave in plan_run(workspace, REQUEST | {"stage": "bronze"})["waves"]] == ["bronze"]
+
+
+def test_the_first_pages_of_a_few_tables_come_with_the_plan(workspace):
+    answer = plan_run(workspace, REQUEST)
+
+    listed = [list_items(workspace, REQUEST | answer | {"wave": 0, "lane": number, "page": 0}) for number in range(3)]
+    assert answer["waves"][0]["pages"] == listed
+    assert all("pages" not in wave for wave in answer["waves"][1:]), "what becomes of datasets depends on the tables"
 
 
 def test_a_run_of_another_pipeline_is_refused(workspace):

@@ -10,6 +10,7 @@ from comboi_core.app import runfiles
 from comboi_core.app.history import ran, recorded_run, recorded_runs, run_ids
 from comboi_core.app.planning import plan_run
 from comboi_core.app.record import assemble, record_items, record_run, summary
+from comboi_core.app.records import RecordUnreadable, read_record, record_path
 from comboi_core.domain.errors import LakeUnavailable, RunNotFound
 
 RUN = "sales-20261123T060000Z-7f3a91"
@@ -32,7 +33,7 @@ def note(workspace, *items: dict, wave: int = 0) -> None:
 
 def settled(workspace, **changes) -> dict:
     record_run(workspace, RECORD | changes)
-    return runfiles.read_json(workspace.lake("bronze"), runfiles.record_path(RUN))
+    return runfiles.read_json(workspace.lake("bronze"), record_path(RUN))
 
 
 @pytest.fixture
@@ -102,10 +103,10 @@ def test_recording_twice_writes_the_same_bytes(workspace):
     everything(workspace)
 
     settled(workspace)
-    first = workspace.lake("bronze").read(runfiles.record_path(RUN))
+    first = workspace.lake("bronze").read(record_path(RUN))
     settled(workspace)
 
-    assert workspace.lake("bronze").read(runfiles.record_path(RUN)) == first
+    assert workspace.lake("bronze").read(record_path(RUN)) == first
 
 
 def test_what_never_started_is_skipped_and_a_stopped_run_has_failed(workspace):
@@ -168,16 +169,44 @@ def test_runs_in_the_lake_are_listed_newest_first_finished_or_not(workspace):
         if finished:
             record_run(workspace, RECORD | {"run_id": run_id})
 
-    assert [run_id[12:14] for run_id in run_ids(lake)] == ["23", "22", "21"]
-    assert [run["status"] for run in recorded_runs(lake, 2)] == ["unfinished", "failed"]
-    assert recorded_run(lake, None)["run_id"] == "sales-20261123T060000Z-7f3a91"
-    assert recorded_run(lake, "sales-20261121T060000Z-7f3a91")["finished_at"] == RECORD["finished_at"]
+    assert [run_id[12:14] for run_id in run_ids(lake, "sales")] == ["23", "22", "21"]
+    assert [run["status"] for run in recorded_runs(lake, "sales", 2)] == ["unfinished", "failed"]
+    assert recorded_run(lake, "sales", None)["run_id"] == "sales-20261123T060000Z-7f3a91"
+    assert recorded_run(lake, "sales", "sales-20261121T060000Z-7f3a91")["finished_at"] == RECORD["finished_at"]
+
+
+def test_a_run_without_a_record_is_failed_once_a_later_one_has_run(workspace):
+    lake, earlier, later = workspace.lake("bronze"), RUN, RUN.replace("T06", "T07")
+    plan_run(workspace, REQUEST | {"run_id": earlier})
+    record_run(workspace, RECORD | {"run_id": later.replace("sales", "other"), "pipeline": "other"})
+    assert recorded_run(lake, "sales", earlier)["status"] == "unfinished"
+
+    record_run(workspace, RECORD | {"run_id": later})
+
+    record, listed = recorded_run(lake, "sales", earlier), recorded_runs(lake, "sales", 2)[1]
+    assert (record["status"], listed["status"], listed["run_id"]) == ("failed", "failed", earlier)
+    assert record["error"] == listed["error"] and record["error"]["code"] == "run_ended_unfinished"
+    assert later in record["error"]["message"] and "path" not in record
+
+
+def test_runs_of_other_pipelines_in_the_lake_are_not_listed(workspace):
+    lake = workspace.lake("bronze")
+    own = [f"sales-202611{day}T060000Z-7f3a91" for day in (21, 22)]
+    for run_id in (*own, "zebra-20261120T060000Z-7f3a91", "sales-2-20261123T060000Z-7f3a91"):
+        pipeline = run_id.rsplit("-", 2)[0]
+        runfiles.write_json(lake, record_path(run_id), {"run_id": run_id, "pipeline": pipeline, "status": "failed"})
+
+    assert [run["run_id"] for run in recorded_runs(lake, "sales", 9)] == own[::-1]
+    assert recorded_run(lake, "sales", None)["run_id"] == own[1]
+    assert recorded_run(lake, "sales", "zebra-20261120T060000Z-7f3a91")["pipeline"] == "zebra", "asked for by its id"
+    with pytest.raises(RunNotFound, match="the pipeline shop has been recorded.* has runs of sales, sales-2, zebra"):
+        recorded_run(lake, "shop", None)
 
 
 @pytest.mark.parametrize("run_id", [None, "sales-20261121T060000Z-7f3a91", "../secret", ""])
 def test_a_run_that_is_not_there_is_not_found(workspace, run_id):
     with pytest.raises(RunNotFound):
-        recorded_run(workspace.lake("bronze"), run_id)
+        recorded_run(workspace.lake("bronze"), "sales", run_id)
 
 
 @pytest.mark.parametrize(
@@ -204,26 +233,26 @@ def test_a_run_that_is_not_there_is_not_found(workspace, run_id):
 def test_a_broken_record_is_listed_as_unreadable_with_its_file_and_the_others_beside_it(workspace, content, wrong):
     lake, other = workspace.lake("bronze"), "sales-20261122T060000Z-7f3a91"
     record_run(workspace, RECORD | {"run_id": other})
-    lake.write(runfiles.record_path(RUN), content.replace(b"RUN", RUN.encode()))
+    lake.write(record_path(RUN), content.replace(b"RUN", RUN.encode()))
 
-    broken, good = recorded_runs(lake, 5)
+    broken, good = recorded_runs(lake, "sales", 5)
 
-    assert (broken["run_id"], broken["status"], broken["path"]) == (RUN, "unreadable", f"runs/{RUN}.json")
-    assert wrong in broken["error"]["message"] and f"runs/{RUN}.json" in broken["error"]["message"]
+    assert (broken["run_id"], broken["status"], broken["path"]) == (RUN, "unreadable", record_path(RUN))
+    assert wrong in broken["error"]["message"] and record_path(RUN) in broken["error"]["message"]
     assert "hunter2" not in json.dumps(broken) and broken["error"]["remedy"]
     assert (good["run_id"], good["status"]) == (other, "succeeded")
     assert ran(lake, RUN, "shop.orders") and not ran(lake, other, "shop.orders")
-    with pytest.raises(runfiles.RecordUnreadable, match=f"runs/{RUN}.json"):
-        recorded_run(lake, RUN)
+    with pytest.raises(RecordUnreadable, match=record_path(RUN)):
+        recorded_run(lake, "sales", RUN)
 
 
 @pytest.mark.parametrize("more", [{}, {"tables": [], "datasets": [], "a_later_version": {"says": "more"}}])
 def test_a_record_with_less_or_more_than_ours_is_read(workspace, more):
     lake, record = workspace.lake("bronze"), {"run_id": RUN, "status": "failed"} | more
-    runfiles.write_json(lake, runfiles.record_path(RUN), record)
+    runfiles.write_json(lake, record_path(RUN), record)
 
-    assert runfiles.read_record(lake, RUN) == record
-    assert recorded_runs(lake, 1)[0]["counts"] == {"tables": {}, "datasets": {}}
+    assert read_record(lake, RUN) == record | {"path": record_path(RUN)}
+    assert recorded_runs(lake, "sales", 1)[0]["counts"] == {"tables": {}, "datasets": {}}
 
 
 def test_a_record_that_is_there_is_not_lost_to_what_fails_after_it(workspace, monkeypatch):
@@ -233,6 +262,30 @@ def test_a_record_that_is_there_is_not_lost_to_what_fails_after_it(workspace, mo
     def down(*_):
         raise LakeUnavailable("gone")
 
-    monkeypatch.setattr(runfiles, "tidy", down)
+    monkeypatch.setattr(runfiles, "delete_work", down)
 
     assert settled(workspace)["status"] == "succeeded"
+
+
+SHORT = {"code": "future_cursor", "message": "3 rows wait for 2027", "remedy": "Mend the clock.", "rows": 3}
+
+
+def test_a_run_with_shortfalls_succeeded_counts_them_and_says_so_in_the_log(workspace, caplog):
+    plan_run(workspace, REQUEST)
+    note(workspace, *(done(name, shortfalls=[SHORT] * (name == "shop.orders")) for name in TABLES))
+    note(workspace, *(done(name) for name in ("a", "b", "c", "top")), wave=1)
+
+    record = settled(workspace)
+
+    assert (record["status"], record["shortfalls"], summary(record)["shortfalls"]) == ("succeeded", 1, 1)
+    told = [entry for entry in caplog.records if getattr(entry, "code", "") == "future_cursor"]
+    assert [(entry.levelname, entry.item, entry.run_id) for entry in told] == [("WARNING", "shop.orders", RUN)]
+
+
+def test_a_run_without_shortfalls_has_none_in_its_summary(workspace):
+    plan_run(workspace, REQUEST)
+    everything(workspace)
+
+    record = settled(workspace)
+
+    assert record["shortfalls"] == 0 and "shortfalls" not in summary(record)

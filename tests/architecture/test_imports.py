@@ -96,6 +96,7 @@ def test_orchestrators_see_the_domain_the_sdk_and_each_other_only():
         "datetime",
         "typing",
         "collections.abc",
+        "contextlib",
     )
     for file in sources("orchestrators"):
         assert imports(file) - importing(file, *allowed, "__future__") == set(), named(file)

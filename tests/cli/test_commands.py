@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
@@ -305,3 +306,24 @@ def test_the_version_is_that_of_the_package():
 
 def test_the_help_tells_the_exit_codes():
     assert "130" in comboi("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "stage", "select"),
+    [
+        ("--select orders people", None, ["orders", "people"]),
+        ("-s orders people -s items", None, ["orders", "people", "items"]),
+        ("--select orders people silver", "silver", ["orders", "people"]),
+        ("silver --select orders people --full-refresh", "silver", ["orders", "people"]),
+        ("--select silver", None, ["silver"]),
+        ("--select=orders people", None, ["orders", "people"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_select_takes_several_names(command, words, stage, select, monkeypatch):
+    asked: list[tuple] = []
+    known = typer.main.get_command(app).commands[command]
+    monkeypatch.setattr(known, "callback", lambda **given: asked.append((given["stage"], given["select"])))
+    known.main(words.split(), standalone_mode=False)
+
+    assert asked == [(stage, select)]

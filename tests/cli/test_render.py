@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from comboi_core.app.records import record_path
 from comboi_core.cli.following import follow
 from comboi_core.cli.render import STYLES, number, pace, run_view, runs_grid, seconds, show_error, size, watermark
 from comboi_core.domain.errors import ConfigError, ScriptError
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
 from comboi_core.web.paging import RUN_STATES
 
 SINCE = "2026-11-23T06:00:00+00:00"
@@ -159,6 +160,8 @@ HOSTILE = [
     "\x9b2J",
     "a\rb",
     "\u202e",
+    "\u2066a\u2069",
+    "\u200f",
     ":smile:",
     "\x00",
 ]
@@ -317,18 +320,19 @@ def test_a_clock_that_lags_behind_the_hosts_gives_no_pace():
 
 
 def test_a_run_that_has_ended_says_where_its_record_is_and_who_cancelled_it():
-    said = shown(run_view(record(status="cancelled", cancelled={"at": SINCE, "by": "cli"}, lake="/data/bronze")))
+    path = record_path(RUN)
+    ended = record(status="cancelled", cancelled={"at": SINCE, "by": "cli"}, lake="/data/bronze", path=path)
+    said = shown(run_view(ended))
 
-    assert "cancelled by cli" in said and f"/data/bronze/runs/{RUN}.json" in said
+    assert "cancelled by cli" in said and f"record: /data/bronze/{path}" in said
+    assert "record:" not in shown(run_view(record(status="failed", lake="/data/bronze"))), "it has none"
 
 
-def test_the_match_quality_report_is_a_link_where_a_browser_can_open_it_and_else_a_path():
+def test_the_match_quality_report_is_named_by_its_path():
     merged = {"records": 2, "clusters": 1, "duplicates": 1, "report": "silver/orders.report.html"}
     run = record(datasets=[dataset(name="silver.orders", duplicates=merged)])
 
     assert "match quality in silver/orders.report.html" in shown(run_view(run))
-    link = "match quality in http://127.0.0.1:7071/api/datasets/silver.orders/report"
-    assert link in shown(run_view(run, "http://127.0.0.1:7071"))
 
 
 def alert(**changes: Any) -> dict[str, Any]:
@@ -362,3 +366,21 @@ def test_an_alert_whose_outcome_nobody_knows_counts_as_not_delivered():
     run = record(notifications=[{"on": "failed", "webhook": 0, "format": "teams", "by": "1f", "at": "2026-11-23"}])
 
     assert "! alert 'failed' to webhook 1 (teams) not delivered: another execution" in shown(run_view(run))
+
+
+SHORT = {"code": "future_cursor", "message": "3 rows wait for 2027", "remedy": "Mend the clock.", "rows": 3}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_success_with_shortfalls_has_a_sign_of_its_own_and_says_what_is_missing(width):
+    text = shown(run_view(record(shortfalls=1, tables=[table(shortfalls=[SHORT])])), width)
+
+    assert "▲ succeeded, 1 shortfall" in text and "▲  shop.orders" in text
+    assert "[future_cursor] 3 rows wait for 2027" in text and "what to do: Mend the clock." in text
+    assert "✓  orders_clean" in text
+
+
+def test_the_list_of_runs_tells_successes_with_shortfalls_from_whole_ones():
+    text = shown(runs_grid([record(shortfalls=2), record()]))
+
+    assert "▲ succeeded, 2 shortfalls" in text and "✓ succeeded" in text

@@ -147,7 +147,7 @@ def test_every_form_of_a_check_is_brought_to_one(entry, expected):
         ("nonnull: id", "unknown check 'nonnull'; the checks are accepted_values"),
         ("not_null: []", "not_null takes a column or a list of columns"),
         ("not_null: 5", "not_null takes a column or a list of columns"),
-        ("not_null: [on]", "not_null takes a column or a list of columns"),
+        ("not_null: [true]", "not_null takes a column or a list of columns"),
         ("not_null: {columns: [id], colums: [x]}", "not_null takes a column, a list of columns, or"),
         ("not_null: {severity: warn}", "not_null takes a column, a list of columns, or"),
         ("not_null: {column: id, severity: fatal}", "'fatal' is not possible; expected 'error' or 'warn'"),

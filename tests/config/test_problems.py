@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comboi_core.domain.errors import ConfigError
-from comboi_core.telemetry.redaction import Redactor
+from comboi_core.domain.redaction import Redactor
 
 ORDERS = "- {name: orders, table: public.orders, primary_key: [id], incremental_column: updated_at}"
 INPUT = "- {alias: orders, source: shop, table: orders}"
@@ -229,9 +229,57 @@ def test_a_list_whose_items_are_wrong_is_not_called_too_short(files):
 
 
 def test_a_list_that_is_left_empty_says_how_to_write_none(files):
-    files.write(files.datasets, "silver:\ngold: []\n")
+    files.replace("primary_key: [id]", "primary_key: ")
 
-    assert files.problem() == f"{files.datasets}:1: silver: expected a list ([a, b], or [] for none)"
+    assert "primary_key: expected a list ([a, b], or [] for none)" in files.problem()
+
+
+@pytest.mark.parametrize("text", ["silver:\ngold:\n", "silver: []\ngold: []\n", "{}"])
+def test_a_project_may_have_no_dataset(files, text):
+    files.write(files.datasets, text)
+
+    assert list(files.load().datasets()) == []
+
+
+@pytest.mark.parametrize("empty", ["[]", ""])
+def test_a_source_may_have_no_table_yet(files, empty):
+    files.write(files.datasets, "{}")
+    head, _, tail = files.pipeline.read_text().partition("    tables:\n")
+    files.write(files.pipeline, f"{head}    tables: {empty}\n{tail[tail.index('stages:') :]}")
+
+    assert files.load().pipeline_file.sources[0].tables == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("NO", "false"),
+        ("yes", "true"),
+        ("on", "true"),
+        ("Off", "false"),
+        ("012", "10"),
+        ("1_000", "1000"),
+        ("12:30", "750"),
+        ("1_0.5", "10.5"),
+        ("0x1F", "31"),
+        ("+5", "5"),
+    ],
+)
+def test_a_value_of_a_check_that_yaml_reads_as_another_one_is_told_with_its_line(files, written, read):
+    check = f"- accepted_values: {{column: country, values: [{written}, SE]}}"
+    files.replace("- not_null: [id]", f"- unique: id\n      {check}")
+
+    problem = files.problem()
+
+    assert problem.startswith(files.line_of(check) + ": ")
+    assert f"YAML reads {written} as {read}; put it in quotes: '{written}', or write {read}" in problem
+
+
+@pytest.mark.parametrize("written", ["'NO'", "true", "-7", "0", "1.50", "2026-01-01", "x"])
+def test_values_of_checks_that_are_what_they_look_like_are_taken(files, written):
+    files.replace("- not_null: [id]", f"- accepted_values: {{column: a, values: [{written}]}}")
+
+    files.load()
 
 
 def test_a_value_is_repeated_on_one_line_and_cut_short(files):
@@ -296,6 +344,30 @@ class TestTypesOfSources:
         self.azure(files).replace("password: p}", "password: p, encrypt: no}")
 
         assert files.load().source("shop").connection.encrypt == "no"
+
+    @pytest.mark.parametrize(
+        ("zone", "says"),
+        [
+            ("W. Europe Standard Time", "its IANA name is Europe/Berlin"),
+            ("Europe/Berlni", "did you mean 'Europe/Berlin'"),
+            ("../etc/passwd", "there is no time zone '../etc/passwd'"),
+        ],
+    )
+    def test_a_zone_has_its_iana_name(self, files, zone, says):
+        self.azure(files).replace(
+            "table: public.items", f"table: public.items, incremental_column: at, cursor_zone: {zone}"
+        )
+
+        assert says in files.problem()
+
+    @pytest.mark.parametrize(
+        ("cursor", "says"),
+        [("incremental_column: at, ", "cursor_zone: is not for PostgreSQL"), ("", "belongs to incremental_column:")],
+    )
+    def test_a_zone_that_would_have_no_effect_is_refused(self, files, cursor, says):
+        files.replace("table: public.items", f"table: public.items, {cursor}cursor_zone: UTC")
+
+        assert says in files.problem()
 
     @pytest.mark.parametrize(
         ("connection", "says"),

@@ -136,6 +136,7 @@ PARSER_KNOWS_MORE = {
     r"the ending of path: does not tell|types: are for CSV|options: are for CSV": "what the ending of a path means",
     r"conn_str names no user": "what a connection string means",
     r"leaves no gap for a lag|cannot have a lag": "lag beside a cursor may be zero, however it is written",
+    r"there is no time zone": "the names of time zones",
     r"is not a whole number": "a check's 2.0 is a whole number for JSON",
     r"min: 1 is above max": "comparisons of values",
     r"one_to_one: is for link_type": "what several keys mean together",

@@ -169,6 +169,7 @@ def test_the_file_is_found_by_argument_then_environment_then_default(monkeypatch
 
 def test_paths_below_the_working_directory_are_shown_as_typed(files, monkeypatch):
     monkeypatch.chdir(files.pipeline.parent.parent)
+    monkeypatch.delenv("COMBOI_CONFIG", raising=False)
     files.replace("failure_policy: stop", "failure_policy: stopp")
 
     with pytest.raises(ConfigError) as caught:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -98,6 +100,18 @@ def test_markup_in_values_and_names_is_text(con: duckdb.DuckDBPyConnection) -> N
     assert "&lt;script&gt;alert(1)" in html
 
 
+def test_the_file_itself_lets_nothing_run_wherever_it_is_opened_from(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    people(con)
+    html = explained(con).html
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)
+    (style,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}' blob:; base-uri 'none'; form-action 'none'"
+    assert html.index("<meta http-equiv") < html.index("<style>") and " style=" not in html
+
+
 def test_sensitive_values_are_not_shown(con: duckdb.DuckDBPyConnection) -> None:
     people(con)
     mails = [mail for (mail,) in con.execute("SELECT email FROM people").fetchall()]
@@ -140,6 +154,78 @@ def test_missed_merges_are_shown_where_labels_tell(con: duckdb.DuckDBPyConnectio
     text = text_of(explained(con).html)
     assert "Not merged although the labels agree p001-0 and q: not merged" in text
     assert "Merged although" not in text
+
+
+GIVEN = {
+    "JaroWinklerAtThresholds": ([0.8, 0.1, 0.1], [0.01, 0.02, 0.97]),
+    "ExactMatch": ([0.9, 0.1], [0.01, 0.99]),
+}
+
+
+def near(con: duckdb.DuckDBPyConnection, pairs: int = 1) -> SplinkConfig:
+    """Add records with the e-mail of another one and nothing else of it; return settings that leave them apart."""
+    people(con)
+    con.execute(f"""
+        INSERT INTO people
+        SELECT 'q' || id, 1000 + person, 'nobody ' || person, 'Elsewhere ' || person, email, 9 FROM people
+        WHERE id LIKE '%-0' ORDER BY id LIMIT {pairs}""")
+    comparisons = [
+        comparison | dict(zip(("m_probabilities", "u_probabilities"), GIVEN[comparison["type"]], strict=True))
+        for comparison in BASE["comparisons"]
+    ]
+    return config(comparisons=comparisons, training=None, probability_two_random_records_match=0.1)
+
+
+def below(html: str) -> str:
+    return html.partition("<h2>Just below the threshold</h2>")[2].partition("<h2>")[0]
+
+
+def test_pairs_just_below_the_threshold_are_shown_with_what_pulled_them_down(con: duckdb.DuckDBPyConnection) -> None:
+    text = text_of(below(explained(con, near(con)).html))
+    found = re.search(r"p000-0 and qp000-0: ([-+][0-9.]+) bits, probability 0\.\d+, ([0-9.]+) bits short", text)
+    weight, short = map(float, found.groups())
+    # log2(0.1 / 0.9), then an e-mail in common and two columns that differ; 0.9 is 3.17 bits.
+    assert weight == pytest.approx(-3.17 + 6.49 - 3.28 - 3.31, abs=0.1)
+    assert weight + short == pytest.approx(3.17, abs=0.1)
+    pulled = re.search(r"Pulled down by (.*?)\. The two", text)[1]
+    assert pulled == (
+        "ExactMatch(city): All other comparisons (-3.3); JaroWinklerAtThresholds(name): All other comparisons (-3.3)"
+    )
+    assert "nobody 0" in text
+
+
+def test_that_a_value_is_frequent_is_part_of_what_pulled_a_pair_down(con: duckdb.DuckDBPyConnection) -> None:
+    settings = near(con)
+    con.execute("UPDATE people SET city = 'Köln'")
+    text = text_of(below(explained(con, settings.model_copy(update={"threshold_match_probability": 0.999})).html))
+    assert re.search(r"Pulled down by how frequent the values are: term frequencies \(-6\.6\)", text)
+
+
+def test_a_pair_that_was_merged_by_way_of_other_records_is_not_below_the_threshold(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    settings = near(con)
+    for other, changed in (("r", "city = 'Elsewhere 0'"), ("s", "name = 'nobody 0', city = 'Elsewhere 0'")):
+        con.execute(f"INSERT INTO people SELECT '{other}', 0, name, city, email, 9 FROM people WHERE id = 'p000-0'")
+        con.execute(f"UPDATE people SET {changed} WHERE id = '{other}'")
+    done = explained(con, settings)
+    clusters = "SELECT count(DISTINCT cluster_id) FROM links WHERE id IN ('p000-0', 'qp000-0')"
+    assert con.execute(clusters).fetchone() == (1,)
+    assert "qp000-0" not in below(done.html)
+
+
+def test_the_section_is_bounded_and_keeps_secrets(con: duckdb.DuckDBPyConnection) -> None:
+    settings = near(con, 60)
+    mails = [mail for (mail,) in con.execute("SELECT email FROM people").fetchall()]
+    shown = below(explained(con, settings, sensitive={"EMAIL", "id"}).html)
+    assert shown.count("<h3>") == 8 and shown.count("***") > 16
+    assert not [secret for secret in (*mails, "p000-") if secret in shown]
+    assert "nobody" in shown
+
+
+def test_that_no_pair_is_near_is_said(con: duckdb.DuckDBPyConnection) -> None:
+    people(con)
+    assert "No pair that was left apart is within 7 bits" in text_of(explained(con).html)
 
 
 def test_a_label_that_is_no_identity_is_no_trouble(con: duckdb.DuckDBPyConnection) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from comboi_core.cli.demo.data import change_source, load_source
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.domain.folders import Scratch
 from tests.demo.plain import attach
 
 
@@ -28,18 +27,15 @@ class Snapshots:
 @pytest.fixture
 def short_dir() -> Iterator[Path]:
     """A directory right below the temporary one: pytest's own are closed to the server's user and get long."""
-    path = Path(tempfile.mkdtemp(prefix="comboi-test-"))
-    yield path
-    shutil.rmtree(path)
+    with Scratch() as path:
+        yield path
 
 
 @pytest.fixture(scope="session")
 def source() -> Iterator[EmbeddedPostgres]:
     """A running server; what is in it, each test says itself."""
-    path = Path(tempfile.mkdtemp(prefix="comboi-test-"))
-    with EmbeddedPostgres(path) as server:
+    with Scratch() as path, EmbeddedPostgres(path) as server:
         yield server
-    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="session")

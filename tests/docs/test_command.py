@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_what_to_do(tmp_pa
 
 
 def test_a_package_for_azure_leaves_the_schemas_out():
-    from comboi_core.cli.package import _project
+    from comboi_core.cli.members import project_files
 
-    names = [name for name, _ in _project(ROOT)]
+    names = list(project_files(ROOT))
     assert "configs/initial.yml" in names and not [name for name in names if ".schema" in name]

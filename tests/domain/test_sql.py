@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.domain.folders import Scratch
 from comboi_core.domain.sql import identifier, identifiers, literal, qualified
 from comboi_core.sources.postgres_session import extension_path
 from comboi_core.sources.postgres_text import parts, relation
@@ -26,8 +25,8 @@ PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=[Healt
 def con() -> Iterator[Any]:
     """DuckDB with a PostgreSQL attached as `pg`."""
     with (
-        tempfile.TemporaryDirectory(prefix="comboi-test-", ignore_cleanup_errors=True) as folder,
-        EmbeddedPostgres(Path(folder)) as server,
+        Scratch() as folder,
+        EmbeddedPostgres(folder) as server,
         open_duckdb(memory_limit="256MB", threads=1) as opened,
     ):
         opened.execute(f"LOAD {literal(str(extension_path()))}")

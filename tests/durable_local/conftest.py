@@ -26,7 +26,7 @@ _spec.loader.exec_module(helpers)
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """The core app on a store of its own."""
     store = tmp_path_factory.mktemp("hub") / "hub.db"
-    with Host(helpers.APPS / "core", store, shutdown_grace=5) as running:
+    with Host(helpers.APPS / "core", store, shutdown_grace=5, strict=True) as running:
         yield running
 
 
@@ -37,6 +37,7 @@ def new_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
 
     def make(app: str = "core", store: str = "hub.db", **options) -> Host:
         options.setdefault("shutdown_grace", 5)
+        options.setdefault("strict", True)
         running = Host(helpers.APPS / app, tmp_path / store, **options)
         made.append(running)
         running.start()
@@ -64,7 +65,8 @@ def web_server() -> Iterator[str]:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             text = f"POST {body} {self.headers['X-Test']} {self.headers['Content-Type']}".encode()
             self.send_response(int(self.path.rsplit("/", 1)[1]))
-            self.send_header("X-Reply", "there")
+            for name, value in (("X-Reply", "there"), ("X-Reply", "again"), ("Expires", "0")):
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)

@@ -14,6 +14,15 @@ from typing import Any
 APPS = Path(__file__).parent / "apps"
 WEBHOOK = "/runtime/webhooks/durabletask"
 WAIT = 30.0
+JSON = {"Content-Type": "application/json"}
+
+
+def write_app(folder: Path, text: str) -> Path:
+    """The folder of an app whose function_app.py is the text."""
+    app = folder / "app"
+    app.mkdir(exist_ok=True)
+    (app / "function_app.py").write_text(text)
+    return app
 
 
 @dataclass(frozen=True)
@@ -28,9 +37,11 @@ class Reply:
 
 
 def http(method: str, url: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Reply:
-    """One request; `body` is sent as JSON unless it is bytes."""
-    data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, method=method, headers=headers or {})
+    """One request; `body` is sent as JSON, and called so, unless it is bytes."""
+    plain = isinstance(body, bytes) or body is None
+    data = body if plain else json.dumps(body).encode()
+    kind = {} if plain else JSON
+    request = urllib.request.Request(url, data=data, method=method, headers={**kind, **(headers or {})})
     try:
         with urllib.request.urlopen(request, timeout=WAIT) as response:
             return Reply(response.status, response.read().decode(), dict(response.headers))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import threading
+
 import pytest
-from durable_local_helpers import client, history, manage, run, running_status, start, until
+from durable_local_helpers import APPS, JSON, client, history, manage, run, running_status, start, until
+
+from durable_local import AppLoadError, Host, HostStoppedError
 
 
 def test_events_wait_for_their_waiter_in_order(host):
@@ -29,8 +35,20 @@ def test_events_to_nobody(host):
     assert manage(host, "POST", "/instances/nobody/raiseEvent/go", 1).status == 404
     assert manage(host, "POST", f"/instances/{done}/raiseEvent/go", 1).status == 410
     running = start(host, "waits")
-    assert manage(host, "POST", f"/instances/{running}/raiseEvent/go", b"not json").status == 400
+    assert manage(host, "POST", f"/instances/{running}/raiseEvent/go", b"not json", headers=JSON).status == 400
     assert "gone" in client(host, "raise_event", instance_id=done, event_name="go")["error"]
+
+
+@pytest.mark.filterwarnings("ignore:Potential duplicate")
+def test_continue_as_new_keeps_the_events_that_follow_in_the_same_batch(host):
+    instance_id = start(host, "sums_events")
+    until(lambda: running_status(host, instance_id) == "Running")
+    manage(host, "POST", f"/instances/{instance_id}/suspend")
+    until(lambda: running_status(host, instance_id) == "Suspended")
+    for value in range(1, 6):
+        manage(host, "POST", f"/instances/{instance_id}/raiseEvent/add", value)
+    manage(host, "POST", f"/instances/{instance_id}/resume")
+    assert host.wait(instance_id, 30)["output"] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.filterwarnings("ignore:Potential duplicate")
@@ -113,10 +131,38 @@ def test_rewind_reaches_into_failed_children(host):
 
 
 def test_rewind_wants_a_failed_instance(host):
-    done = start(host, "chain", {"n": 1})
+    done, waiting = start(host, "chain", {"n": 1}), start(host, "waits")
     host.wait(done)
-    assert manage(host, "POST", f"/instances/{done}/rewind?reason=x").status == 412
+    assert manage(host, "POST", f"/instances/{done}/rewind?reason=x").status == 410
+    refused = manage(host, "POST", f"/instances/{waiting}/rewind?reason=x")
+    assert (refused.status, "only supported on failed" in refused.json["ExceptionMessage"]) == (500, True)
     assert manage(host, "POST", "/instances/nobody/rewind?reason=x").status == 404
+
+
+def test_only_what_runs_can_be_suspended_and_only_what_is_suspended_resumed(host):
+    instance_id = start(host, "waits")
+    until(lambda: running_status(host, instance_id) == "Running")
+    refused = manage(host, "POST", f"/instances/{instance_id}/resume?reason=x")
+    assert (refused.status, refused.json["ExceptionMessage"]) == (
+        500,
+        f"Cannot resume the orchestration instance {instance_id} because instance is in the Running state.",
+    )
+    assert "500" in client(host, "resume", instance_id=instance_id, reason="x")["error"]
+    manage(host, "POST", f"/instances/{instance_id}/suspend?reason=x")
+    until(lambda: running_status(host, instance_id) == "Suspended")
+    refused = manage(host, "POST", f"/instances/{instance_id}/suspend?reason=x")
+    assert (refused.status, "in the Suspended state" in refused.json["ExceptionMessage"]) == (500, True)
+
+
+def test_an_event_comes_as_json_and_says_so(host):
+    instance_id = start(host, "waits")
+    for headers in ({}, {"Content-Type": "text/plain"}):
+        refused = manage(host, "POST", f"/instances/{instance_id}/raiseEvent/go", b"1", headers=headers)
+        assert (refused.status, "Only application/json" in refused.json["Message"]) == (400, True)
+    for body, kind in ((b"1", "application/json; charset=utf-8"), (b"2", "Application/JSON")):
+        headers = {"Content-Type": kind}
+        assert manage(host, "POST", f"/instances/{instance_id}/raiseEvent/go", body, headers=headers).status == 202
+    assert host.wait(instance_id)["output"] == [1, 2]
 
 
 def test_restart_with_a_new_and_with_the_same_id(host):
@@ -129,8 +175,10 @@ def test_restart_with_a_new_and_with_the_same_id(host):
     assert same.json["id"] == instance_id
     assert host.wait(instance_id)["output"] == 6561
     waiting = start(host, "waits")
-    assert manage(host, "POST", f"/instances/{waiting}/restart?restartWithNewInstanceId=false").status == 409
-    assert manage(host, "POST", "/instances/nobody/restart").status == 404
+    assert manage(host, "POST", f"/instances/{waiting}/restart?restartWithNewInstanceId=false").status == 500
+    assert manage(host, "POST", "/instances/nobody/restart").status == 400
+    ended = manage(host, "POST", f"/instances/{instance_id}/restart?timeout=30&pollingInterval=1")
+    assert (ended.status, ended.json) == (200, 6561)
 
 
 def test_purge_takes_terminal_instances_only(host):
@@ -143,24 +191,71 @@ def test_purge_takes_terminal_instances_only(host):
     assert running_status(host, waiting) in ("Pending", "Running")
 
 
+SINCE = "2000-01-01T00:00:00+00:00"
+
+
 def test_purge_by_time_and_status(new_host):
     host = new_host()
     run(host, "chain", {"n": 1})
     run(host, "passes", {"activity": "boom"})
-    start(host, "waits")
+    waiting = start(host, "waits")
     assert manage(host, "DELETE", "/instances/").status == 400
-    since = "2000-01-01T00:00:00+00:00"
-    failed = client(host, "purge_instance_history_by", created_time_from=since, runtime_status=["Failed"])
-    rest = client(host, "purge_instance_history_by", created_time_from=since)
-    none = client(host, "purge_instance_history_by", created_time_from=since)
-    assert [failed, rest, none] == [{"result": 1}, {"result": 1}, {"result": 0}]
+    failed = client(host, "purge_instance_history_by", created_time_from=SINCE, runtime_status=["Failed"])
+    ended = [manage(host, "DELETE", f"/instances?createdTimeFrom={SINCE[:-6]}Z&{ENDED}").status for _ in range(2)]
+    assert (failed, ended) == ({"result": 1}, [200, 404])
+    assert manage(host, "GET", f"/instances/{waiting}").status == 202
+
+
+ENDED = "runtimeStatus=Completed&runtimeStatus=Failed,Terminated"
+
+
+def test_purge_without_a_status_takes_what_runs_and_entities(new_host):
+    host = new_host()
+    waiting = start(host, "waits")
+    manage(host, "POST", "/entities/counter/a?op=add", "1")
+    until(lambda: manage(host, "GET", "/entities/counter/a").status == 200)
+    waiter = threading.Thread(target=lambda: ends.append(pytest.raises(HostStoppedError, host.wait, waiting, 30)))
+    ends: list = []
+    waiter.start()
+    assert client(host, "purge_instance_history_by", created_time_from=SINCE) == {"result": 2}
+    waiter.join(30)
+    assert len(ends) == 1
+    assert manage(host, "GET", f"/instances/{waiting}").status == 404
+    assert manage(host, "GET", "/entities/counter/a").status == 404
+    assert manage(host, "POST", f"/instances/{waiting}/raiseEvent/go", 1).status == 404
+    manage(host, "POST", "/entities/counter/a?op=add", "5")
+    until(lambda: manage(host, "GET", "/entities/counter/a").text == "5")
+    assert client(host, "purge_instance_history_by", created_time_from=SINCE, runtime_status=["Running"]) == {
+        "result": 1
+    }
+
+
+def test_a_status_in_another_case_is_no_status_and_purges_everything(new_host, caplog):
+    host = new_host()
+    start(host, "waits")
+    assert manage(host, "DELETE", "/instances?createdTimeFrom=2000-01-01&runtimeStatus=completed").status == 200
+    assert "runtimeStatus 'completed' is no status and is ignored" in caplog.text
 
 
 def test_starting_on_a_live_id_conflicts_and_on_a_terminal_id_replaces(host):
     start(host, "waits", None, "one-id")
     reply = manage(host, "POST", "/orchestrators/chain/one-id", '{"n": 1}')
-    assert reply.status == 409
-    assert reply.json["Message"].endswith("already exists.")
+    assert reply.status == 500
+    assert reply.json["ExceptionMessage"].endswith("already exists.")
     manage(host, "POST", "/instances/one-id/terminate?reason=x")
     host.wait("one-id")
     assert run(host, "chain", {"n": 2}, "one-id")["output"] == 256
+
+
+def test_any_state_can_be_overridden_if_host_json_says_so(tmp_path):
+    app = tmp_path / "app"
+    shutil.copytree(APPS / "core", app)
+    setting = {"overridableExistingInstanceStates": "anystate"}
+    (app / "host.json").write_text(json.dumps({"extensions": {"durableTask": setting}}))
+    with Host(app, tmp_path / "hub.db", shutdown_grace=5) as host:
+        start(host, "waits", None, "one-id")
+        assert run(host, "chain", {"n": 2}, "one-id")["output"] == 256
+    setting["overridableExistingInstanceStates"] = "Some"
+    (app / "host.json").write_text(json.dumps({"extensions": {"durableTask": setting}}))
+    with pytest.raises(AppLoadError, match="NonRunningStates or AnyState"):
+        Host(app, tmp_path / "hub.db").start()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
-from durable_local_helpers import manage, run
+from durable_local_helpers import manage, run, start
+
+from durable_local.errors import PayloadTooLargeError
+from durable_local.payload import check_custom_status
 
 
 def test_the_activitys_exception_is_plain_text_for_the_orchestrator(host):
@@ -67,20 +71,31 @@ def test_calling_an_unknown_entity_is_the_callers_error(host):
     assert output.startswith("error: ") and "Did you mean 'counter'?" in output
 
 
-def test_a_custom_status_over_16_kb_of_utf16_fails(host):
-    assert run(host, "big_status", 8000)["runtimeStatus"] == "Completed"
-    status = run(host, "big_status", 8200)
+def test_a_custom_status_over_the_extensions_limit_fails(host):
+    # 17 * 1,024 bytes of compact UTF-16 are too many: 8,704 characters with the two quotes.
+    assert run(host, "big_status", 8701)["runtimeStatus"] == "Completed"
+    status = run(host, "big_status", 8702)
     assert (status["runtimeStatus"], "16 KB" in status["output"]) == ("Failed", True)
 
 
-def test_payloads_over_45_kb_warn_and_over_1_mb_fail(host, caplog: pytest.LogCaptureFixture):
+def test_the_size_of_a_custom_status_counts_as_net_writes_it():
+    check_custom_status(json.dumps({"key": ["\u00e9" * 8_600, 1, 2]}))
+    check_custom_status(json.dumps([0] * 4_350))
+    with pytest.raises(PayloadTooLargeError):
+        check_custom_status(json.dumps("\U0001f40d" * 4_352))
+
+
+def test_large_payloads_are_taken_and_warned_of(host, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING, "durable_local"):
         assert run(host, "passes", {"activity": "big", "input": 50_000})["runtimeStatus"] == "Completed"
+        assert len(run(host, "passes", {"activity": "big", "input": 2_000_000})["output"]) == 2_000_000
     assert "the output of activity 'big' is 50002 bytes" in caplog.text
-    text = run(host, "catches", {"activity": "big", "input": 2_000_000})["output"]["text"]
-    assert "PayloadTooLargeError: the output of activity 'big' is 2000002 bytes" in text
-    reply = manage(host, "POST", "/orchestrators/chain", "x" * 1_100_000)
-    assert (reply.status, "1048576" in reply.json["Message"]) == (400, True)
+    assert "the output of activity 'big' is 2000002 bytes" in caplog.text
+    assert host.wait(start(host, "waits_for_nothing", "x" * 1_100_000))["output"] == 1_100_000
+
+
+def test_what_json_does_not_have_arrives_as_text(host):
+    assert run(host, "passes", {"activity": "no_numbers"})["output"] == ["NaN", "Infinity", "-Infinity", "NaN", 1.5]
 
 
 def test_code_that_differs_between_replays_is_found(host):

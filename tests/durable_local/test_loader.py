@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -24,29 +25,10 @@ def load(folder: Path, body: str, head: str = HEAD) -> FunctionApp:
     return load_app(folder)
 
 
-def activity(annotation: str) -> str:
-    return f"""
-@app.activity_trigger(input_name="x")
-def work(x: {annotation}) -> list[str]:
-    return x
-"""
-
-
-@pytest.mark.parametrize("annotation", ["list[str]", "dict[str, typing.Any]", "typing.Optional[dict]", "dict | None"])
-def test_annotations_that_the_worker_refuses(tmp_path, annotation):
-    with pytest.raises(AppLoadError, match="'work'.*invalid non-type annotation"):
-        load(tmp_path, activity(annotation))
-
-
-@pytest.mark.parametrize("annotation", ["dict", "typing.List[str]", "typing.Any", "'dict'", "str", "Shape"])
-def test_annotations_that_the_worker_accepts(tmp_path, annotation):
-    shape = "class Shape(typing.TypedDict):\n    a: int\n"
-    assert list(load(tmp_path, shape + activity(annotation)).activities) == ["work"]
-
-
 def test_string_annotations_of_a_whole_module_are_resolved(tmp_path):
     with pytest.raises(AppLoadError, match="invalid non-type annotation"):
-        load(tmp_path, activity("dict | None"), "from __future__ import annotations\n" + HEAD)
+        body = "@app.activity_trigger(input_name='x')\ndef work(x: dict | None): ...\n"
+        load(tmp_path, body, "from __future__ import annotations\n" + HEAD)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +89,14 @@ def entity(context): ...
     assert capfd.readouterr() == ("", "")
 
 
-def test_functions_that_need_azure_are_left_out_with_a_warning(tmp_path, caplog: pytest.LogCaptureFixture):
+def test_functions_that_need_azure_are_left_out_and_named(tmp_path):
     body = """
 @app.queue_trigger(arg_name="message", queue_name="q", connection="c")
 def on_message(message: func.QueueMessage): ...
 """
-    assert load(tmp_path, body) == FunctionApp(tmp_path)
-    assert "'on_message' is not served" in caplog.text
+    app = load(tmp_path, body)
+    assert dataclasses.replace(app, findings=[]) == FunctionApp(tmp_path)
+    assert [(one.function, one.rule, one.breaks) for one in app.findings] == [("on_message", "not-served-here", False)]
 
 
 def test_host_json_in_any_case(tmp_path, monkeypatch: pytest.MonkeyPatch):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+
 import pytest
 from durable_local_helpers import client, http, manage, run, start, until
+
+TOKEN = "x-ms-continuation-token"
 
 
 def test_status_codes_follow_the_status(host):
@@ -32,13 +37,30 @@ def test_start_answers_with_usable_urls(host):
 
 
 def test_start_can_wait_for_the_end(host):
-    done = manage(host, "POST", "/orchestrators/chain?timeout=30&pollingInterval=1", '{"n": 2}')
+    wait = "timeout=30&pollingInterval=1"
+    done = manage(host, "POST", f"/orchestrators/chain?{wait}", '{"n": 2}')
     assert (done.status, done.json) == (200, 256)
-    late = manage(host, "POST", "/orchestrators/waits?timeout=0.05")
+    failed = manage(host, "POST", f"/orchestrators/passes?{wait}", json.dumps({"activity": "boom"}))
+    assert (failed.status, failed.json["runtimeStatus"]) == (200, "Failed")
+    late = manage(host, "POST", "/orchestrators/waits?timeout=0.05&pollingInterval=0.05")
     assert (late.status, "statusQueryGetUri" in late.json) == (202, True)
+    alone = manage(host, "POST", "/orchestrators/waits?timeout=3000")
+    assert alone.status == 202
+    wrong = manage(host, "POST", "/orchestrators/waits?timeout=1&pollingInterval=2")
+    assert (wrong.status, "should be bigger than" in wrong.json["Message"]) == (400, True)
 
 
-@pytest.mark.parametrize("bad", ["@entity", "a%23b", "a%3Fb", "a%5Cb", "x" * 257, "a%09b"])
+def test_ids_are_encoded_in_links_as_net_does(host):
+    reply = manage(host, "POST", "/orchestrators/waits/a%20b~c!%C3%A9%2B")
+    assert reply.json["id"] == "a b~c!\u00e9+"
+    assert "/instances/a+b%7Ec!%C3%A9%2B?" in reply.headers["Location"]
+    assert "rewindPostUri" not in reply.json
+    assert http("GET", reply.json["statusQueryGetUri"]).json["instanceId"] == "a b~c!\u00e9+"
+
+
+@pytest.mark.parametrize(
+    "bad", ["@entity", "a%23b", "a%3Fb", "a%5Cb", "x" * 257, "a%09b", "a%7Fb", "a%C2%85b", "%F0%9F%90%8D" * 129]
+)
 def test_bad_instance_ids_are_refused(host, bad):
     reply = manage(host, "POST", f"/orchestrators/chain/{bad}")
     assert (reply.status, "instance ids" in reply.json["ExceptionMessage"]) == (400, True)
@@ -73,6 +95,25 @@ def test_history_is_shown_on_demand(host):
     assert [event["Result"] for event in events[1:]] == [4, 16, 256, 256]
 
 
+def test_history_shows_inputs_timers_and_entities_as_azure_does(host):
+    instance_id = start(host, "calls_and_sleeps", ["counter", "shown", "add", 2])
+    host.wait(instance_id)
+    path = f"/instances/{instance_id}?showHistory=true"
+    events = manage(host, "GET", path).json["historyEvents"]
+    assert [event["EventType"] for event in events] == [
+        *("ExecutionStarted", "EventSent", "EventRaised", "TimerCreated", "TimerFired", "TaskCompleted"),
+        "ExecutionCompleted",
+    ]
+    started, sent, raised, created, fired, squared, ended = events
+    assert started["Input"] == json.dumps(json.dumps(["counter", "shown", "add", 2]))
+    assert (sent["Name"], sent["InstanceId"]) == ("op", "@counter@shown")
+    assert raised["Name"] == json.loads(sent["Input"])["id"] == str(uuid.UUID(raised["Name"]))
+    assert created.keys() == fired.keys() == {"EventType", "Timestamp", "FireAt"}
+    assert squared["Input"] == '["3"]' and "Result" not in ended
+    hidden = manage(host, "GET", f"{path}&showInput=false").json["historyEvents"]
+    assert not any("Input" in event for event in hidden)
+
+
 def test_input_is_shown_unless_refused(host):
     instance_id = start(host, "chain", {"n": 2})
     assert manage(host, "GET", f"/instances/{instance_id}?showInput=false").json["input"] is None
@@ -95,6 +136,46 @@ def test_lists_page_with_a_continuation_token(new_host):
     assert (pages, sorted(seen)) == (3, sorted(ids))
     assert manage(host, "GET", "/instances", headers={"x-ms-continuation-token": "%%"}).status == 400
     assert manage(host, "GET", "/instances?top=0").status == 400
+
+
+def test_lists_of_instances_hold_entities(new_host):
+    host = new_host()
+    run(host, "chain", {"n": 1}, "a1")
+    manage(host, "POST", "/entities/Counter/K?op=add", "3")
+    until(lambda: manage(host, "GET", "/entities/counter/K").status == 200)
+    everything = manage(host, "GET", "/instances").json
+    assert [(one["instanceId"], one["name"], one["runtimeStatus"]) for one in everything] == [
+        ("@counter@K", "@counter", "Running"),
+        ("a1", "chain", "Completed"),
+    ]
+    assert everything[0]["input"] == {"exists": True, "state": "3", "sorter": {}}
+    assert everything[0]["customStatus"] == {"entityExists": True}
+    pages = manage(host, "GET", "/instances?top=1")
+    rest = manage(host, "GET", "/instances?top=1", headers={TOKEN: pages.headers[TOKEN]})
+    assert [one["instanceId"] for one in pages.json + rest.json] == ["@counter@K", "a1"]
+    for query, found in (("runtimeStatus=Running", 1), ("instanceIdPrefix=@counter@", 1), ("runtimeStatus=1", 1)):
+        assert len(manage(host, "GET", f"/instances?{query}").json) == found
+    one = manage(host, "GET", "/instances/@counter@K")
+    assert (one.status, one.json["instanceId"]) == (202, "@counter@K")
+    assert manage(host, "GET", "/instances/@counter@other").status == 404
+    assert manage(host, "DELETE", "/instances/@counter@K").json == {"instancesDeleted": 1}
+    assert manage(host, "GET", "/entities/counter/K").status == 404
+
+
+def test_filters_repeat_and_are_case_sensitive_in_values_alone(new_host):
+    host = new_host()
+    run(host, "chain", {"n": 1}, "a1")
+    run(host, "passes", {"activity": "boom"}, "a2")
+    start(host, "waits", None, "b1")
+
+    def found(query: str) -> list[str]:
+        return [one["instanceId"] for one in manage(host, "GET", f"/instances?{query}").json]
+
+    assert found("runtimeStatus=Completed&RUNTIMESTATUS=Failed") == ["a1", "a2"]
+    assert found("runtimeStatus=Completed,%20Failed,nonsense") == ["a1", "a2"]
+    assert found("runtimeStatus=completed") == ["a1", "a2", "b1"]
+    assert found("createdTimeFrom=never&top=x&instanceIdPrefix=a") == ["a1", "a2"]
+    assert found("top=1&top=1&instanceIdPrefix=a") == ["a1", "a2"]
 
 
 def test_the_sdk_lists_and_filters(new_host):

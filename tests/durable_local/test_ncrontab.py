@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from durable_local import AppLoadError
 from durable_local.ncrontab import parse_schedule
+from durable_local.timespan import parse_timespan
 
 
 def following(text: str, after: str) -> str:
@@ -31,6 +32,14 @@ def following(text: str, after: str) -> str:
         ("5,10 0 0 * * *", "2026-11-23 00:00:05", "2026-11-23 00:00:10"),
         ("00:05:00", "2026-11-23 10:01:00", "2026-11-23 10:06:00"),
         ("1.00:00:00", "2026-11-23 10:01:00", "2026-11-24 10:01:00"),
+        ("24:00:00", "2026-11-01 10:01:00", "2026-11-25 10:01:00"),
+        # As NCrontab has it: ranges are turned round, step 0 is 1, a name may be cut short.
+        ("0 0 22-6 * * *", "2026-11-23 22:00:00", "2026-11-24 06:00:00"),
+        ("0 5-1 * * * *", "2026-11-23 10:05:00", "2026-11-23 11:01:00"),
+        ("0 */0 * * * *", "2026-11-23 10:05:00", "2026-11-23 10:06:00"),
+        ("0 58/0 * * * *", "2026-11-23 10:58:00", "2026-11-23 10:59:00"),
+        ("0 0 0 1 m *", "2026-01-01 00:00:00", "2026-03-01 00:00:00"),
+        ("0 0 0 * * Wednes", "2026-11-23 00:00:00", "2026-11-25 00:00:00"),
     ],
 )
 def test_next_occurrence(text, after, expected):
@@ -45,18 +54,51 @@ def test_next_occurrence(text, after, expected):
         ("0 0 0 0 * *", "day"),
         ("0 0 0 * * 7", "day of week"),
         ("0 0 0 * foo *", "month"),
-        ("0 5-1 * * * *", "selects nothing"),
-        ("0 */0 * * * *", "selects nothing"),
+        ("0 0 0 * janx *", "month"),
+        ("0 5- * * * *", "cannot read"),
         ("0 0 0 31 2 *", "never fires"),
         ("0 ; * * * *", "cannot read"),
         ("0 ² * * * *", "cannot read"),
         ("9999999999.00:00:00", "six fields"),
         ("00:00:00", "zero"),
+        ("-01:00:00", "zero or less"),
+        ("9999999.00:00:00", "never fires"),
     ],
 )
 def test_refused_with_the_reason(text, complaint):
     with pytest.raises(AppLoadError, match=complaint):
         parse_schedule(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("00:05:00", timedelta(minutes=5)),
+        ("0:5", timedelta(minutes=5)),
+        (" 23:59:59 ", timedelta(hours=23, minutes=59, seconds=59)),
+        ("24:00:00", timedelta(days=24)),
+        ("24:01:30", timedelta(days=24, hours=1, minutes=30)),
+        ("25:00:00:00", timedelta(days=25)),
+        ("1.02:03", timedelta(days=1, hours=2, minutes=3)),
+        ("1.02:03:04.5", timedelta(days=1, hours=2, minutes=3, seconds=4, milliseconds=500)),
+        ("00:00:00.0000010", timedelta(microseconds=1)),
+        ("6", timedelta(days=6)),
+        ("-00:00:01", timedelta(seconds=-1)),
+        ("10675199.02:48:05", None),
+        ("24:00", None),
+        ("00:60:00", None),
+        ("24:60:00", None),
+        ("00:00:60", None),
+        ("1.24:00:00", None),
+        ("1:2:3:4:5", None),
+        ("00:00:00.12345678", None),
+        ("1e3", None),
+        ("٣", None),
+        ("", None),
+    ],
+)
+def test_intervals_as_dotnet_reads_them(text, expected):
+    assert parse_timespan(text) == expected
 
 
 def test_local_time_zone(monkeypatch: pytest.MonkeyPatch):

@@ -68,6 +68,20 @@ def test_retry_numbers_attempts_and_timers_with_one_timer_after_the_last_attempt
     assert numbers(done) == [(4, "activity")]
 
 
+def test_a_retry_after_more_than_six_days_is_warned_of(caplog):
+    options = {"firstRetryIntervalInMilliseconds": 6 * 86_400_000 + 1, "maxNumberOfAttempts": 2}
+    for _ in range(2):
+        replay([{**activity("weekly"), "actionType": 1, "retryOptions": options}])
+    assert caplog.text.count("'weekly' is retried after more than six days") == 1
+
+
+def test_events_after_continue_as_new_belong_to_the_next_generation():
+    wait, onward = {"actionType": 6, "externalEventName": "go"}, {"actionType": 4, "input": "1"}
+    first, second = (event(Kind.EVENT_RAISED, 0, Name="go", Input=text) for text in ("1", "2"))
+    outcome = replay([wait, onward], first, second)
+    assert (outcome.settled, outcome.carried) == (True, (second,))
+
+
 def test_duplicate_and_unknown_completions_are_ignored():
     outcome = replay([activity(), activity()], scheduled(0), completed(0), completed(0), completed(7), failed(0))
     assert numbers(outcome) == [(1, "activity")]

@@ -119,6 +119,7 @@ def test_a_missing_environment_variable_is_named_with_the_remedy(landed: Project
 
 def test_an_unreachable_database_is_tried_again_and_then_named(landed: Project):
     landed.env[PASSWORD_VARIABLE] = "postgresql://comboi:hidden-word@127.0.0.1:1/shop"
+    landed.edit(INITIAL, "table: shop.", "on_change: warn\n    table: shop.")  # another server is refused before
     done = landed.comboi("run", "--json")
     record = json.loads(done.stdout)
     assert done.returncode == 1

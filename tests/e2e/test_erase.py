@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from comboi_core.app.records import record_path
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.support.gate import Gate
 from tests.support.patched import Patched
@@ -110,8 +111,9 @@ def test_the_erasure_is_recorded_without_the_key(undisturbed: Erased, erased: Pr
     assert said["keys"] == [hashlib.sha256(KEY.encode()).hexdigest()] and said["key_hash"] == "sha256"
     assert said["requested"]["by"] == "the officer (cli)" and said["requested"]["at"] < record["started_at"]
     assert said["not_erased"] == ["elsewhere"]
-    kept = json.loads((project.folder / f"lake/bronze/runs/{record['run_id']}.json").read_text())
-    assert kept == record
+    path = record_path(record["run_id"])
+    kept = json.loads((project.folder / "lake/bronze" / path).read_text())
+    assert kept | {"path": path} == record
     assert not list(project.folder.glob("lake/bronze/work/*"))
     commit = project.commits()["shop.customers"]["loads"][0]
     assert (commit["mode"], commit["run_id"], commit["by"], commit["removed"]) == (
@@ -164,7 +166,7 @@ def test_killed_in_the_middle_and_asked_for_again(ran: Project, undisturbed: Era
     assert project.contents() == undisturbed.contents
     assert not list(project.folder.glob("lake/bronze/work/*")), "the keys are gone"
     assert [path for path in naming(project, KEY) if "orders" not in path] == []
-    records = [json.loads(path.read_text()) for path in project.folder.glob("lake/bronze/runs/*.json")]
+    records = [json.loads(path.read_text()) for path in project.folder.glob("lake/bronze/runs/*/*.json")]
     told = [record for record in records if record["trigger"] == "erase" and record["erasure"]["found"]]
     assert len(told) == 1, "what was removed is told once"
     for kind in ("tables", "datasets"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import pytest
 import requests
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.domain.folders import Scratch
 from comboi_core.domain.sql import literal
 from comboi_core.sources.postgres_session import extension_path
 from tests.support.gate import Gate
@@ -38,8 +38,8 @@ def source_rows(database: EmbeddedPostgres, table: str) -> list[tuple]:
 @contextmanager
 def short_folder() -> Iterator[Path]:
     """A folder whose name is short enough for the server's socket: its address stays the same over a restart."""
-    with tempfile.TemporaryDirectory(prefix="comboi-test-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with Scratch() as folder:
+        yield folder
 
 
 def finished(run, code: int = 0) -> dict:
@@ -162,7 +162,7 @@ def test_an_old_run_that_wakes_up_after_its_lease_was_taken(project: Project, da
     try:
         base = server.stdout.readline().split(" at ")[1].strip()
         with Gate(project, database) as gate:
-            old = requests.post(base, json={"stage": "bronze"}, timeout=60).json()
+            old = requests.post(f"{base}?links=true", json={"stage": "bronze"}, timeout=60).json()
             gate.wait()
             management = urlsplit(old["statusQueryGetUri"])
             table = management.path.partition("/instances/")[0] + "/entities/table/shop.shop.orders"

@@ -92,7 +92,8 @@ def test_what_the_partner_did_wrong_is_told_with_file_and_line(project, incoming
     assert "partner.orders: orders/bad.csv, line 3: column amount holds '1.005'" in errors[0]["message"]
 
     project.edit("configs/initial.yml", "folder: drop zone", "folder: drop zone/nowhere")
-    rows(project, "bronze")
+    done = project.comboi("run", "bronze")
+    assert done.returncode == 1 and "`connection.folder` was 'drop zone', is 'drop zone/nowhere'" in done.stdout
     done = project.comboi("run", "bronze", "--full-refresh")
     assert done.returncode == 1 and "no file matches" in done.stdout + done.stderr
 

@@ -14,6 +14,7 @@ from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.e2e.test_api import SLOW, follow, served, until
 from tests.e2e.test_faults import source_rows
 from tests.support.browser import chromium, tab
+from tests.support.keyed import key_of
 from tests.support.project import Project, change
 from tests.support.small_disk import SmallDisk, small_disk
 
@@ -51,7 +52,7 @@ def test_a_full_lake_is_told_on_the_page_and_in_the_terminal_and_the_next_run_co
         assert "[lake_unavailable]" in said and "No space left on device" in said
         assert "what to do: Free space on the disk of the lake's folder" in said
         with chromium() as browser, tab(browser) as one:
-            one.page.goto(f"{url}/monitor")
+            one.page.goto(f"{url}/monitor#code={key_of(url + '/')}")
             one.page.wait_for_selector("#run .box")
             told = one.page.inner_text("#run")
             assert "failed" in one.page.inner_text("#run-title")

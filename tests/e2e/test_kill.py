@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from tests.support import rewriting
 from tests.support.killing import Undisturbed, instants, kill_and_run_again, prepare
+from tests.support.project import Project
 
 SEED, TIMES = 20261123, 30
 
@@ -25,3 +29,24 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPost
 @pytest.mark.parametrize("number", range(TIMES))
 def test_a_run_killed_at_any_instant_loses_and_doubles_nothing(undisturbed: Undisturbed, tmp_path: Path, number: int):
     hits.append(kill_and_run_again(undisturbed, tmp_path / "project", instants(SEED + number, undisturbed.seconds)))
+
+
+@pytest.mark.parametrize("seed", [SEED, SEED + 1])
+def test_runs_killed_over_tables_that_are_rewritten_lose_nothing(
+    project: Project, database: EmbeddedPostgres, seed: int
+):
+    rewritten, chance = rewriting.over(project, database), random.Random(seed)
+    writer = rewriting.Rewriter(database, seed, detaches=False).start()
+    try:
+        for _ in range(3):
+            victim = rewritten.start("run", "bronze")
+            try:
+                victim.communicate(timeout=chance.uniform(1.5, 5))
+            except subprocess.TimeoutExpired:
+                victim.kill()
+                victim.communicate()
+    finally:
+        writer.end()
+    again = rewritten.comboi("run", "bronze")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert not any(rewriting.missing(rewritten, database).values())

@@ -26,7 +26,8 @@ def test_a_wave_of_a_hundred_lanes_is_dealt_to_sub_orchestrations():
     (figures,) = json.loads(found.stdout)
     assert figures["lanes"] == TABLES
     count = figures["instances_by_name"]
-    assert (count["run_lanes"], count["load_table"], count["build_dataset"]) == (3, TABLES, 24)
+    assert count["run_lanes"] == 3 and count["run_lane"] > TABLES
+    assert 0 < count["load_table"] < TABLES / 4, "for big tables only"
     longest = figures["longest_history"]
-    assert set(longest) == {"run_pipeline", "run_lanes", "run_lane", "load_table", "extract_share", "build_dataset"}
+    assert set(longest) == {"run_pipeline", "run_lanes", "run_lane", "load_table", "extract_share"}
     assert max(longest.values()) < 200, longest

@@ -60,7 +60,7 @@ def test_a_changed_mask_wants_a_full_refresh(project: Project, database: Embedde
     database.psql("UPDATE shop.orders SET updated_at = '2026-04-01+00' WHERE order_id = 1")
     refused = project.comboi("run", "bronze", "--select", "orders")
     assert refused.returncode == 1
-    assert "earlier rows have hash, the configuration says redact" in refused.stdout
+    assert "`mask` was 'customer_id: hash', is 'customer_id: redact'" in refused.stdout
     record = project.run("bronze", "--select", "orders", "--full-refresh")
     assert record["tables"][0]["status"] == "succeeded"
     assert {row[1] for row in project.contents()["shop.orders"]} == {"***"}

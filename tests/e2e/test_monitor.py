@@ -35,9 +35,9 @@ def page(browser, project: Project) -> Iterator[Tab]:
         while said is None:
             line = server.stdout.readline()
             assert line, "comboi serve ended"
-            said = re.search(r"http://[^/ ]+/api/", line)
+            said = re.search(r"http://[^/ ]+/api/monitor#\S+", line)
         with tab(browser) as opened:
-            opened.page.goto(f"{said[0]}monitor")
+            opened.page.goto(said[0])
             opened.page.wait_for_selector("#table table")
             yield opened
             assert opened.complaints == []
@@ -116,7 +116,7 @@ def query_that_is_wrong(project: Project, database: EmbeddedPostgres) -> list[st
 
 def user_that_is_unknown(project: Project, database: EmbeddedPostgres) -> list[str]:
     place = "{{env:SHOP_POSTGRES}}"
-    project.edit(INITIAL, place, database.uri.replace("//", "//nobody_at_all:wr0ng-w0rd@", 1).replace("postgres:@", ""))
+    project.edit(INITIAL, place, database.uri.replace("//postgres@", "//nobody_at_all:wr0ng-w0rd@", 1))
     return ["shop.orders", "source_auth_failed", "nobody_at_all"]
 
 
@@ -156,7 +156,9 @@ def test_a_configuration_that_cannot_be_read_is_told_in_place_of_old_data(
 ):
     expected = configuration_that_is_wrong(project, database)
     with tab(browser) as other:
-        other.page.goto(page.page.url)
+        other.page.goto(
+            f"{page.page.url.partition('#')[0]}#code={project.hub.with_name('hub.db.key').read_text().strip()}"
+        )
         other.page.wait_for_selector("#problems .box")
         assert all(text in other.page.inner_text("#problems") for text in expected)
     project.edit(INITIAL, "primary_keys:", "primary_key:")
@@ -170,7 +172,9 @@ def test_a_lake_that_is_gone_is_told_with_its_place_and_what_to_do(browser, page
     bronze.rename(project.folder / "elsewhere")
     bronze.write_text("a file where the folder was")
     with tab(browser) as other:
-        other.page.goto(page.page.url)
+        other.page.goto(
+            f"{page.page.url.partition('#')[0]}#code={project.hub.with_name('hub.db.key').read_text().strip()}"
+        )
         other.page.wait_for_selector("#run .box")
         told = other.page.inner_text("main")
     assert "lake_unavailable" in told and "lake/bronze" in told and "What to do: " in told

@@ -2,72 +2,23 @@
 
 from __future__ import annotations
 
-import copy
+import json
 import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.support.project import CONFIG, Project
+from tests.support.till import Till
 
-TABLE = {"name": "sales", "table": "sales", "primary_key": ["id"], "incremental_column": "version"}
-SCHEMA = """
-CREATE TABLE sales (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL);
-INSERT INTO sales VALUES (1, 1, 'new'), (2, 2, 'new');
-"""
 CHANGE = "UPDATE sales SET version = 3, status = 'paid' WHERE id = 2"
 NOW = [(1, 1, "new"), (2, 3, "paid"), (3, 4, "new")]
 
 
-class Till(Project):
-    """A project over one SQLite table, with one dataset of its changes."""
-
-    def sql(self, text: str) -> None:
-        with sqlite3.connect(self.folder / "till.db") as db:
-            db.executescript(text)
-
-    def table(self, **settings: Any) -> None:
-        """Write the configuration; settings that are None are left out."""
-        config = copy.deepcopy(CONFIG)
-        told = {key: value for key, value in (TABLE | settings).items() if value is not None}
-        config["sources"] = [
-            {"name": "till", "type": "sqlite", "connection": {"path": "till.db"}, "tables": [told]},
-        ]
-        self.write("configs/initial.yml", yaml.safe_dump(config))
-
-    def dataset(self, **materialization: Any) -> None:
-        self.write(
-            "configs/transformations.yml",
-            yaml.safe_dump(
-                {
-                    "silver": [
-                        {
-                            "name": "seen",
-                            "inputs": [{"alias": "sales", "source": "till", "table": "sales", "view": "changes"}],
-                            "materialization": materialization,
-                        }
-                    ]
-                }
-            ),
-        )
-        self.write("transformations/seen.sql", "SELECT * FROM sales")
-
-    def rows(self) -> list[tuple]:
-        return self.contents()["till.sales"]
-
-
 @pytest.fixture
 def till(tmp_path: Path) -> Till:
-    project = Till(tmp_path / "till")
-    (project.folder / "configs").mkdir(parents=True)
-    (project.folder / "transformations").mkdir()
-    project.sql(SCHEMA)
-    project.table()
-    project.dataset(strategy="merge", unique_key=["id"])
-    return project
+    return Till.make(tmp_path / "till")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +39,150 @@ def test_superseded_rows_of_a_merged_table_do_not_come_back(till: Till, settings
     assert told in refused.stdout and "--full-refresh" in refused.stdout
     till.run("bronze", "--full-refresh")
     assert till.rows() == NOW
+
+
+CHANGES = {
+    "path": ({"connection": {"path": "other.db"}}, "`connection.path` was 'till.db', is 'other.db'"),
+    "table": ({"table": "more_sales"}, "`table` was 'sales', is 'more_sales'"),
+    "query": ({"table": None, "query": "SELECT * FROM more_sales"}, "`query` was not set, is 'SELECT * FROM"),
+    "where": ({"where": "status <> 'gone'"}, "`where` was not set, is 'status <> 'gone''"),
+    "columns": ({"columns": ["status"]}, "`columns` was not set, is 'status'"),
+    "mask": ({"mask": {"status": "redact"}}, "`mask` was not set, is 'status: redact'"),
+}
+
+
+@pytest.mark.parametrize(("change", "mode"), list(zip(CHANGES, ["append", "merge"] * 3, strict=True)))
+def test_a_table_that_is_made_from_something_else_is_refused_until_it_is_read_anew(till: Till, change: str, mode: str):
+    settings, told = CHANGES[change]
+    till.sql("CREATE TABLE more_sales AS SELECT id, version, 'more' AS status FROM sales")
+    shutil.copy(till.folder / "till.db", till.folder / "other.db")
+    till.table(mode=mode)
+    till.run("bronze")
+    before = till.rows()
+    with sqlite3.connect(till.folder / "other.db") as db:
+        db.executescript("UPDATE sales SET status = 'other'")
+    till.sql("INSERT INTO sales VALUES (3, 4, 'new'); INSERT INTO more_sales VALUES (3, 4, 'more')")
+    till.table(mode=mode, **settings)
+    for command in ("plan", "run"):
+        refused = till.comboi(command, "bronze")
+        said = " ".join(refused.stdout.split())
+        assert refused.returncode == 1
+        assert "[origin_changed] till.sales: what it is made from has changed since load 1: " + told in said
+        assert "comboi run bronze --select till.sales --full-refresh" in said and "on_change: warn" in said
+    assert till.rows() == before
+    till.run("bronze", "--select", "till.sales", "--full-refresh")
+    after = till.rows()
+    assert after != before and till.run("bronze")["tables"][0]["rows"] == 0
+    assert till.rows() == after
+
+
+def test_a_change_that_is_accepted_is_told_once_and_the_rows_stay(till: Till):
+    till.run("bronze")
+    shutil.copy(till.folder / "till.db", till.folder / "moved.db")
+    till.table(connection={"path": "moved.db"}, on_change="warn")
+    assert till.run("bronze")["tables"][0]["shortfalls"][0]["code"] == "origin_changed", "there was nothing to commit"
+    with sqlite3.connect(till.folder / "moved.db") as db:
+        db.executescript(CHANGE)
+    (told,) = till.run("bronze")["tables"][0]["shortfalls"]
+    assert (told["code"], "--full-refresh" in told["remedy"]) == ("origin_changed", True)
+    assert "`connection.path` was 'till.db', is 'moved.db'" in told["message"]
+    till.table(connection={"path": "moved.db"})
+    assert till.run("bronze")["tables"][0]["shortfalls"] == []
+    assert till.rows() == NOW[:2]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"where": "id > 1"},
+        {"primary_key": ["version"]},
+        {"incremental_column": "id"},
+        {"mode": "append"},
+        {"mask": {"status": "redact"}},
+    ],
+    ids=str,
+)
+def test_a_table_may_be_read_anew_whenever_its_settings_change(till: Till, settings: dict[str, Any]):
+    till.run("bronze")
+    till.sql(CHANGE)
+    till.run("bronze")
+    till.sql("INSERT INTO sales VALUES (3, 4, 'new')")
+    till.table(on_change="reload", **settings)
+    planned = json.loads(till.comboi("plan", "bronze", "--json").stdout)["tables"][0]
+    assert planned["replaces"] and any("read anew, whole" in said for said in planned["warnings"])
+    record = till.run("bronze")["tables"][0]
+    assert any("read anew, whole" in said for said in record["warnings"]) and record["rows"] in (2, 3)
+    assert [row[0] for row in till.rows()] == ([2, 3] if "where" in settings else [1, 2, 3])
+    assert till.run("bronze")["tables"][0]["rows"] == 0, "only once"
+
+
+def test_a_table_of_mode_full_is_replaced_whatever_it_was_made_from(till: Till):
+    till.table(mode="full", incremental_column=None)
+    till.run("bronze")
+    till.table(mode="full", incremental_column=None, where="id > 1")
+    (told,) = till.run("bronze")["tables"][0]["warnings"]
+    assert "`where` was not set, is 'id > 1'; this load replaces the table" in told
+    assert till.rows() == [(2, 2, "new")]
+
+
+def test_what_only_says_how_it_is_read_may_change(till: Till):
+    till.table(where="id > 0")
+    till.run("bronze")
+    config = till.folder / "configs" / "initial.yml"
+    till.table(
+        where="id  >  0 -- all of them", freshness="2h", parallel_chunks=1, chunk_rows=1, connection={"path": "till.db"}
+    )
+    config.write_text(config.read_text().replace("type: sqlite", "type: sqlite\n  max_parallel: 1"))
+    till.sql(CHANGE)
+    table = till.run("bronze")["tables"][0]
+    assert (table["rows"], table["shortfalls"], till.rows()) == (1, [], NOW[:2])
+
+
+def test_a_salt_that_changes_is_told_and_stands_nowhere(till: Till):
+    def salted(salt: str) -> None:
+        till.table(mask={"id": "hash"})
+        till.configure(masking={"salt": "{{env:SALT}}"})
+        till.env["SALT"] = salt
+
+    salted("pepper-1234")
+    till.run("bronze")
+    salted("sesame-5678")
+    till.sql(CHANGE)
+    refused = till.comboi("run", "bronze")
+    assert refused.returncode == 1 and "`masking.salt` is another one" in refused.stdout
+    kept = b"".join(path.read_bytes() for path in (till.folder / "lake").rglob("*") if path.is_file())
+    assert b"pepper-1234" not in kept and b"sesame-5678" not in kept
+    salted("pepper-1234")
+    till.run("bronze")
+
+
+def test_a_value_that_is_a_secret_by_its_variable_s_name_is_compared_and_not_shown(till: Till):
+    till.env["TILL_SECRET"] = "till.db"
+    till.table(connection={"path": "{{env:TILL_SECRET}}"})
+    till.run("bronze")
+    kept = next((till.folder / "lake" / "bronze" / "till" / "sales" / "_loads").iterdir()).read_text()
+    assert "connection.path" in kept and "till.db" not in kept
+    till.table(connection={"path": "till.db"})
+    till.run("bronze")  # the same value, written out
+    shutil.copy(till.folder / "till.db", till.folder / "next.db")
+    till.env["TILL_SECRET"] = "next.db"
+    till.table(connection={"path": "{{env:TILL_SECRET}}"})
+    refused = till.comboi("run", "bronze")
+    assert refused.returncode == 1 and "`connection.path` is another one" in refused.stdout
+    assert "next.db" not in refused.stdout
+
+
+def test_a_manifest_without_an_origin_takes_the_present_one(till: Till):
+    """What comboi wrote before it knew of origins and owners: the fields are taken out of the file."""
+    till.run("bronze")
+    (path,) = (till.folder / "lake" / "bronze" / "till" / "sales" / "_loads").iterdir()
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in plain.items() if key not in ("origin", "owner")}))
+    till.table(where="id > 0")
+    till.sql(CHANGE)
+    assert till.run("bronze")["tables"][0]["shortfalls"] == []
+    till.table(where="id > 1")
+    assert till.comboi("run", "bronze").returncode == 1
 
 
 @pytest.mark.parametrize("mode", ["append", "merge"])

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.infra.terraform import INFRA, infra, read
+from tests.infra.terraform import infra
 
 ROLES = {
     ("Storage Blob Data Owner", "azurerm_storage_account.runtime"),
@@ -110,17 +110,13 @@ def test_apps_are_reached_by_identity_not_by_keys():
     assert linux["ftp_publish_basic_authentication_enabled"] is False
 
 
-@pytest.mark.parametrize(
-    ("version", "argument"),
-    [(4, {"local_authentication_disabled": True}), (5, {"local_authentication_enabled": False})],
-)
-def test_an_override_per_provider_version_has_telemetry_refused_by_key(version, argument):
-    file = INFRA / "overrides" / f"insights_azurerm{version}.tf"
-    (block,) = read({file.name: file.read_text()}).blocks
-    assert block.body == argument
-    # It comes on top of a resource of the module, whose app and role then have to do without the key.
-    assert "application_type" in infra().one(block.kind, block.name)
+def test_telemetry_is_taken_from_identities_with_the_role_only():
+    insights = infra().one("azurerm_application_insights", "this")
+    assert insights["local_authentication_disabled"] is True
+    # The app and its role then have to do without the key, with the provider that has this argument.
     assert "Authorization=AAD" in infra().texts["settings.tf"]
+    assert ("Monitoring Metrics Publisher", "azurerm_application_insights.this") in ROLES
+    assert '">= 4.55, < 5.0"' in infra().texts["versions.tf"]
 
 
 def test_every_resource_provider_that_is_used_is_registered():

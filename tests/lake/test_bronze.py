@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from comboi_core.domain.errors import CommitConflict, LakeNotFound, LakeUnavailable, ManifestUnreadable
-from comboi_core.domain.load import Column, Window
+from comboi_core.domain.load import Column, SourceFile, Window
 from comboi_core.domain.manifest import DataFile, Manifest, manifest_path
 from comboi_core.lake.bronze import next_manifest, read_manifest, sweep, write_chunk, write_manifest
 from comboi_core.lake.local import LocalLake
@@ -90,6 +90,17 @@ class TestManifest:
     def test_what_is_not_understood_is_refused(self, table, change, words):
         table.lake.write("m.json", json.dumps(asdict(FULL) | change).encode())
         with pytest.raises(ManifestUnreadable, match=words):
+            read_manifest(table.lake, "m.json")
+
+    def test_one_of_an_earlier_comboi_lacks_what_was_added_since_at_any_depth(self, table):
+        now = replace(FULL, inputs=(SourceFile("a.csv", 1, 2),))
+        plain = asdict(now)
+        del plain["born"], plain["columns"][0]["canonical"], plain["inputs"][0]["version"], plain["inputs"][0]["digest"]
+        table.lake.write("m.json", json.dumps(plain).encode())
+        assert read_manifest(table.lake, "m.json") == replace(now, born="")
+        plain["inputs"][0]["surprise"] = 1
+        table.lake.write("m.json", json.dumps(plain).encode())
+        with pytest.raises(ManifestUnreadable, match="fields that this comboi does not know"):
             read_manifest(table.lake, "m.json")
 
     @pytest.mark.parametrize("data", [b"", b"[]", b"null", b"\xff", b"{"])

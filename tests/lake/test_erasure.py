@@ -65,7 +65,8 @@ def erase(table: Table, wanted: Sought) -> dict[str, int]:
         ("42", "DECIMAL(10,2)", "42.00"),
         ("42.005", "DECIMAL(10,2)", None),
         ("0.1", "DOUBLE", "0.1"),
-        ("NaN", "DOUBLE", None),
+        ("NaN", "DOUBLE", "nan"),
+        ("NaN", "INTEGER", None),
         ("170141183460469231731687303715884105727", "HUGEINT", "170141183460469231731687303715884105727"),
         ("2026-01-01", "DATE", "2026-01-01"),
         ("2026-01-01 12:00", "DATE", None),
@@ -73,6 +74,13 @@ def erase(table: Table, wanted: Sought) -> dict[str, int]:
         ("2026-01-01T12:00:00+02", "TIMESTAMP WITH TIME ZONE", "2026-01-01 10:00:00+00"),
         ("A0EEBC999C0B4EF8BB6D6BB9BD380A11", "UUID", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
         ("no uuid", "UUID", None),
+        ("T", "BOOLEAN", "true"),
+        ("1", "BOOLEAN", None),
+        ("8:00", "TIME", "08:00:00"),
+        ("08:00+02", "TIME", None),
+        ("2026-01-01 08:00", "TIME", None),
+        ("\\x00fF", "BLOB", "\\x00\\xFF"),
+        ("0x00FF", "BLOB", "\\x00\\xFF"),
         (" it's ", "VARCHAR", " it's "),
         ("[1, 2]", "INTEGER[]", "[1, 2]"),
     ],
@@ -198,3 +206,14 @@ def test_a_file_larger_than_the_memory_is_rewritten(table: Table):
         assert list(erase(table, sought("777")).values()) == [1]
     (file,) = table.manifest.files
     assert file.rows == 299_999
+
+
+def test_rows_without_a_key_go_for_their_own_sake_only(table):
+    """Erased by another column, a row without a key takes none of the others without a key along."""
+    table.key_unique = False
+    table.load([(None, "2026-01-01", "ann"), (None, "2026-01-01", "bob"), ("1", "2026-01-01", "cid")])
+    table.load([(None, "2026-01-02", "ann"), ("1", "2026-01-02", "ann")])
+
+    erase(table, sought("ann", columns=("v",), types=("VARCHAR",)))
+
+    assert [row[2] for row in table.rows()] == ["bob"]

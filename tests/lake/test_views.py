@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from comboi_core.domain.load import Column
+from comboi_core.domain.load import Column, SourceFile
 from comboi_core.lake.bronze import view_sql
 from comboi_core.lake.local import LocalLake
 from tests.lake.conftest import COLUMNS, Table
@@ -48,16 +49,41 @@ def test_equal_cursors_give_one_row_the_same_each_time(table):
     assert len({tuple(table.rows()) for _ in range(5)}) == 1 and len(table.rows()) == 1
 
 
-@pytest.mark.parametrize("unique", [True, False])
-def test_a_null_in_the_key_is_a_key_like_any_other(table, unique):
-    table.primary_key, table.key_unique = ("id", "v"), unique
-    table.load([(None, "2026-01-01", "a"), ("1", "2026-01-01", None)])
-    table.load([(None, "2026-01-02", "a"), (None, "2026-01-02", None)])
+def test_rows_without_a_key_are_all_readable(table):
+    table.primary_key, table.key_unique = ("id", "v"), False
+    table.load([(None, "2026-01-01", "a"), (None, "2026-01-01", "a"), ("1", "2026-01-01", None), ("1", None, "k")])
+    table.load([(None, "2026-01-02", "a"), (None, "2026-01-02", None), ("1", None, "k")])
     assert table.rows() == [
         ("1", "2026-01-01 00:00:00", None),
+        ("1", None, "k"),
+        (None, "2026-01-01 00:00:00", "a"),
+        (None, "2026-01-01 00:00:00", "a"),
         (None, "2026-01-02 00:00:00", "a"),
         (None, "2026-01-02 00:00:00", None),
     ]
+
+
+def test_rows_without_a_key_that_a_later_load_reads_again_are_not_doubled(table):
+    table.key_unique = False
+    table.load([(None, "2026-01-01", "a"), (None, "2026-01-01", "a"), (None, None, "b")])
+    for _ in range(2):
+        table.load([(None, "2026-01-01", "a"), (None, "2026-01-01", "a"), (None, None, "b")])
+    assert table.rows() == [(None, "2026-01-01 00:00:00", "a")] * 2 + [(None, None, "b")]
+
+
+def test_rows_of_one_file_without_a_key_give_way_to_its_new_version(table):
+    columns = (Column("id", "integer", "INTEGER"), Column("v", "text", "VARCHAR"), Column("_file", "path", "VARCHAR"))
+    for unique in (True, False):
+        table.manifest, table.key_unique = None, unique
+        table.load([(None, "old", "a.csv"), (None, "other", "b.csv"), ("1", "x", "a.csv")], columns=columns)
+        table.load([(None, "new", "a.csv"), (None, "new", "a.csv"), ("1", "y", "a.csv")], columns=columns)
+        table.manifest = replace(table.manifest, inputs=(SourceFile("a.csv", 1, 1), SourceFile("b.csv", 1, 1)))
+        assert table.rows() == [
+            ("1", "y", "a.csv"),
+            (None, "new", "a.csv"),
+            (None, "new", "a.csv"),
+            (None, "other", "b.csv"),
+        ]
 
 
 def test_append_shows_every_row_and_full_the_last_load(table):
@@ -140,24 +166,30 @@ LOADS = st.lists(st.lists(st.tuples(KEYS, CURSORS), max_size=4), min_size=1, max
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(loads=LOADS, doubles=st.booleans(), replacing=st.integers(0, 9))
 def test_the_current_state_is_that_of_a_dictionary(con, loads, doubles, replacing):
-    """Of each key the last load's row, within a load the one with the largest cursor; a replacing load starts anew."""
+    """Of each key the last load's row, within a load the one with the largest cursor; every row without a key (they
+    differ from load to load here); a replacing load starts anew."""
     order = {None: -1} | {
         text: n for n, text in enumerate(["0999-01-01", "2026-01-01", "2026-01-01 00:00:00.000001", "10000-01-01"])
     }
-    model: dict[int | None, tuple] = {}
+    model: dict[int, tuple] = {}
+    keyless: list[tuple] = []
     with tempfile.TemporaryDirectory() as folder:
         table = Table(con, LocalLake(Path(folder)), key_unique=not doubles)
         for number, rows in enumerate(loads):
             if not doubles:
                 rows = list({key: (key, cursor) for key, cursor in rows}.values())
             if number == replacing:
-                model = {}
-            seen: dict[int | None, int] = {}
+                model, keyless = {}, []
+            seen: dict[int, int] = {}
             given_rows = []
             for key, cursor in rows:
                 given_rows.append((None if key is None else str(key), cursor, f"{number} {cursor}"))
-                if order[cursor] >= seen.get(key, -2):
+                if key is None:
+                    keyless.append((None, given_rows[-1][2]))
+                elif order[cursor] >= seen.get(key, -2):
                     seen[key] = order[cursor]
                     model[key] = (given_rows[-1][0], given_rows[-1][2])
             table.load(given_rows[:2], given_rows[2:], replaces=number == replacing)
-        assert [(row[0], row[2]) for row in table.rows()] == sorted(model.values(), key=repr)
+        assert sorted([(row[0], row[2]) for row in table.rows()], key=repr) == sorted(
+            [*model.values(), *keyless], key=repr
+        )

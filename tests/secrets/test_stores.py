@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comboi_core.config.project import KeyVaultConfig
+from comboi_core.config.references import Reference
 from comboi_core.domain.errors import ConfigError, ReferenceMissing, VaultUnavailable
 from comboi_core.secrets.stores import environment, key_vault, no_vault, resolve, stores_of
 
@@ -38,10 +39,11 @@ def test_references_are_resolved_wherever_they_stand_and_once_each():
 
     value = {"a": "x{{env:A}}y{{env:A}}", "b": ["{{keyvault:B}}", 5, None], "c": ("{{env:A}}",)}
 
-    filled, secrets = resolve(value, {"env": store, "keyvault": store})
+    filled, values = resolve(value, {"env": store, "keyvault": store})
 
     assert filled == {"a": "xvalue-of-Ayvalue-of-A", "b": ["value-of-B", 5, None], "c": ["value-of-A"]}
-    assert (asked, secrets) == (["A", "B"], ["value-of-A", "value-of-B"])
+    assert asked == ["A", "B"]
+    assert values == {Reference("env", "A"): "value-of-A", Reference("keyvault", "B"): "value-of-B"}
     assert value["b"][0] == "{{keyvault:B}}"
 
 
@@ -124,14 +126,17 @@ def test_the_vault_s_address_may_come_from_the_environment(vault, monkeypatch):
     monkeypatch.setenv("COMBOI_TEST_VAULT", vault.url)
     vault.secrets["password"] = "x"
 
-    assert resolve("{{keyvault:password}}", stores_of(FROM_THE_ENVIRONMENT)) == ("x", ["x"])
+    assert resolve("{{keyvault:password}}", stores_of(FROM_THE_ENVIRONMENT)) == (
+        "x",
+        {Reference("keyvault", "password"): "x"},
+    )
 
 
 def test_a_vault_without_address_is_missed_only_where_a_secret_is_asked_for(monkeypatch):
     monkeypatch.delenv("COMBOI_TEST_VAULT", raising=False)
     stores = stores_of(FROM_THE_ENVIRONMENT)
 
-    assert resolve("no reference", stores) == ("no reference", [])
+    assert resolve("no reference", stores) == ("no reference", {})
     with pytest.raises(ReferenceMissing, match="COMBOI_TEST_VAULT is not set") as caught:
         resolve("{{keyvault:password}}", stores)
     assert "export COMBOI_TEST_VAULT=" in caught.value.remedy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.domain.folders import Scratch
 from comboi_core.domain.sql import literal
 from comboi_core.sources.postgres import PostgresTable
 from comboi_core.sources.postgres_session import extension_path
@@ -32,8 +32,8 @@ def data_folder() -> Iterator[Path]:
     Not pytest's: each pytest that starts closes the folder above those of all its runs, and the server's user has to
     pass through it.
     """
-    with tempfile.TemporaryDirectory(prefix="comboi-test-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with Scratch() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from comboi_core.domain.errors import (
     SourceQueryFailed,
     UnsupportedValue,
 )
-from comboi_core.domain.load import Checkpoint
+from comboi_core.domain.load import Checkpoint, EarlierRows
 from comboi_core.sources.azure_sql_text import identifier, literal, parts, split_with, trimmed
 
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
@@ -229,7 +229,7 @@ class TestChunks:
         assert len(load.chunks) == 2
         assert any("TABLESAMPLE (99." in text for text in azure.double.log.statements)
 
-    def test_a_row_that_moves_between_two_chunks_is_not_lost(self, anywhere):
+    def test_the_chunks_of_an_activity_are_of_one_state(self, anywhere):
         self.make(anywhere, 10)
         adapter = anywhere.open(**MERGE, chunk_rows=5)
         load = adapter.plan(Checkpoint(), full_refresh=False)
@@ -237,8 +237,31 @@ class TestChunks:
         anywhere.run("UPDATE {s}.orders SET at = '2026-03-01'")
         second = anywhere.con.execute(adapter.select(load, load.chunks[1])).fetchall()
         after = Checkpoint(1, load.watermark, None, load.columns)
-        assert ids(first) == [1, 2, 3, 4, 5] and second == []
+        assert ids(first) == [1, 2, 3, 4, 5] and ids(second) == [6, 7, 8, 9, 10]
+        adapter.confirm(load)
         assert ids(anywhere.land(after, **MERGE)[1]) == list(range(1, 11))
+
+    @pytest.mark.parametrize(("settings", "told"), [
+        ({}, True), ({"parallel_chunks": 1}, False), ({"parallel_chunks": 1, "snapshot": False}, True),
+        ({"parallel_chunks": 1, "rows": 20, "chunk_rows": 1}, False),
+        ({"parallel_chunks": 1, "rows": 21, "chunk_rows": 1}, True),
+        ({"chunk_rows": 100}, False), (MERGE | {"mode": "merge"}, False),
+    ])  # fmt: skip
+    def test_a_full_load_of_several_states_says_so(self, azure, settings, told):
+        """The chunks of one activity, 20 at most, are of one state; each activity has its own."""
+        wanted = {"primary_key": ["id"], "mode": "full", "chunk_rows": 5} | settings
+        self.make(azure, wanted.pop("rows", 10))
+        azure.double.set(snapshot=wanted.pop("snapshot", True))
+        codes = [shortfall.code for shortfall in azure.plan(**wanted).shortfalls]
+        assert codes == (["mixed_state"] if told else [])
+
+    def test_pages_that_the_login_does_not_see_cost_no_count(self, azure):
+        """Without VIEW DEFINITION the statistics are empty; without VIEW DATABASE STATE they are refused."""
+        self.make(azure, 10)
+        for settings in ({"shows_definition": False}, {"shows_state": False}):
+            azure.double.set(**settings)
+            assert azure.plan(mode="full").estimated_rows == 10
+        assert not any("COUNT_BIG(*)" in text for text in azure.double.log.statements)
 
 
 class TestKeyUnique:
@@ -287,6 +310,23 @@ class TestDrift:
             "new column e__text (datetimeoffset(3)); earlier rows read NULL",
             "column c (int) is gone; new rows read NULL",
         )
+
+    @pytest.mark.parametrize(
+        "relation",
+        [{}, {"where": "id > 0"}, {"table": None, "query": "WITH o AS (SELECT * FROM {s}.orders) SELECT * FROM o"}],
+    )
+    def test_looking_back_counts_rows_that_the_load_does_not_read(self, anywhere, relation):
+        anywhere.run("CREATE TABLE {s}.orders (id int, at datetime2(3))")
+        anywhere.run("INSERT INTO {s}.orders VALUES (1, '2026-01-01'), (2, '2026-01-02'), (3, '2026-01-03')")
+        table = MERGE | relation
+        _, _, checkpoint = anywhere.land(**table)
+        anywhere.run("ALTER TABLE {s}.orders ADD c int NULL, d datetime2(7) NULL, e int NULL")
+        anywhere.run("UPDATE {s}.orders SET c = 7, d = '2026-01-01'")
+        anywhere.run("INSERT INTO {s}.orders VALUES (4, '2026-01-04', 7, NULL, 7)")
+        adapter = anywhere.open(**table)
+        load = adapter.plan(checkpoint, full_refresh=False)
+        seen = adapter.look_back(load, load.columns[2:], checkpoint.watermark)
+        assert seen == EarlierRows(3, {"c": 3, "d": 3, "d__text": 3, "e": 0}, complete=True)
 
     def test_an_unsafe_change_fails_unless_the_load_replaces(self, anywhere):
         anywhere.run("CREATE TABLE {s}.orders (id int, a nvarchar(9), at datetime2)")

@@ -11,6 +11,7 @@ import pytest
 
 from comboi_core.domain.errors import SourceObjectMissing, UnsupportedValue
 from comboi_core.domain.load import Checkpoint
+from comboi_core.sources import azure_sql_catalog as catalog
 from comboi_core.sources import azure_sql_sight as sight
 
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
@@ -90,7 +91,7 @@ class TestRowversion:
     def test_a_source_that_went_back_is_told(self, azure):
         self.make(azure)
         load, rows, after = azure.land(Checkpoint(3, "0x00000000FFFFFFFF"), **VERSIONS)
-        assert "restored from a backup" in load.warnings[0]
+        assert "restored from a backup" in load.shortfalls[0].remedy
         assert (rows, after.watermark) == ([], "0x00000000FFFFFFFF"), "the watermark never moves backwards"
 
 
@@ -116,7 +117,7 @@ class TestClocks:
         make(anywhere, kind, *cursors)
         table = MERGE | {"mode": mode}
         load, rows, checkpoint = anywhere.land(**table)
-        assert ids(rows) == [1, 2] and load.window.cursor_type == kind and not load.warnings
+        assert ids(rows) == [1, 2] and load.window.cursor_type == kind and not load.shortfalls
         if watermark and mode == "merge":
             assert checkpoint.watermark == watermark
         load, rows, checkpoint = anywhere.land(checkpoint, **table)
@@ -159,7 +160,8 @@ class TestClocks:
         make(anywhere, "datetime2(7)", "2026-01-01 00:00:00", "9999-12-31 23:59:59.9999999")
         load, rows, _ = anywhere.land(**MERGE)
         assert ids(rows) == [1]
-        assert "9999-12-31 23:59:59.9999999, is in the future" in load.warnings[0]
+        (told,) = load.shortfalls
+        assert told.code == "future_cursor" and told.rows == 1 and "9999-12-31 23:59:59.9999999" in told.message
 
     @pytest.mark.parametrize(
         ("kind", "first"), [("datetime2(7)", "0001-01-01 00:00:00"), ("datetime", "1753-01-01"), ("date", "0001-01-01")]
@@ -188,7 +190,7 @@ class TestWriters:
         ):
             load, rows, checkpoint = azure.land(**MERGE, lag="0s")
             assert ids(rows) == [1]
-            assert "has been writing for 600 s" in load.warnings[0]
+            assert "has been writing for 60" in load.warnings[0]
         _, rows, _ = azure.land(checkpoint, **MERGE, lag="0s")
         assert ids(rows) == [2, 3]
 
@@ -203,7 +205,7 @@ class TestWriters:
         assert ids(rows) == [2, 3]
 
     def test_a_login_that_does_not_see_them_is_told_and_lag_covers(self, azure):
-        make(azure, "datetime2(7)", "2026-01-01 00:00:00")
+        make(azure, "datetimeoffset(7)", "2026-01-01 00:00:00 +00:00")
         azure.double.set(shows_state=False)
         load, rows, _ = azure.land(**MERGE)
         assert ids(rows) == [1] and load.estimated_rows == 1
@@ -211,6 +213,28 @@ class TestWriters:
             "rows committed late are caught by lag only (300 s are read again): the login does not see other "
             "transactions (grant it VIEW DATABASE STATE)",
         )
+
+    @pytest.mark.parametrize(
+        ("server", "grant"),
+        [
+            ({"edition": "5", "objective": "S3"}, None),
+            ({"edition": "5", "objective": "S3", "shows_state": False}, "VIEW DATABASE STATE"),
+            ({"edition": "5", "objective": "Basic"}, "##MS_ServerStateReader##"),
+            ({"edition": "5", "objective": "ElasticPool"}, "##MS_ServerStateReader##"),
+            ({"edition": "5", "objective": "S0", "state_reader": True}, None),
+            ({"edition": "8", "server_state": False}, "VIEW SERVER STATE"),
+            ({"edition": "3", "server_state": False, "server_performance": False}, "VIEW SERVER PERFORMANCE STATE"),
+            ({"edition": "3", "server_state": False, "server_performance": True}, None),
+            ({"edition": "3", "server_state": True}, None),
+            ({"edition": "12", "server_state": False}, None),
+        ],
+    )
+    def test_what_the_login_may_not_see_is_told_with_what_to_grant(self, azure, server, grant):
+        """The views may be empty in place of refused: the right itself is asked for."""
+        make(azure, "datetimeoffset(7)", "2026-01-01 00:00:00 +00:00")
+        azure.double.set(**server)
+        said = " ".join(azure.plan(**MERGE).warnings)
+        assert (grant or "") in said and bool(said) == bool(grant)
 
     def test_integers_wait_for_those_who_have_written(self, azure, monkeypatch):
         monkeypatch.setattr(sight, "WRITERS_SECONDS", 0.2)
@@ -220,21 +244,40 @@ class TestWriters:
         with azure.transaction("INSERT INTO {s}.orders VALUES (2)"):
             azure.run("INSERT INTO {s}.orders VALUES (3)")
             load, rows, checkpoint = azure.land(checkpoint, **table)
-            assert load.unchanged and "goes on writing" in load.warnings[0]
+            assert load.unchanged and [told.code for told in load.shortfalls] == ["open_writer"]
         assert ids(azure.land(checkpoint, **table)[1]) == [2, 3]
 
     def test_integers_that_cannot_wait_say_so(self, azure):
         azure.run("CREATE TABLE {s}.orders (id bigint)", "INSERT INTO {s}.orders VALUES (1)")
         azure.double.set(shows_state=False)
-        load = azure.plan(incremental_column="id", mode="append")
-        assert "may be missed" in load.warnings[0] and "rowversion" in load.warnings[0]
+        (told,) = azure.plan(incremental_column="id", mode="append").shortfalls
+        assert told.code == "late_commits" and "may be missed" in told.message and "rowversion" in told.remedy
+
+    @pytest.mark.parametrize(("kind", "lag"), [("bigint", None), ("datetimeoffset(7)", "0s")])
+    def test_where_no_lag_covers_late_commits_that_is_a_shortfall(self, azure, kind, lag):
+        make(azure, kind, *(["1"] if kind == "bigint" else ["2026-01-01 00:00:00 +00:00"]))
+        azure.double.set(shows_state=False)
+        load = azure.plan(**MERGE, **({"lag": lag} if lag else {}))
+        assert [told.code for told in load.shortfalls] == ["late_commits"] and not load.warnings
+
+    def test_a_login_without_the_right_uses_what_it_sees_all_the_same(self, azure):
+        """An administrator sees the transactions, but is in no role and asks for no right."""
+        make(azure, "datetimeoffset(7)", ago(900) + " +00:00", ago(60) + " +00:00")
+        azure.double.set(objective="Basic")
+        writing = f"INSERT INTO {azure.schema}.orders (id, at) VALUES (3, '{ago(590)} +00:00')"
+        with azure.double.transaction(writing, began=timedelta(minutes=10)):
+            assert ids(azure.land(**MERGE)[1]) == [1]
 
     def test_a_database_without_snapshots_is_told(self, azure):
         make(azure, "int")
         azure.double.set(snapshot=False, committed=False)
-        assert "READ_COMMITTED_SNAPSHOT" in azure.plan().warnings[0]
+        (told,) = azure.plan().shortfalls
+        assert told.code == "mixed_state" and "READ_COMMITTED_SNAPSHOT" in told.remedy
+        table = {"incremental_column": "id", "mode": "append"}
+        load = azure.plan(**table)
+        assert "READ_COMMITTED_SNAPSHOT" in load.warnings[0] and not load.shortfalls, "what changed comes again"
         azure.double.set(snapshot=True)
-        assert not azure.plan().warnings
+        assert not azure.plan().shortfalls and not azure.plan(**table).warnings
         assert "SET TRANSACTION ISOLATION LEVEL SNAPSHOT" in azure.double.log.statements
 
 
@@ -266,7 +309,15 @@ def test_zero_rows_never_move_the_watermark_backwards(anywhere):
     known = Checkpoint(5, "2026-06-01 00:00:00.0000000", None, anywhere.plan(**MERGE).columns)
     load, rows, after = anywhere.land(known, **MERGE)
     assert rows == [] and load.watermark == after.watermark == "2026-06-01 00:00:00.0000000"
-    assert "restored from a backup" in load.warnings[0]
+    assert "restored from a backup" in load.shortfalls[0].remedy
+
+
+def test_a_source_that_is_suddenly_empty_is_told(anywhere):
+    make(anywhere, "datetime2(7)", "2026-01-01 00:00:00")
+    _, _, checkpoint = anywhere.land(**MERGE)
+    anywhere.run("DELETE FROM {s}.orders")
+    load, _, _ = anywhere.land(checkpoint, **MERGE)
+    assert [told.code for told in load.shortfalls] == ["source_empty"]
 
 
 def test_an_empty_table_is_committed_once_and_read_when_it_has_rows(anywhere):
@@ -289,3 +340,111 @@ def test_a_type_that_cannot_be_a_cursor_is_refused(azure):
     azure.run("CREATE TABLE {s}.orders (id int, at nvarchar(30))")
     with pytest.raises(UnsupportedValue, match=r"column at is nvarchar\(30\), which cannot be a cursor"):
         azure.plan(**MERGE)
+
+
+class TestAZone:
+    """`cursor_zone:` says whose clock writes a cursor without an offset."""
+
+    BERLIN = MERGE | {"cursor_zone": "Europe/Berlin"}
+
+    def at(self, shop, utc: str) -> None:
+        shop.double.set(clock=datetime.fromisoformat(utc).replace(tzinfo=UTC))
+
+    @pytest.mark.parametrize("kind", ["datetime2(7)", "datetime2(0)", "datetime", "smalldatetime"])
+    def test_the_tail_is_not_read_for_half_a_day(self, azure, kind):
+        make(azure, kind, "2026-07-01 11:40:00", "2026-07-01 11:45:00")
+        self.at(azure, "2026-07-01 10:00:00")
+        _, rows, checkpoint = azure.land(**self.BERLIN)
+        assert ids(rows) == [1, 2]
+        load, rows, _ = azure.land(checkpoint, **self.BERLIN)
+        assert load.unchanged and not load.warnings
+        unknown = azure.land(**MERGE)[2]
+        assert ids(azure.land(unknown, **MERGE)[1]), "without the zone the same rows come again"
+
+    def test_the_server_s_clock_in_the_zone_is_the_end(self, azure):
+        make(azure, "datetime2(3)", "2026-07-01 11:59:00", "2026-07-01 12:01:00")
+        self.at(azure, "2026-07-01 10:00:00")
+        assert ids(azure.land(**self.BERLIN)[1]) == [1]
+
+    @pytest.mark.parametrize("mode", ["merge", "append"])
+    def test_no_row_of_a_repeated_hour_is_lost_or_read_twice(self, azure, mode):
+        table = self.BERLIN | {"mode": mode} | ({"lag": "0s"} if mode == "merge" else {"primary_key": []})
+        make(azure, "datetime2(0)", "2026-10-25 01:30:00", "2026-10-25 02:50:00")  # the second of the first pass
+        self.at(azure, "2026-10-25 00:55:00")
+        load, rows, checkpoint = azure.land(**table)
+        assert ids(rows) == [1] and "the clock of Europe/Berlin goes back" in " ".join(load.warnings)
+        azure.run("INSERT INTO {s}.orders VALUES (3, '2026-10-25 02:10:00')")  # of the second pass
+        self.at(azure, "2026-10-25 01:20:00")
+        load, rows, checkpoint = azure.land(checkpoint, **table)
+        assert ids(rows) == [3] and not load.warnings
+        self.at(azure, "2026-10-25 03:00:00")
+        assert ids(azure.land(checkpoint, **table)[1]) == [2]
+
+    def test_a_lag_reaches_over_an_hour_that_is_left_out(self, azure):
+        make(azure, "datetime2(0)", "2026-03-29 01:50:00", "2026-03-29 03:01:00")
+        self.at(azure, "2026-03-29 01:02:00")
+        _, _, checkpoint = azure.land(**self.BERLIN)
+        azure.run("INSERT INTO {s}.orders VALUES (3, '2026-03-29 01:58:00')")  # committed late, 3 minutes old
+        assert ids(azure.land(checkpoint, **self.BERLIN)[1]) == [2, 3]
+
+    @pytest.mark.parametrize("kind", ["datetime2(3)", "datetime", "smalldatetime"])
+    @pytest.mark.parametrize(
+        ("settings", "told"),
+        [({}, True), ({"lag": "64m"}, True), ({"lag": "65m"}, False), ({"cursor_zone": "UTC"}, False)],
+    )
+    def test_without_it_the_wanted_lag_is_named_by_a_load_of_everything(self, azure, kind, settings, told):
+        make(azure, kind, "2026-01-01 00:00:00")
+        load, _, checkpoint = azure.land(**MERGE | settings)
+        said = [text for text in load.warnings if "at is" in text]
+        assert bool(said) is told and all("`lag: 65m`" in text and "`cursor_zone:`" in text for text in said)
+        assert not azure.plan(checkpoint, **MERGE | settings).warnings, "it is told once"
+
+    def test_it_has_no_meaning_where_the_cursor_needs_none(self, azure):
+        make(azure, "datetimeoffset(0)", "2026-01-01 00:00:00 +00:00")
+        (said,) = azure.plan(**self.BERLIN).warnings
+        assert "cursor_zone has no meaning" in said
+
+
+class TestAnIndex:
+    """A large table without an index that begins with the cursor is scanned to find what is new."""
+
+    @pytest.mark.parametrize(
+        ("index", "told"),
+        [
+            (None, True),
+            ("CREATE INDEX ix ON {s}.orders (at)", False),
+            ("CREATE INDEX ix ON {s}.orders (at, id)", False),
+            ("CREATE INDEX ix ON {s}.orders (id, at)", True),
+            ("CREATE INDEX ix ON {s}.orders (at) WHERE id > 5", True),
+        ],
+    )
+    def test_is_advised(self, azure, monkeypatch, index, told):
+        monkeypatch.setattr(catalog, "ADVISED_ROWS", 3)
+        azure.run("CREATE TABLE {s}.orders (id int, at bigint)", "INSERT INTO {s}.orders VALUES (1, 1), (2, 2), (3, 3)")
+        azure.run(*([index] if index else []))
+        advice = [text for text in azure.plan(**MERGE).warnings if "CREATE INDEX" in text]
+        assert bool(advice) is told and all("begins with the cursor at" in text for text in advice)
+
+    def test_is_not_advised_for_small_tables(self, azure):
+        azure.run("CREATE TABLE {s}.orders (id int, at bigint)", "INSERT INTO {s}.orders VALUES (1, 1)")
+        assert not azure.plan(**MERGE).warnings
+
+
+class TestOneLook:
+    """An incremental load looks at the table once before it reads it, whatever the cursor."""
+
+    @pytest.mark.parametrize("kind", ["rowversion", "datetime2(7)", "datetimeoffset(7)", "bigint", "date"])
+    @pytest.mark.parametrize("changed", [True, False])
+    def test_before_the_rows_are_read(self, azure, kind, changed):
+        azure.run(f"CREATE TABLE {{s}}.orders (id int, at {kind})")
+        old, new = {"bigint": ("5", "6"), "rowversion": ("", "")}.get(kind, ("'2026-01-01'", "'2026-02-01'"))
+        azure.run(f"INSERT INTO {{s}}.orders VALUES (1{', ' + old if old else ''})")
+        _, _, checkpoint = azure.land(**MERGE)
+        if changed:
+            azure.run(f"INSERT INTO {{s}}.orders VALUES (2{', ' + new if new else ''})")
+        before = len(azure.double.log.statements)
+        load = azure.plan(checkpoint, **MERGE)
+        asked = [text for text in azure.double.log.statements[before:] if f"FROM [{azure.schema}].[orders]" in text]
+        looks = [text for text in asked if "TOP (1)" not in text and "describe_first" not in text]
+        assert len(looks) == 1 and load.unchanged is not changed
+        assert "DATEADD" not in looks[0].partition(" WHERE ")[2], "the bound is a literal, for which an index serves"

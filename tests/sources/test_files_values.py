@@ -335,7 +335,8 @@ def test_json_types_stay_and_optional_keys_are_no_drift(put, table):
         ('{"id": 1}\n"text"\n', r"a\.jsonl, line 2 is not one JSON object"),
         ('[{"id": 1},\n{"id": 2}]\n', r"a\.jsonl, line 1"),
         ('{"id": 1, "": 2}\n', r"a\.jsonl has a column ''"),
-        (b"\xef\xbb\xbf" + b'{"id": 1}\n', r"a\.jsonl, line 1: "),
+        (b"\xff\xfe" + '{"id": 1}\n'.encode("utf-16-le"), r"a\.jsonl begins with the mark of utf-16-le"),
+        (b'{"id": 1}\n{"id": "\xff"}\n', r"a\.jsonl, line 2: "),
         ('{"id": 1, "id": 2}\n', r"a\.jsonl, line 1: .*duplicate key"),
     ],
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from comboi_core.domain.errors import SchemaDrift, SourceObjectMissing
-from comboi_core.domain.load import Checkpoint
+from comboi_core.domain.load import Checkpoint, Column, EarlierRows
+from comboi_core.sources import earlier
 
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
 FUTURE = "timestamptz '2026-02-01'"
@@ -105,3 +106,23 @@ class TestWhileALoadIsRead:
         shop.run("ALTER TABLE {s}.orders ALTER a TYPE integer")
         with pytest.raises(SchemaDrift, match="column a2 changed from numeric"):
             adapter.confirm(load)
+
+
+def test_looking_back_counts_rows_that_the_load_does_not_read_and_stops_in_time(shop, monkeypatch):
+    shop.run("CREATE TABLE {s}.orders (id integer, at timestamptz)")
+    shop.run(
+        "INSERT INTO {s}.orders SELECT n, timestamptz '2026-01-01' + n * interval '1 min' FROM generate_series(1, 10) n"
+    )
+    table = MERGE | {"lag": "3m"}
+    _, _, checkpoint = shop.land(**table)
+    shop.run('ALTER TABLE {s}.orders ADD "a ""b" jsonb DEFAULT \'[]\', ADD later text')
+    shop.run("INSERT INTO {s}.orders SELECT n, timestamptz '2026-01-02' FROM generate_series(11, 15) n")
+    shop.run("UPDATE {s}.orders SET later = 'x' WHERE id >= 8")
+    adapter = shop.open(**table)
+    load = adapter.plan(checkpoint, full_refresh=False)
+    added = tuple(Column(name, "any", "VARCHAR") for name in ('a "b', "later"))
+
+    seen = adapter.look_back(load, added, checkpoint.watermark)
+    assert seen == EarlierRows(7, {'a "b': 7, "later": 0}, complete=True), "8 to 10 are read again by lag"
+    monkeypatch.setattr(earlier, "LOOKED_BACK", 5)
+    assert adapter.look_back(load, added, checkpoint.watermark) == EarlierRows(5, {'a "b': 5, "later": 0})

@@ -10,12 +10,12 @@ import pytest
 
 from comboi_core.config.sources import PostgresConnection, PostgresSource
 from comboi_core.domain.errors import ConfigError, SourceAuthFailed, SourceUnreachable
+from comboi_core.domain.redaction import redactor
 from comboi_core.sources.entra import forget_identities
 from comboi_core.sources.postgres_connection import login
 from comboi_core.sources.postgres_errors import translate
 from comboi_core.sources.postgres_session import PostgresSession
 from comboi_core.sources.sizes import table_sizes
-from comboi_core.telemetry.redaction import redactor
 from tests.doubles.identity import IdentityDouble, a_token, signed_in
 from tests.sources.conftest import Shop, data_folder
 from tests.support.entra import ROLE, EntraPostgres, entra_postgres

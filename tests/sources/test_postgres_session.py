@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
+from comboi_core.config.conn_str import uri_problem
+from comboi_core.config.sources import PostgresConnection
 from comboi_core.domain.errors import (
     ConfigError,
     SourceAuthFailed,
@@ -12,9 +17,16 @@ from comboi_core.domain.errors import (
     SourceUnreachable,
     UnsupportedValue,
 )
-from comboi_core.sources.postgres_connection import parameters, with_session
+from comboi_core.domain.load import Checkpoint
+from comboi_core.sources.postgres_connection import login, parameters, with_session
 from comboi_core.sources.postgres_errors import translate
-from tests.sources.conftest import PASSWORD
+from tests.sources.conftest import PASSWORD, Shop
+
+HOLDS_EVERYTHING = "SELECT 'row-level security policy: Conversion Error', 'comboi-guard[a]' || \"x\": permission denied"
+CLOSED = (
+    "server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally\n"
+    "\tbefore or while processing the request.\n"
+)
 
 SETTING = "SELECT current_setting('{}') AS value"
 
@@ -34,6 +46,46 @@ def test_the_server_s_view_of_the_session_has_its_name_and_no_password(shop, pg)
     assert PASSWORD not in own["seen"] + "".join(seen)
     assert setting(adapter, "transaction_read_only") == "on"
     assert (setting(adapter, "statement_timeout"), setting(adapter, "lock_timeout")) == ("2h", "1min")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "comboi:halfone/halftwo@localhost:5432/shop",  # libpq: port "halfone"
+        "comboi:halfone@halftwo/rest@localhost:5432/shop",  # libpq: host "halftwo"
+        "comboi:halfone@halftwo@localhost:5432/shop",
+        "comboi:halfone?half/two@localhost/shop",
+        "comboi:1234/halftwo@localhost/shop",
+        "comboi@halfone:halftwo@localhost/shop",
+        "comboi:right@localhost:halfone/shop",
+        "comboi:right@localhost:99999/shop",
+        "comboi:right@first:5432,second:halfone/shop",
+        "comboi:right@[::1]:halfone/shop",
+    ],
+)
+def test_a_password_that_ends_its_uri_is_named_and_no_part_of_it_shown(broken):
+    uri = f"postgresql://{broken}?sslmode=disable"
+    with pytest.raises(ConfigError, match="write @ as %40, / as %2F") as caught:
+        login({"conn_str": uri}, "shop.orders")
+    assert "half" not in f"{caught.value} {caught.value.record()}" and not caught.value.transient
+    with pytest.raises(ValueError, match="cannot be told apart"):
+        PostgresConnection(conn_str=uri)
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        "postgresql://comboi:a:b#c?d%40%2F@localhost:5432/shop?sslmode=disable",
+        "postgresql://localhost/shop?user=me@server&passfile=/home/x",
+        "postgresql:///shop?host=/run/postgresql",
+        "postgres://comboi@[::1]:5432,[fe80::1]/shop",
+        "postgresql://comboi:x@%2Frun%2Fpostgresql:/shop",
+        "postgresql://first:5432,second:5433",
+        "host=localhost password=a@b/c user=comboi",
+    ],
+)
+def test_every_uri_that_libpq_tells_apart_is_taken(fine):
+    assert uri_problem(fine) is None and PostgresConnection(conn_str=fine).conn_str == fine
 
 
 def test_the_user_s_own_limits_stay_and_the_session_s_settings_win(shop):
@@ -65,7 +117,7 @@ def test_a_server_without_tls_is_refused_where_tls_is_asked_for(shop, pg, mode):
 
 def test_every_parameter_of_the_user_is_still_there():
     given = "postgresql://u:p@h:5433/d?sslmode=verify-full&sslrootcert=/ca.pem&target_session_attrs=read-write"
-    found = parameters(with_session(given))
+    found = parameters(with_session(given, {}))
     assert {name: found[name] for name in ("sslmode", "sslrootcert", "target_session_attrs")} == {
         "sslmode": "verify-full",
         "sslrootcert": "/ca.pem",
@@ -99,9 +151,79 @@ def test_every_parameter_of_the_user_is_still_there():
          ConfigError, "s.t: the connection string cannot be parsed"),
         ("Failed to prepare COPY \"SELECT 'comboi-guard[b]'\": FEHLER:  ungültige Eingabesyntax für Typ numeric: "
          '"comboi-guard[a]NaN"\n', UnsupportedValue, "s.t: column a holds NaN, which Parquet cannot hold as this type"),
+        (f'IO Error: Failed to execute query "{HOLDS_EVERYTHING}": {CLOSED}', SourceUnreachable,
+         "s.t: IO Error: Failed to execute query: server closed the connection unexpectedly"),
+        (f'IO Error: Failed to prepare COPY "\nCOPY ({HOLDS_EVERYTHING}) TO STDOUT;\n": no connection to the server\n',
+         SourceUnreachable, "s.t: IO Error: Failed to prepare COPY: no connection to the server"),
+        (f'IO Error: Failed to prepare COPY "{HOLDS_EVERYTHING}": \n', SourceUnreachable,
+         "s.t: IO Error: Failed to prepare COPY:"),
+        ('IO Error: Unable to connect to Postgres at "***": timeout expired\n', SourceUnreachable,
+         "s.t: cannot connect: timeout expired"),
+        (f'Binder Error: Failed to prepare query "{HOLDS_EVERYTHING}": {CLOSED}\n\nLINE 1: SELECT * FROM '
+         "postgres_query('comboi_pg_1', 'SELECT ''permission denied for''...\n              ^", SourceUnreachable,
+         "s.t: Binder Error: Failed to prepare query: server closed the connection unexpectedly"),
+        (f'Failed to execute "{HOLDS_EVERYTHING}": ВАЖНО:  закрытие подключения по команде администратора\n',
+         SourceUnreachable, "s.t: закрытие подключения по команде администратора"),
+        (f'Failed to execute query "{HOLDS_EVERYTHING}": 致命错误:  由于管理员命令中断联接\n',
+         SourceUnreachable, "s.t: 由于管理员命令中断联接"),
+        (f'Failed to execute query "{HOLDS_EVERYTHING}": ПАНИКА:  ошибка\n', SourceUnreachable, "s.t: ошибка"),
+        (f'Failed to execute query "{HOLDS_EVERYTHING}": ОШИБКА:  отношение "x" не существует\n',
+         SourceQueryFailed, 's.t: отношение "x" не существует'),
+        ('IO Error: Unable to connect to Postgres at "***": connection to server at "h", port 1 failed: ВАЖНО:  '
+         'пользователь "u" не прошёл проверку подлинности (по паролю)', SourceAuthFailed,
+         's.t: пользователь "u" не прошёл проверку подлинности (по паролю)'),
+        (f'Failed to "{HOLDS_EVERYTHING}": FATAL:  terminating connection due to administrator command\n{CLOSED}',
+         SourceUnreachable, "s.t: terminating connection due to administrator command"),
     ],
 )  # fmt: skip
 def test_errors_are_told_apart_by_what_the_server_says_not_by_the_query(text, kind, says):
     error = translate(Exception(text), "s.t", ())
     assert (type(error), error.message) == (kind, says)
     assert ("PgBouncer" in error.remedy) == ("startup parameter" in text)
+
+
+def terminated(server) -> None:
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'comboi'")
+
+
+def killed(server) -> None:
+    """The server then ends all sessions and recovers."""
+    for pid in server.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'comboi'").split():
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def stopped(server) -> None:
+    server.stop()
+
+
+@pytest.mark.parametrize("how", [terminated, killed, stopped])
+@pytest.mark.parametrize("when", ["planned", "begun", "between", "read"])
+def test_a_server_that_is_lost_between_two_statements_is_unreachable(server, con, when, how):
+    """With nothing open, a session that was ended is replaced by a new one without a word."""
+    server.psql(
+        'CREATE SCHEMA s; CREATE TABLE s.orders (id integer PRIMARY KEY, "row-level security policy" text);'
+        "INSERT INTO s.orders SELECT n, 'permission denied for' FROM generate_series(1, 100) n; ANALYZE s.orders"
+    )
+    shop = Shop(con, server.uri, "s", server.psql)
+    adapter = shop.open(primary_key=["id"], chunk_rows=50)
+    load = adapter.plan(Checkpoint(), full_refresh=False)
+    places = {"begun": 0, "between": 1, "read": 2}
+
+    def read() -> None:
+        if when == "planned":
+            how(server)
+        with adapter.reading(load):
+            for chunk in (*load.chunks, None):
+                if places.get(when) == (chunk.index if chunk else 2):
+                    how(server)
+                if chunk:
+                    con.execute(adapter.select(load, chunk)).fetchall()
+
+    if (when, how) == ("planned", terminated):
+        read()
+        return
+    with pytest.raises(Exception) as caught:
+        read()
+    error = adapter.translate(caught.value)
+    assert isinstance(error, SourceUnreachable) and "SELECT" not in error.message
+    shop.close()

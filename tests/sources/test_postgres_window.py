@@ -130,7 +130,7 @@ def test_rows_that_vanish_do_not_move_the_watermark_back(shop):
     shop.run("INSERT INTO {s}.orders VALUES (2, '2020-01-01')")
     load, _, _ = shop.land(checkpoint, **APPEND)
     assert load.unchanged and load.watermark == checkpoint.watermark
-    assert "restored from a backup" in load.warnings[0]
+    assert [told.code for told in load.shortfalls] == ["source_behind"]
 
 
 def test_full_refresh_reads_everything_and_goes_on_from_there(shop):
@@ -156,7 +156,47 @@ def test_cursors_in_the_far_future_do_not_become_the_watermark(shop):
     shop.run("INSERT INTO {s}.orders VALUES (1, '2026-01-01'), (2, '9999-12-31'), (3, 'infinity')")
     load, rows, _ = shop.land(**APPEND)
     assert ids(rows) == [1] and load.watermark == "2026-01-01 00:00:00+00"
-    assert "in the future" in load.warnings[0]
+    (told,) = load.shortfalls
+    assert (told.code, told.rows) == ("future_cursor", 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "future"),
+    [
+        ("timestamptz", "now() + interval '1 hour'"),
+        ("timestamp", "now() + interval '20 hours'"),
+        ("date", "now()::date + 3"),
+    ],
+)
+@pytest.mark.parametrize("full_refresh", [False, True])
+def test_rows_from_the_future_are_counted_with_each_load(shop, kind, future, full_refresh):
+    make(shop, kind)
+    shop.run(f"INSERT INTO {{s}}.orders VALUES (1, '2026-01-01'), (2, {future}), (3, {future})")
+    load, rows, checkpoint = shop.land(**MERGE)
+    assert ids(rows) == [1]
+    for plan in (load, shop.plan(checkpoint, full_refresh=full_refresh, **MERGE)):
+        assert [(told.code, told.rows) for told in plan.shortfalls] == [("future_cursor", 2)]
+
+
+@pytest.mark.parametrize("table", [MERGE, APPEND, {"primary_key": ["id"], "cursor": "xmin"}])
+def test_a_source_that_is_suddenly_empty_is_told_with_each_run(shop, table):
+    make(shop)
+    shop.run("INSERT INTO {s}.orders VALUES (1, '2026-01-01')")
+    load, _, checkpoint = shop.land(**table)
+    assert not load.shortfalls and not shop.plan(checkpoint, **table).shortfalls
+    shop.run("TRUNCATE {s}.orders")
+    for _ in range(2):
+        load = shop.plan(checkpoint, **table)
+        assert load.unchanged and [told.code for told in load.shortfalls] == ["source_empty"]
+
+
+def test_a_source_that_went_back_is_told(shop):
+    make(shop)
+    shop.run("INSERT INTO {s}.orders VALUES (1, '2026-01-01'), (2, '2026-01-03')")
+    _, _, checkpoint = shop.land(**MERGE)
+    shop.run("DELETE FROM {s}.orders WHERE id = 2")
+    assert [told.code for told in shop.plan(checkpoint, **MERGE).shortfalls] == ["source_behind"]
+    assert not shop.plan(checkpoint, **MERGE, lag="3d").shortfalls
 
 
 @pytest.mark.parametrize("lag", [None, 3600])

@@ -171,15 +171,44 @@ def test_merge_reads_what_changed_and_lag_reads_the_same_second_again(run, table
     assert orders.said.window.low == "2026-01-01 10:00:00" and orders.said.watermark == "2026-01-02T09:00:00"
 
 
-def test_a_cursor_from_the_future_waits_and_one_from_the_past_warns(run, table):
+def told(landing: Landing) -> list[tuple[str, int | None]]:
+    return [(shortfall.code, shortfall.rows) for shortfall in landing.said.shortfalls]
+
+
+@pytest.mark.parametrize("end", ["9999-12-31 00:00:00", "2999-01-01T00:00:00Z", "2999-01-01"])
+@pytest.mark.parametrize("how", [{"primary_key": ["id"]}, {"mode": "append"}])
+def test_rows_from_the_future_are_counted_and_wait(run, table, end, how):
     run("CREATE TABLE orders (id INTEGER PRIMARY KEY, at TEXT)")
-    run("INSERT INTO orders VALUES (1, '2026-01-01 10:00:00'), (2, '9999-12-31 00:00:00')")
-    orders = table(primary_key=["id"], incremental_column="at")
-    assert [row["id"] for row in orders.load()] == [1]
-    run("DELETE FROM orders; INSERT INTO orders VALUES (3, '2020-01-01 10:00:00')")
-    assert [row["id"] for row in orders.load()] == [1]
-    assert "restored from a backup" in orders.said.warnings[0]
-    assert orders.said.watermark == "2026-01-01 10:00:00"
+    run(f"INSERT INTO orders VALUES (1, '2026-01-01'), (2, '{end}'), (3, '{end}'), (4, datetime('now', '-9 days'))")
+    orders = table(incremental_column="at", **how)
+    for refresh in (False, False, True):
+        assert [row["id"] for row in orders.load(full_refresh=refresh)] == [1, 4]
+        assert told(orders) == [("future_cursor", 2)]
+        assert f"2 rows with at in the future, up to {end}" in orders.said.shortfalls[0].message
+    run("UPDATE orders SET at = '2026-01-01' WHERE id > 1")
+    orders.load()
+    assert ("future_cursor", 2) not in told(orders)
+
+
+def test_a_source_that_is_empty_or_went_back_is_told(run, table):
+    run("CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER, at TEXT)")
+    run("INSERT INTO orders VALUES (1, 7, '2026-01-01 10:00:00')")
+    tables = [table(primary_key=["id"], incremental_column=name) for name in ("at", "n")]
+    for orders in tables:
+        orders.load()
+        assert told(orders) == []
+    run("UPDATE orders SET at = '2026-01-01 09:58:00'")
+    tables[0].load()
+    assert told(tables[0]) == [], "within the lag"
+    run("UPDATE orders SET at = '2026-01-01 09:54:00', n = 6")
+    for orders in tables:
+        assert len(orders.load()) == 1 and told(orders) == [("source_behind", None)]
+    run("DELETE FROM orders")
+    for orders in tables:
+        assert len(orders.load()) == 1 and told(orders) == [("source_empty", None)]
+        assert orders.load(full_refresh=True) == [] and told(orders) == []
+    run("INSERT INTO orders VALUES (3, 1, '2020-01-01 10:00:00')")
+    assert [[row["id"] for row in orders.load()] for orders in tables] == [[3], [3]]
 
 
 def test_append_stays_behind_the_clock(run, table):
@@ -248,6 +277,18 @@ def test_rows_without_a_cursor_are_read_by_merges_and_refused_by_appends(run, ta
     with pytest.raises(UnsupportedValue, match="on_null_cursor is fail"):
         table(primary_key=["id"], incremental_column="n", on_null_cursor="fail").load()
     assert table(incremental_column="n", on_null_cursor="exclude").load() == [{"id": 1, "n": 5}]
+
+
+@pytest.mark.parametrize(
+    ("declared", "warned"),
+    [("id INTEGER PRIMARY KEY", True), ("id INTEGER PRIMARY KEY AUTOINCREMENT", False), ("id INTEGER", False),
+     ("id INTEGER PRIMARY KEY DESC", False), ("id INT PRIMARY KEY", False)],
+)  # fmt: skip
+def test_numbers_that_sqlite_gives_twice_are_no_cursor_without_a_warning(run, table, declared, warned):
+    run(f"CREATE TABLE orders ({declared}, v TEXT); INSERT INTO orders (v) VALUES ('a')")
+    orders = table(incremental_column="id", on_null_cursor="exclude")
+    orders.load()
+    assert any("AUTOINCREMENT" in warning for warning in orders.said.warnings) is warned
 
 
 def test_large_tables_are_cut_by_their_key(run, table):
@@ -335,6 +376,22 @@ def test_a_damaged_database_is_named_with_what_to_do(run, table, path):
     assert "backup" in caught.value.remedy
 
 
+def test_a_transaction_that_a_dead_writer_left_is_named_with_what_undoes_it(run, table, path):
+    run("CREATE TABLE orders (id INTEGER PRIMARY KEY, v TEXT)")
+    run("INSERT INTO orders WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+        "SELECT i, hex(randomblob(500)) FROM n")  # fmt: skip
+    killed = (
+        "import os, sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('PRAGMA cache_size = 5');"
+        "d.execute('BEGIN'); d.execute('UPDATE orders SET v = hex(randomblob(500))'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", killed, str(path)], check=True)
+    with pytest.raises(SourceQueryFailed, match="attempt to write a readonly database") as caught:
+        table().load()
+    assert "PRAGMA schema_version" in caught.value.remedy
+    run("PRAGMA schema_version")
+    assert len(table().load()) == 3000
+
+
 def test_malformed_values_are_not_taken_for_a_damaged_file(run, table):
     run("CREATE TABLE orders (id INTEGER); INSERT INTO orders VALUES (1)")
     with pytest.raises(SourceQueryFailed, match="malformed JSON") as caught:
@@ -367,7 +424,7 @@ def test_the_source_is_not_written_to(run, table):
     orders = table()
     adapter = orders.open()
     with pytest.raises(Exception, match=r"readonly|read-only|query must return"):
-        orders.con.execute(f"FROM {adapter._query('DELETE FROM orders RETURNING id')}").fetchall()
+        orders.con.execute(f"FROM {adapter._session.query('DELETE FROM orders RETURNING id')}").fetchall()
     adapter.close()
     assert orders.load() == [{"id": 1}]
 

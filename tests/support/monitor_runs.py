@@ -65,6 +65,15 @@ def good(site: Site, at: datetime) -> str:
     return run_id
 
 
+def short(site: Site, at: datetime) -> str:
+    """Let a run succeed although readers do not see all of a table; return its id."""
+    run_id = site.begin(at)
+    shortfall = {"code": "future_cursor", "message": f"3 rows wait: {MARKUP}", "remedy": "Mend the clock.", "rows": 3}
+    tables = [{"table": "orders", "shortfalls": [shortfall]}, {"table": "items"}]
+    site.finish(run_id, "succeeded", tables, shortfalls=1)
+    return run_id
+
+
 def failed(site: Site, at: datetime) -> str:
     """Let a run fail in a table, at its second attempt, and in a check of a dataset; return its id."""
     run_id = site.begin(at)

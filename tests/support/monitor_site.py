@@ -20,6 +20,7 @@ from aiohttp import web
 
 from comboi_core.app import runfiles
 from comboi_core.app.record import summary
+from comboi_core.app.records import record_path
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.loader import load
 from comboi_core.domain.errors import ComboiError
@@ -123,7 +124,7 @@ class Site:
             **{"datasets": [{"stage": "silver", "checks": [], "duplicates": None, **one} for one in datasets]},
             **extra,
         }
-        runfiles.write_json(self.workspace.lake("bronze"), runfiles.record_path(finished), record)
+        runfiles.write_json(self.workspace.lake("bronze"), record_path(finished), record)
         done = {"run_id": finished, "summary": summary(record)}
         self.entities["pipeline", "sales"], _ = pipeline.finish(state, done)
         self.instances[finished]["runtimeStatus"] = "Completed"
@@ -176,7 +177,7 @@ class Site:
         except ComboiError as error:
             answer = problem(error)
         return web.Response(
-            text=answer.text, status=answer.status, headers=answer.headers, content_type=answer.content_type
+            text=answer.text, status=answer.status, headers=answer.all_headers, content_type=answer.content_type
         )
 
     def __enter__(self) -> Site:

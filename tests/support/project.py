@@ -21,6 +21,7 @@ from comboi_core.config.loader import load
 from comboi_core.config.project import Stage
 from comboi_core.domain.ports import Lake
 from tests.support.checkpoints import checkpoints
+from tests.support.keyed import hubs
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD_VARIABLE = "SHOP_POSTGRES"
@@ -154,6 +155,11 @@ class Project:
         """Return the command line of a comboi command."""
         return [sys.executable, "-m", "comboi_core.cli", *arguments]
 
+    @property
+    def hub(self) -> Path:
+        """The task hub's file."""
+        return Path(self.env.get("COMBOI_HUB") or self.folder / ".comboi" / "hub.db")
+
     def environment(self, **extra: str) -> dict[str, str]:
         """Return the environment that commands run in."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("COMBOI_", "DURABLE_LOCAL_"))}
@@ -168,6 +174,7 @@ class Project:
 
     def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
         """Start a command in the project's folder."""
+        hubs.add(self.hub)
         return subprocess.Popen(
             self.command(*arguments), cwd=self.folder, env=self.environment(**extra), stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,

@@ -66,7 +66,7 @@ class SourceShop:
             raise failed  # outside of the handler, as activities do: the original may hold a secret
         if load.unchanged:
             return load, rows, checkpoint
-        after = Checkpoint(load.sequence, load.watermark, None, load.columns)
+        after = Checkpoint(load.sequence, load.watermark, None, load.columns, relations=load.relations)
         return load, sorted(rows, key=repr), after
 
     def filled(self, text: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.keyed import hubs
 from tests.support.project import Project
 
 
@@ -77,7 +78,10 @@ def small_disk(project: Project, disk: str, size: str) -> Iterator[SmallDisk]:
     try:
         if holder.stdout.readline() != "mounted\n":
             pytest.skip(f"no small disk can be mounted here: {holder.communicate()[1]}")
-        yield SmallDisk(project.folder, dict(project.env), holder.pid, disk)
+        small = SmallDisk(project.folder, dict(project.env), holder.pid, disk)
+        if project.hub.is_relative_to(place):  # the key beside the hub is seen from the namespace only
+            hubs.add(small.place / project.hub.relative_to(place))
+        yield small
     finally:
         holder.communicate(timeout=60)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from comboi_core.domain.redaction import redactor
 from comboi_core.telemetry import webhooks
 from comboi_core.telemetry.alerts import FORMATS, alert_of
-from comboi_core.telemetry.redaction import redactor
 from comboi_core.telemetry.webhooks import post
 from tests.doubles.webhook import WebhookDouble
 
@@ -126,3 +126,18 @@ def test_what_is_no_webhook_is_not_called(url):
 @pytest.mark.parametrize(("asked", "waits"), [("2", 2.0), ("3600", webhooks.LONGEST_DELAY), ("x", 1.0), (None, 1.0)])
 def test_the_delay_that_a_service_asks_for_counts_within_bounds(asked, waits):
     assert webhooks._asked_delay(asked, 1.0) == waits
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_shortfall_is_told_with_what_is_missing_and_what_to_do(form):
+    run = record() | {"status": "succeeded"}
+    shortfall = {"code": "future_cursor", "message": "3 rows wait for 2027", "remedy": "Mend the clock.", "rows": 3}
+    run["tables"] = [
+        {"source": "shop", "table": name, "status": "succeeded", "shortfalls": [shortfall]} for name in ("t0", "t1")
+    ]
+
+    text = json.dumps(FORMATS[form](alert_of("warned", ["shop.t0"], run, {})), ensure_ascii=False)
+
+    assert "sales: succeeded with shortfalls: 1" in text
+    assert "shop.t0" in text and "shop.t1" not in text
+    assert all(part in text for part in ("future_cursor", "3 rows wait for 2027", "Mend the clock."))

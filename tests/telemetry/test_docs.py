@@ -21,7 +21,22 @@ PAGES = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (PAGES / "monitoring.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```kusto\n(.*?)```", PAGE, re.DOTALL)
 VOCABULARY = {
-    *("where", "project", "order", "by", "desc", "asc", "take", "summarize", "union", "and", "in", "true", "false"),
+    *(
+        "where",
+        "project",
+        "order",
+        "by",
+        "desc",
+        "asc",
+        "take",
+        "isnotempty",
+        "summarize",
+        "union",
+        "and",
+        "in",
+        "true",
+        "false",
+    ),
     *("ago", "now", "bin", "count", "sum", "max", "percentile", "arg_max", "tostring", "toreal"),
 }
 EXAMPLES = [

@@ -9,10 +9,10 @@ import threading
 
 import pytest
 
+from comboi_core.domain.redaction import redactor
 from comboi_core.telemetry import insights as module
 from comboi_core.telemetry.insights import Insights
 from comboi_core.telemetry.logs import InsightsHandler, log_to_insights
-from comboi_core.telemetry.redaction import redactor
 from comboi_core.telemetry.signals import Signal, operation_id, span_id
 from tests.doubles.ingestion import KEY, IngestionDouble
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from comboi_core.telemetry.logs import LOGGER, JsonFormatter, log_to_file, work_context
-from comboi_core.telemetry.redaction import redactor
+from comboi_core.domain.redaction import redactor
+from comboi_core.telemetry.logs import LOGGER, JsonFormatter, guard_logs, log_to_file, work_context
+
+ROOT = Path(__file__).parents[2]
 
 
 def lines(path) -> list[dict]:
@@ -86,3 +92,71 @@ def test_a_record_without_context_has_none():
 )
 def test_the_context_of_an_activity_is_what_its_payload_says(payload, expected):
     assert work_context(payload) == expected
+
+
+@pytest.fixture
+def guarded() -> Iterator[None]:
+    before = logging.getLogRecordFactory()
+    guard_logs()
+    yield
+    logging.setLogRecordFactory(before)
+
+
+@pytest.mark.usefixtures("guarded")
+def test_records_of_every_logger_are_made_without_secrets_for_every_handler(caplog):
+    redactor.add("sesame-of-this-test")
+    foreign = logging.getLogger("some.library")
+
+    foreign.warning("asked %s with %d", "sesame-of-this-test", 5)
+    foreign.warning("asked %(key)s", {"key": "sesame-of-this-test"})
+    foreign.warning("nothing %s", "here")
+    try:
+        raise ValueError("sesame-of-this-test")
+    except ValueError:
+        foreign.exception("it failed")
+
+    assert "sesame-of-this-test" not in caplog.text and "ValueError: ***" in caplog.text
+    assert [record.getMessage() for record in caplog.records][:3] == ["asked *** with 5", "asked ***", "nothing here"]
+    assert caplog.records[2].args == ("here",), "a record without secrets stays as it is, arguments included"
+    assert "sesame-of-this-test" not in repr([vars(record) for record in caplog.records])
+
+
+@pytest.mark.usefixtures("guarded")
+def test_arguments_that_do_not_fit_are_left_to_the_handler_and_guarding_twice_changes_nothing(caplog):
+    factory = logging.getLogRecordFactory()
+    guard_logs()
+    assert logging.getLogRecordFactory() is factory
+
+    record = factory("x", logging.INFO, "f", 1, "%d", ("no number",), None)
+    assert record.args == ("no number",)
+
+
+def test_the_function_app_guards_its_log_records_from_the_start():
+    program = "import function_app, logging; print(type(logging.getLogRecordFactory()).__name__)"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+    assert done.stdout.strip() == "_Guard", done.stderr
+
+
+def test_what_is_printed_and_what_nobody_caught_is_without_secrets():
+    program = """if True:
+        import sys, threading
+        from comboi_core.domain.redaction import redactor
+        from comboi_core.telemetry.logs import guard_logs
+        guard_logs()
+        guard_logs()
+        redactor.add("sesame-of-this-test")
+        print("it says", "sesame-of-this-test", flush=True)
+        sys.stdout.writelines(["sesame-of-this-test\\n", f"{sys.stdout.isatty()} {sys.stdout.fileno()}\\n"])
+        def fail():
+            raise ValueError("sesame-of-this-" + "test")
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+        fail()
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=ROOT)
+
+    assert done.stdout == "it says ***\n***\nFalse 1\n"
+    assert "sesame-of-this-test" not in done.stderr and done.stderr.count("ValueError: ***") == 2, done.stderr

@@ -123,3 +123,31 @@ def test_the_same_run_taken_in_again_changes_nothing():
 @pytest.mark.parametrize("memory", [Memory(), Memory("r", {"failed": ["a"]}, "s", True, {"a": "t"}, {"b": "t"}, ["b"])])
 def test_memory_survives_json(memory):
     assert decode(Memory, asdict(memory)) == replace(memory)
+
+
+def short(record, name: str, *codes: str):
+    """The run with shortfalls of one table."""
+    tables = [
+        {**item, "shortfalls": [{"code": code, "message": "m", "remedy": "r", "rows": 1} for code in codes]}
+        if item["table"] == name
+        else item
+        for item in record["tables"]
+    ]
+    return {**record, "tables": tables}
+
+
+def test_a_shortfall_is_told_once_as_long_as_it_stays_and_again_after_it_was_gone():
+    plain = [run(hour, orders="succeeded", items="succeeded") for hour in range(1, 7)]
+    runs = [plain[0], *(short(one, "orders", "future_cursor") for one in plain[1:3]), plain[3]]
+    runs += [short(plain[4], "orders", "future_cursor")]
+
+    assert [found.get("warned") for found in told(*runs)] == [None, [ORDERS], None, None, [ORDERS]]
+
+
+def test_another_shortfall_of_the_same_table_is_told_and_a_failure_between_forgets_nothing():
+    first = short(run(1, orders="succeeded"), "orders", "future_cursor")
+    both = short(run(3, orders="succeeded"), "orders", "future_cursor", "duplicate_keys")
+
+    found = told(first, run(2, "failed", orders="failed"), {**first, "run_id": "again"}, both)
+
+    assert [one.get("warned") for one in found] == [[ORDERS], None, None, [ORDERS]]

@@ -15,6 +15,8 @@ RETRIED = {
     "failed_at": "2026-11-23T06:00:03.500000+00:00",
 }
 
+SHORT = {"code": "future_cursor", "message": "3 rows wait for 2027", "remedy": "Mend the clock.", "rows": 3}
+
 
 def record(**changes):
     return {
@@ -37,6 +39,7 @@ def record(**changes):
                 "attempts": 2,
                 "started_at": "2026-11-23T06:00:01+00:00",
                 "retried": [RETRIED],
+                "shortfalls": [SHORT],
             }
         ],
         "datasets": [
@@ -88,6 +91,7 @@ def test_metrics_are_those_that_the_record_has_and_freshness():
         ("comboi.rows", "shop.orders"): 10,
         ("comboi.bytes", "shop.orders"): 2048,
         ("comboi.seconds", "shop.orders"): 4.5,
+        ("comboi.shortfalls", "shop.orders"): 1,
         ("comboi.seconds", "orders_clean"): 2.0,
         ("comboi.checks_passed", "orders_clean"): 1,
         ("comboi.checks_failed", "orders_clean"): 1,
@@ -105,3 +109,17 @@ def test_a_run_that_never_was_planned_says_why():
 
 def test_the_same_record_gives_the_same_ids():
     assert run_signals(record()) == run_signals(record())
+
+
+def test_shortfalls_can_be_asked_for_by_code_and_by_number():
+    told = record()
+    told["tables"][0]["shortfalls"] = [
+        {"code": code, "message": "m", "remedy": "r", "rows": None} for code in ("future_cursor", "duplicate_keys")
+    ]
+
+    signals = run_signals(told)
+
+    item = next(one for one in signals if one.kind == "dependency" and one.name == "shop.orders")
+    assert item.properties["shortfalls"] == "future_cursor, duplicate_keys"
+    assert signals[0].properties["shortfalls"] == "shop.orders"
+    assert next(one for one in signals if one.name == "comboi.shortfalls").measurements == {"comboi.shortfalls": 2}

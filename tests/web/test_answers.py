@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from comboi_core.domain.errors import ConfigError, LakeUnavailable, RequestInvalid, RunRefused
-from comboi_core.telemetry.redaction import redactor
-from comboi_core.web.answers import STATUS_OF_CODE, Answer, problem
+from comboi_core.domain.redaction import redactor
+from comboi_core.web.answers import HEADERS, STATUS_OF_CODE, Answer, RequestForeign, problem, refuse_foreign
+from comboi_core.web.starting import parse_links
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,8 @@ def test_no_secret_is_told_in_message_remedy_or_context():
 
 
 def test_a_secret_that_is_an_ordinary_word_does_not_change_the_status(monkeypatch):
-    monkeypatch.setattr(redactor, "_secrets", ("lake", "unavailable"))
+    for secret in ("lake", "unavailable"):
+        redactor.add(secret)
 
     assert problem(LakeUnavailable("x")).status == 503
 
@@ -63,3 +65,29 @@ def test_the_page_on_the_api_lists_every_code_under_its_status():
 
     for code, status in STATUS_OF_CODE.items():
         assert re.search(rf"\b{code}\b", rows[status]), f"{code} is not listed under {status}"
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site"])
+def test_a_request_of_another_sites_page_is_refused_unless_it_has_the_key_in_its_header(site):
+    with pytest.raises(RequestForeign) as refused:
+        refuse_foreign({"sec-fetch-site": site})
+    assert problem(refused.value).status == 403
+    refuse_foreign({"sec-fetch-site": site, "x-functions-key": "k"})
+
+
+@pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}])
+def test_requests_of_programs_and_of_our_own_page_are_not(headers):
+    refuse_foreign(headers)
+
+
+def test_every_answer_has_the_headers_of_all_and_may_have_a_policy_of_its_own():
+    assert Answer(200, {}).all_headers == HEADERS == problem(RunRefused("busy")).all_headers
+    own = Answer(200, "", {"Content-Security-Policy": "x"}).all_headers
+    assert own == HEADERS | {"Content-Security-Policy": "x"}
+
+
+@pytest.mark.parametrize(("params", "wanted"), [({}, False), ({"links": "true"}, True), ({"links": "FALSE"}, False)])
+def test_management_links_are_sent_on_request_only(params, wanted):
+    assert parse_links(params) is wanted
+    with pytest.raises(RequestInvalid):
+        parse_links({"links": "1"})

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from comboi_core.app import runfiles
+from comboi_core.app.records import record_path
 from comboi_core.domain.errors import RunNotFound
 from comboi_core.web import starting
 from comboi_core.web.answers import problem
@@ -54,7 +55,7 @@ def test_the_next_run_is_not_cancelled_with_it(hub, workspace):
 def test_a_run_that_is_over_cannot_be_cancelled(hub, workspace, status):
     hub.begins(RUN)
     hub.finishes(RUN, status)
-    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(RUN), {"run_id": RUN, "status": status})
+    runfiles.write_json(workspace.lake("bronze"), record_path(RUN), {"run_id": RUN, "status": status})
 
     with pytest.raises(RunEnded, match=status) as caught:
         cancel(hub, workspace)
@@ -62,7 +63,7 @@ def test_a_run_that_is_over_cannot_be_cancelled(hub, workspace, status):
 
 
 def test_a_run_that_is_over_while_another_one_is_on_leaves_that_one_alone(hub, workspace):
-    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(RUN), {"run_id": RUN, "status": "failed"})
+    runfiles.write_json(workspace.lake("bronze"), record_path(RUN), {"run_id": RUN, "status": "failed"})
     hub.begins("sales-20261123T060000Z-bbbbbb")
 
     with pytest.raises(RunEnded):
@@ -87,7 +88,7 @@ def test_a_run_that_was_ended_from_outside_loses_its_lease(hub, workspace, runti
 
 def test_a_run_that_ends_while_it_is_being_cancelled_has_ended(hub, workspace):
     hub.begins(RUN)
-    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(RUN), {"run_id": RUN, "status": "succeeded"})
+    runfiles.write_json(workspace.lake("bronze"), record_path(RUN), {"run_id": RUN, "status": "succeeded"})
 
     async def too_late(*_):
         hub.finishes(RUN)

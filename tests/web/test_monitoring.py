@@ -10,6 +10,7 @@ import pytest
 from comboi_core.app import runfiles
 from comboi_core.app.planning import plan_run
 from comboi_core.app.record import record_items
+from comboi_core.app.records import RecordUnreadable, record_path
 from comboi_core.domain.errors import LakeUnavailable, RunNotFound
 from comboi_core.state import checkpoint, pipeline
 from comboi_core.web import monitoring
@@ -38,14 +39,16 @@ def test_a_run_that_nobody_knows_is_not_found(hub, workspace):
 
 
 def test_a_finished_run_is_its_record(hub, workspace):
-    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(RUN), {"run_id": RUN, "status": "succeeded"})
+    runfiles.write_json(workspace.lake("bronze"), record_path(RUN), {"run_id": RUN, "status": "succeeded"})
 
-    assert ask(monitoring.get_run(hub, workspace, RUN)) == {"run_id": RUN, "status": "succeeded"}
+    found = ask(monitoring.get_run(hub, workspace, RUN))
+
+    assert found == {"run_id": RUN, "status": "succeeded", "path": record_path(RUN)}
 
 
 def test_a_recorded_run_that_still_holds_its_lease_is_not_shown_as_ended(hub, workspace):
     """Who polls for the end and then starts the next run is not refused."""
-    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(RUN), {"run_id": RUN, "status": "succeeded"})
+    runfiles.write_json(workspace.lake("bronze"), record_path(RUN), {"run_id": RUN, "status": "succeeded"})
     hub.instance(RUN, customStatus={"phase": "gold"}, input=dict(REQUEST))
     hub.entities["pipeline", "sales"] = {"fence": 1, "holder": {"run_id": RUN, "since": "..."}, "runs": []}
 
@@ -113,6 +116,17 @@ def test_a_run_that_ended_without_a_record_has_failed(hub, workspace, runtime, o
     assert ask(monitoring.get_run(hub, workspace, RUN))["status"] == "failed"
 
 
+@pytest.mark.parametrize("ended", ["Failed", "Terminated"])
+def test_a_run_whose_orchestration_ended_without_a_record_says_so(hub, workspace, ended):
+    hub.begins(RUN)
+    hub.instance(RUN, ended, output=None)
+
+    record = ask(monitoring.get_run(hub, workspace, RUN))
+
+    assert (record["status"], record["error"]["code"]) == ("failed", "run_ended_unfinished")
+    assert ended in record["error"]["message"] and record["error"]["remedy"]
+
+
 LOST = {"code": "lake_unavailable", "message": "No space", "remedy": "Free space.", "transient": True}
 
 
@@ -164,14 +178,14 @@ def test_a_recorded_run_cannot_be_shown_while_the_lake_is_down(hub, workspace):
 
 
 def test_a_broken_record_is_a_problem_that_names_the_file(hub, workspace):
-    workspace.lake("bronze").write(runfiles.record_path(RUN), b'{"run_id": "sales-2026')
+    workspace.lake("bronze").write(record_path(RUN), b'{"run_id": "sales-2026')
     hub.instance(RUN, "Completed", output={"run_id": RUN, "status": "succeeded"})
 
-    with pytest.raises(runfiles.RecordUnreadable) as caught:
+    with pytest.raises(RecordUnreadable) as caught:
         ask(monitoring.get_run(hub, workspace, RUN))
 
     told = json.loads(problem(caught.value).text)
-    assert (told["status"], told["code"], told["path"]) == (503, "record_unreadable", f"runs/{RUN}.json")
+    assert (told["status"], told["code"], told["path"]) == (503, "record_unreadable", record_path(RUN))
     assert told["path"] in told["detail"] and "Restore the file" in told["remedy"]
 
 

@@ -100,17 +100,20 @@ def test_a_table_shows_where_it_stands_and_its_loads(opened, site):
 def test_the_key_of_the_pages_address_goes_along_in_a_header_only(opened, site):
     site.key = "s3cret/key=="
     good(site, ago(hours=1))
-    opened.page.goto(f"{site.url}?code=s3cret%2Fkey%3D%3D")
+    opened.page.goto(f"{site.url}#code=s3cret%2Fkey%3D%3D")
     opened.page.wait_for_selector("#table > *", timeout=30_000)
     dialog(opened, "#run-now")
     confirm(opened)
 
     assert site.posts[0][2]["x-functions-key"] == site.key
+    # The browser's own name for the page has the fragment; what goes over the wire does not.
     asked = [url for url in opened.requests if "/monitor" not in url]
     assert asked and not any("s3cret" in url for url in asked)
+    assert "s3cret" not in opened.page.url and "s3cret" not in opened.page.content()
     kept = "JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])"
-    assert opened.page.evaluate(kept) == '[0,0,""]'
-    assert "s3cret" not in opened.page.content()
+    assert opened.page.evaluate(kept) == '[0,1,""]', "for this tab alone"
+    opened.page.reload()
+    opened.page.wait_for_selector("#table > *", timeout=30_000)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +141,27 @@ def test_a_missing_key_is_explained(browser, site):
     with tab(browser) as one:
         one.page.goto(site.url)
         one.page.wait_for_selector("#problems .box")
-        assert "?code=KEY" in text(one, "#problems")
+        assert "#code=KEY" in text(one, "#problems")
+
+
+def test_a_key_can_be_typed_and_pasted_behind_the_address_of_an_open_page(browser, site):
+    site.key = "k+y/=="
+    good(site, ago(hours=1))
+    with tab(browser) as one:
+        one.page.goto(site.url)
+        one.page.fill("#key", "wrong")
+        one.page.click("#key-form button")
+        one.page.wait_for_selector("#problems .box")
+        one.page.fill("#key", "k+y/==")
+        one.page.click("#key-form button")
+        one.page.wait_for_selector("#table > *", timeout=30_000)
+        assert text(one, "#problems") == ""
+    with tab(browser) as other:
+        other.page.goto(site.url)
+        other.page.wait_for_selector("#key-form")
+        other.page.evaluate("location.hash = 'code=k+y/=='")
+        other.page.wait_for_selector("#table > *", timeout=30_000)
+        assert other.page.evaluate("location.hash") == ""
 
 
 def test_the_answer_for_a_run_that_is_no_longer_chosen_is_dropped(opened, site):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from comboi_core.app import runfiles
+from comboi_core.app.records import record_path
 from comboi_core.domain.errors import LakeUnavailable
 from comboi_core.web.overview import HISTORY, overview
 from tests.support.monitor_site import Site, make_project
@@ -147,7 +148,7 @@ def test_records_are_read_once(site, monkeypatch):
 def test_a_record_that_is_gone_leaves_a_gap(site):
     run_id = run(site, 2, "succeeded", [{"table": "orders"}])
     run(site, 1, "succeeded", [{"table": "orders"}])
-    site.workspace.lake("bronze").delete([runfiles.record_path(run_id)])
+    site.workspace.lake("bronze").delete([record_path(run_id)])
 
     assert items(ask(site))["shop.orders"]["history"] == ["succeeded", None]
 
@@ -175,10 +176,24 @@ def test_a_broken_record_is_a_problem_and_leaves_its_runs_column_empty(site):
     second = run(site, 2, "succeeded", [{"table": "orders"}])
     run(site, 1, "succeeded", [{"table": "orders"}])
     for number, broken in enumerate((first, second)):
-        site.workspace.lake("bronze").write(runfiles.record_path(broken), [b'{"tables": [', b"{}"][number])
+        site.workspace.lake("bronze").write(record_path(broken), [b'{"tables": [', b"{}"][number])
 
     answer = ask(site)
 
     assert items(answer)["shop.orders"]["history"] == ["succeeded", None, None]
     assert [problem["code"] for problem in answer["problems"]] == ["record_unreadable"] * 2
-    assert f"runs/{second}.json" in answer["problems"][0]["message"]
+    assert record_path(second) in answer["problems"][0]["message"]
+
+
+def test_a_success_with_shortfalls_is_no_plain_one_but_renews_the_table(site):
+    shortfall = {"code": "future_cursor", "message": "3 rows wait", "remedy": "Mend the clock.", "rows": 3}
+    run(site, 1, "succeeded", [{"table": "orders", "shortfalls": [shortfall]}, {"table": "items"}], shortfalls=1)
+
+    answer = ask(site)
+
+    assert (items(answer)["shop.orders"]["history"], items(answer)["shop.items"]["history"]) == (
+        ["short"],
+        ["succeeded"],
+    )
+    assert items(answer)["shop.orders"]["as_of"] and not items(answer)["shop.orders"]["stale"]
+    assert answer["runs"][0]["shortfalls"] == 1

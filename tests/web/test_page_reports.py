@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 
 from tests.support.browser import tab
@@ -10,11 +13,13 @@ from tests.support.monitor_runs import ago, browser, load, opened, site, text
 __all__ = ["browser", "opened", "site"]
 
 REPORT = (
-    "<!DOCTYPE html><html><head><title>orders_clean: match quality</title>"
+    "<!DOCTYPE html><html><head>"
+    "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'sha256-HASH' blob:\">"
+    "<title>orders_clean: match quality</title>"
     "<style>body{color:rgb(1, 2, 3)}</style></head>"
     "<body><h1>Ōsaka &amp; more</h1><img src='https://example.com/x.png'><script>document.title = 'ran'</script>"
     "</body></html>"
-)
+).replace("HASH", base64.b64encode(hashlib.sha256(b"body{color:rgb(1, 2, 3)}").digest()).decode())
 
 
 @pytest.fixture
@@ -31,7 +36,7 @@ def deduplicated(site):
 def test_a_click_opens_the_report_in_a_tab_where_nothing_of_it_runs(browser, deduplicated, key):
     deduplicated.key = key
     with tab(browser) as one:
-        one.page.goto(deduplicated.url + ("?code=s3cret%26key" if key else ""))
+        one.page.goto(deduplicated.url + ("#code=s3cret%26key" if key else ""))
         one.page.wait_for_selector("#run a:has-text('orders_clean')", timeout=30_000)
         assert "refined/orders_clean.report.html" in text(one, "#run")
         failed = []
@@ -54,7 +59,7 @@ def test_a_report_that_is_gone_is_told_in_place_of_an_empty_tab(browser, dedupli
     deduplicated.key = "key"
     deduplicated.workspace.lake("silver").delete(["refined/orders_clean.report.html"])
     with tab(browser) as one:
-        one.page.goto(deduplicated.url + "?code=key")
+        one.page.goto(deduplicated.url + "#code=key")
         one.page.locator("#run li a", has_text="orders_clean").click(timeout=30_000)
         one.page.wait_for_selector("dialog[open] .box")
 

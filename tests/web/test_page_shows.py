@@ -6,9 +6,24 @@ import re
 
 import pytest
 
+from comboi_core.app import runfiles
+from comboi_core.app.records import record_path
 from comboi_core.state import pipeline
 from tests.support.browser import tab
-from tests.support.monitor_runs import ERROR, MARKUP, ago, browser, failed, good, load, opened, running, site, text
+from tests.support.monitor_runs import (
+    ERROR,
+    MARKUP,
+    ago,
+    browser,
+    failed,
+    good,
+    load,
+    opened,
+    running,
+    short,
+    site,
+    text,
+)
 from tests.support.monitor_site import Site, make_project
 
 __all__ = ["browser", "opened", "site"]
@@ -39,6 +54,21 @@ def test_after_a_failed_run_cause_remedy_and_rows_are_on_the_page_at_once(opened
     cells = opened.page.eval_on_selector_all("#run .rows td", "cells => cells.map(cell => cell.textContent)")
     assert cells == ["7", "NULL", MARKUP, "8", "NULL", '{"deep":[1]}']
     assert shown.index("2 failures") < shown.index("Timeline")
+
+
+def test_a_success_with_shortfalls_is_told_from_a_whole_one_everywhere_on_the_page(opened, site):
+    good(site, ago(hours=2))
+    short(site, ago(hours=1))
+    load(opened, site)
+
+    shown = text(opened, "#run")
+    assert "▲ succeeded with shortfalls" in shown and "1 shortfall" in shown
+    assert f"3 rows wait: {MARKUP}" in shown and "What to do: Mend the clock." in shown
+    assert "▲ succeeded with shortfalls" in text(opened, "#top")
+    row = opened.page.locator("#grid tr", has_text="shop.orders").locator("td.cell > span")
+    assert [cell.get_attribute("aria-label") for cell in row.all()] == ["succeeded", "succeeded with shortfalls"]
+    opened.page.check("#attention")
+    assert "shop.orders" in text(opened, "#grid") and "shop.items" not in text(opened, "#grid")
 
 
 def test_queued_running_and_attempts_have_bars_of_their_own(opened, site):
@@ -90,6 +120,15 @@ def test_a_run_in_each_state_is_told_in_words_in_both_themes(browser, site, stat
         bright = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper)]
         assert (bright[0] > bright[1]) == dark
         assert one.complaints == []
+
+
+def test_a_run_of_another_pipeline_is_said_to_be_one(opened, site):
+    good(site, ago(hours=3))
+    other = "zoo-20261123T050000Z-aaaaaa"
+    record = {"run_id": other, "pipeline": "zoo", "status": "succeeded", "tables": [], "datasets": []}
+    runfiles.write_json(site.workspace.lake("bronze"), record_path(other), record)
+    load(opened, site, f"#run={other}")
+    opened.page.wait_for_function("() => document.querySelector('#run')?.textContent.includes('another pipeline: zoo')")
 
 
 def test_a_live_run_shows_what_is_under_way_and_the_page_follows_to_its_end(opened, site):
@@ -158,7 +197,7 @@ def test_hostile_data_stays_text(opened, site):
 def test_a_run_with_a_broken_record_and_one_without_are_told_with_what_to_do(browser, site):
     good(site, ago(hours=3))
     broken = good(site, ago(hours=2))
-    site.workspace.lake("bronze").write(f"runs/{broken}.json", b'{"run_id": "sales-')
+    site.workspace.lake("bronze").write(record_path(broken), b'{"run_id": "sales-')
     lost = site.begin(ago(hours=1))
     error = {"code": "lake_unavailable", "message": "No space left", "remedy": "Free space.", "transient": True}
     summary = {"run_id": lost, "status": "failed", "error": error, "unrecorded": True}
@@ -171,12 +210,12 @@ def test_a_run_with_a_broken_record_and_one_without_are_told_with_what_to_do(bro
         one.page.wait_for_selector("#run .box")
         told = text(one, "#run")
         assert "No space left" in told and "Free space." in told and "no record: the lake did not take it" in told
-        assert f"runs/{broken}.json" in text(one, "#problems") and "Restore the file" in text(one, "#problems")
+        assert record_path(broken) in text(one, "#problems") and "Restore the file" in text(one, "#problems")
         assert one.page.locator("#grid [role=img].is-succeeded").count() == 4, "of the run whose record is good"
         assert one.complaints == []
         one.page.evaluate("id => { location.hash = `run=${id}`; }", broken)
         one.page.wait_for_selector("#run:has-text('cannot be shown')")
-        assert "record_unreadable" in text(one, "#run") and f"runs/{broken}.json" in text(one, "#run")
+        assert "record_unreadable" in text(one, "#run") and record_path(broken) in text(one, "#run")
 
 
 def test_five_hundred_tables_are_searched_and_what_needs_attention_comes_first(browser, tmp_path):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from comboi_core.app import runfiles
+from comboi_core.app.records import record_path
 from comboi_core.domain.errors import LakeUnavailable, RequestInvalid
 from comboi_core.state import pipeline
 from comboi_core.web import paging
@@ -47,7 +48,7 @@ def many_runs(hub, workspace, number: int, *, recorded: int | None = None) -> li
             record = {"run_id": run_id, "status": status, "started_at": started_at, "finished_at": started_at}
             table = {"source": "shop", "table": "orders" if index % 2 else "items", "status": status, "rows": 1}
             record |= {"seconds": 1.0, "error": None, "tables": [table], "datasets": []}
-            runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(run_id), record)
+            runfiles.write_json(workspace.lake("bronze"), record_path(run_id), record)
     hub.entities["pipeline", "sales"] = state
     return ids[::-1]
 
@@ -190,11 +191,11 @@ def test_what_the_pipeline_remembers_is_listed_while_the_lake_is_down(hub, works
 def test_a_broken_record_is_listed_as_unreadable_and_keeps_no_other_run_away(hub, workspace):
     ids = many_runs(hub, workspace, pipeline.HISTORY_LENGTH + 3)
     broken = ids[-2]
-    workspace.lake("bronze").write(runfiles.record_path(broken), b'{"run_id"')
+    workspace.lake("bronze").write(record_path(broken), b'{"run_id"')
 
     (found,) = (run for run in page(hub, workspace, cursor=ids[-4])["runs"] if run["status"] == "unreadable")
 
-    assert (found["run_id"], found["path"]) == (broken, f"runs/{broken}.json") and found["error"]["remedy"]
+    assert (found["run_id"], found["path"]) == (broken, record_path(broken)) and found["error"]["remedy"]
     assert pages(hub, workspace) == ids
     assert broken in pages(hub, workspace, table="shop.orders"), "it may have worked on it"
     assert broken not in pages(hub, workspace, status="failed")

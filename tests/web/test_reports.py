@@ -58,7 +58,8 @@ def test_a_report_is_served_as_it_is_with_a_policy_for_its_style_and_nothing_els
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'" and policy["style-src"] == f"'sha256-{digest}'" and "sandbox" in policy
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.all_headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.all_headers["Content-Security-Policy"] == answer.headers["Content-Security-Policy"]
 
 
 def test_a_report_without_a_style_may_have_none(deduplicating):

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from comboi_core.app import runfiles
+from comboi_core.app.records import record_path
 from comboi_core.domain.errors import RequestInvalid, RunRefused, SelectionEmpty
 from comboi_core.domain.names import RUN_ID_PATTERN
 from comboi_core.web import starting
@@ -246,11 +247,18 @@ def test_another_key_is_another_run_and_refused_like_any(hub, workspace):
 
 def test_a_key_is_known_by_the_lake_when_the_pipeline_has_forgotten_its_run(hub, workspace):
     first = keyed(hub, workspace)
-    runfiles.write_json(workspace.lake("bronze"), runfiles.record_path(first.run_id), {"run_id": first.run_id})
+    runfiles.write_json(workspace.lake("bronze"), record_path(first.run_id), {"run_id": first.run_id})
     hub.entities.clear()
     hub.instances.clear()
 
     assert keyed(hub, workspace) == Started(first.run_id, replayed=True)
+
+
+def test_a_key_of_another_pipeline_in_the_lake_starts_a_run(hub, workspace):
+    other = f"zoo-20261123T050000Z-{parse_key('a key')}"
+    runfiles.write_json(workspace.lake("bronze"), record_path(other), {"run_id": other})
+
+    assert not keyed(hub, workspace).replayed
 
 
 def test_a_key_that_belongs_to_another_request_is_refused(hub, workspace):

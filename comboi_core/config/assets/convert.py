@@ -122,6 +122,7 @@ def to_dataset(
                 )
                 for column in asset.header.columns
             ),
+            on_change=asset.header.meta.get("on_change", "warn"),
             allow_empty=asset.is_ddl or asset.header.meta.get("allow_empty") is True,
             description=asset.header.description,
         )
@@ -172,6 +173,8 @@ def _code_problems(file: AssetFile, problems: list[str]) -> None:
     asset = file.asset
     if asset.type == SQL and not asset.is_ddl and not asset.body.strip():
         problems.append(f"{file.asset.at()}: {asset.name}: there is no query after the header")
+    if asset.header.meta.get("on_change") == "reload":
+        problems += _reload_problems(asset)
     if asset.type == SEED:
         problems += _seed_problems(file)
     elif asset.header.parameters:
@@ -191,6 +194,15 @@ def _code_problems(file: AssetFile, problems: list[str]) -> None:
             problems.append(
                 f"{file.asset.at('unit_tests', position)}: {asset.name}: no pipeline.yml has a fixture '{name}'"
             )
+
+
+def _reload_problems(asset: Asset) -> Iterator[str]:
+    """What keeps a changed asset from being built anew: rows of the former script would stay."""
+    place = f"{asset.at('meta', 'on_change')}: {asset.name}: meta.on_change: reload"
+    if asset.full_refresh_restricted:
+        yield f"{place} cannot be with full_refresh_restricted, which keeps its rows; write warn or refuse"
+    elif asset.windowed and asset.start_date is None:
+        yield f"{place} needs a start_date: to read from, as the query asks for the run's interval"
 
 
 def _seed_problems(file: AssetFile) -> Iterator[str]:

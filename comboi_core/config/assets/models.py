@@ -269,6 +269,8 @@ class AssetHeader(Block):
     def _staged(cls, value: dict[str, Any]) -> dict[str, Any]:
         if value.get("stage", "silver") not in ("silver", "gold"):
             raise ValueError(f"meta.stage is silver or gold, not {value['stage']!r}")
+        if value.get("on_change", "warn") not in ("warn", "refuse", "reload"):
+            raise ValueError(f"meta.on_change is warn, refuse or reload, not {value['on_change']!r}")
         return value
 
     @field_validator("enabled", mode="before")

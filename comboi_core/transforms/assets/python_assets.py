@@ -23,6 +23,7 @@ from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.sql import identifier
 from comboi_core.domain.userscript import call_script, definition_line, script_problems
 from comboi_core.transforms.assets.rows import RowsError, load_rows, null_columns
+from comboi_core.transforms.assets.texts import first_refused
 from comboi_core.transforms.assets.types import declared_types
 from comboi_core.transforms.blame import setting
 from comboi_core.transforms.scripts import adopt, run_script
@@ -84,7 +85,7 @@ def _keep(con: DuckDBPyConnection, asset: Asset, inputs: Mapping[str, str], resu
             raise _error(asset, f"gave rows that make no table: {error}") from None
         _typed(con, asset, into)
     elif not isinstance(result, str) and _has_columns(result):
-        adopt(con, asset.file, inputs, result, into)
+        adopt(con, asset.file, inputs, result, into, function="materialize")
     elif not isinstance(result, str) and hasattr(result, "columns"):
         _no_rows(con, asset, into)
     else:
@@ -124,7 +125,13 @@ def _typed(con: DuckDBPyConnection, asset: Asset, into: str) -> None:
     types = {name.lower(): kind for name, kind in declared_types(asset).items()}
     empty = set(null_columns(con, _ROWS))
     columns = []
-    for name, kind, *_ in con.execute(f"DESCRIBE {_ROWS}").fetchall():
+    found = con.execute(f"DESCRIBE {_ROWS}").fetchall()
+    texts = {name: types[name.lower()] for name, kind, *_ in found if kind == "VARCHAR" and name.lower() in types}
+    refused = first_refused(con, _ROWS, texts)
+    if refused:
+        _, column, kind, text = refused
+        raise _error(asset, f"gave {text!r} for the column {column}, which is no {kind}, the type in the header")
+    for name, kind, *_ in found:
         wanted = types.get(name.lower(), "VARCHAR" if name in empty else kind)
         quoted = identifier(name)
         cast = kind == "VARCHAR" or name in empty

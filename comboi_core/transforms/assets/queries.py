@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from comboi_core.config.assets.asset import Asset
 from comboi_core.domain.errors import ScriptError
+from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
 from comboi_core.transforms.assets.context import Moment
 from comboi_core.transforms.assets.templates import Template
@@ -62,7 +63,7 @@ class Query:
         rendered, cause = refused
         line = self.line(sum(len(part) + 1 for part in self.text.split("\n")[: rendered - 1]))
         quoted = self.asset.body.split("\n")[line - 1].strip()
-        shown = f"\n    > {quoted[:200]}" if quoted else ""
+        shown = f"\n    > {redactor.cut(quoted, 200)}" if quoted else ""
         raise ScriptError(
             f"{self.asset.shown}:{line}: {cause}; expected one SELECT{shown}", script=str(self.asset.file), line=line
         )

@@ -11,7 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
+from comboi_core.transforms.arrow import InexactError, exact_table, from_pandas
+from comboi_core.transforms.values import mixture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,14 +78,27 @@ def arrow_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     for name in names:
         if not isinstance(name, str) or not name:
             raise RowsError(f"a row's keys are names of columns, not {name!r}")
+        values = [row.get(name) for row in rows]
+        why = mixture(values)
+        if why:
+            raise RowsError(f"the column '{name}': {why}")
         try:
-            columns[name] = pa.array([row.get(name) for row in rows])
+            column = pa.array(values)
         except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
-            raise RowsError(f"the column '{name}': {' '.join(str(error).split())[:300]}") from None
+            raise RowsError(f"the column '{name}': {redactor.cut(' '.join(str(error).split()), 300)}") from None
+        zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
+        columns[name] = column.cast(pa.timestamp(column.type.unit, "UTC")) if zoned else column
     double = next((name for name in names if [other.lower() for other in names].count(name.lower()) > 1), None)
     if double:
         raise RowsError(f"rows have the key '{double}' in several spellings, which SQL does not tell apart")
-    return pa.table(columns)
+    return _exact(pa.table(columns))
+
+
+def _exact(table: pa.Table) -> pa.Table:
+    try:
+        return exact_table(table)
+    except InexactError as error:
+        raise RowsError(str(error)) from None
 
 
 def _batches(items: Iterable[Any]) -> Iterator[pa.Table]:
@@ -115,12 +131,23 @@ def _tables(item: Any) -> Iterator[pa.Table]:
         for start in range(0, len(item), BATCH):
             yield arrow_table(item[start : start + BATCH])
     elif hasattr(item, "__arrow_c_stream__"):
-        yield pa.table(item)
+        yield _exact(_arrow(item))
     elif hasattr(item, "__arrow_c_array__"):
-        yield pa.Table.from_batches([pa.record_batch(item)])
+        yield _exact(pa.Table.from_batches([pa.record_batch(item)]))
     else:
         kind = type(item)
         raise RowsError(f"it gave a {kind.__module__}.{kind.__name__}; expected dicts, lists of dicts or Arrow tables")
+
+
+def _arrow(item: Any) -> pa.Table:
+    import pyarrow as pa
+
+    if type(item).__module__.split(".")[0] != "pandas":
+        return pa.table(item)
+    try:
+        return from_pandas(item)
+    except InexactError as error:
+        raise RowsError(str(error)) from None
 
 
 def _widened(before: pa.Schema, new: pa.Schema) -> pa.Schema:
@@ -130,10 +157,20 @@ def _widened(before: pa.Schema, new: pa.Schema) -> pa.Schema:
     other = next((name for name in new.names if known.get(name.lower(), name) != name), None)
     if other:
         raise RowsError(f"rows have the key '{other}' in several spellings, which SQL does not tell apart")
+    for field in new:
+        was = before.field(field.name).type if field.name in before.names else field.type
+        for one, other in ((was, field.type), (field.type, was)):
+            mixed = pa.types.is_binary(one) and (pa.types.is_string(other) or pa.types.is_large_string(other))
+            if mixed or (pa.types.is_decimal(one) and pa.types.is_floating(other)):
+                raise RowsError(f"later rows do not fit: the column '{field.name}' was {was} and is {field.type} now")
     try:
-        return pa.unify_schemas([before, new], promote_options="permissive")
+        unified = pa.unify_schemas([before, new], promote_options="permissive")
     except pa.ArrowException as error:
-        raise RowsError(f"later rows do not fit: {' '.join(str(error).split())[:300]}") from None
+        raise RowsError(f"later rows do not fit: {redactor.cut(' '.join(str(error).split()), 300)}") from None
+    wide = next((field.name for field in unified if pa.types.is_decimal256(field.type)), None)
+    if wide:
+        raise RowsError(f"later rows do not fit: the column '{wide}' would need more than 38 digits")
+    return unified
 
 
 def _refuse_rounding(

@@ -16,8 +16,9 @@ from comboi_core.domain.sql import identifier
 from comboi_core.transforms.assets.context import AssetContext, Moment, environment, moment_of
 from comboi_core.transforms.assets.hooks import hook_problems, run_hooks
 from comboi_core.transforms.assets.queries import Query, query_errors
+from comboi_core.transforms.assets.seeds import create_seed
 from comboi_core.transforms.assets.templates import render
-from comboi_core.transforms.assets.types import ddl_sql, declared_types, seed_sql
+from comboi_core.transforms.assets.types import ddl_sql, declared_types
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -50,9 +51,10 @@ def run_asset(
             from comboi_core.transforms.assets.python_assets import run_python
 
             run_python(con, asset, environment(asset, context, moment), inputs, into)
+        elif asset.type == SEED:
+            create_seed(con, asset, into)
         else:
-            sql = seed_sql(asset) if asset.type == SEED else ddl_sql(asset)
-            con.execute(f"CREATE VIEW {identifier(into)} AS {sql}")
+            con.execute(f"CREATE VIEW {identifier(into)} AS {ddl_sql(asset)}")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from comboi_core.config.assets.asset import Asset
 from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.names import did_you_mean
+from comboi_core.domain.redaction import redactor
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -91,7 +92,7 @@ class Template:
             passed += length
         where = self.place or f"{self.asset.shown}:{max(line - passed, 1) if line else self.asset.line}"
         shown = "" if self.place or not line else self.text.split("\n")[max(line - passed, 1) - 1].strip()
-        quoted = f"\n    > {shown[:200]}" if shown else ""
+        quoted = f"\n    > {redactor.cut(shown, 200)}" if shown else ""
         return ScriptError(f"{where}: {said}{quoted}", script=str(self.asset.file))
 
 

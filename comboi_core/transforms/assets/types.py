@@ -1,4 +1,4 @@
-"""The types that a header gives its columns, as DuckDB has them, and the assets made of them: seeds and DDL."""
+"""The types that a header gives its columns, as DuckDB has them, and the assets made of them: DDL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from comboi_core.config.assets.asset import Asset
 from comboi_core.domain.errors import ScriptError
-from comboi_core.domain.sql import identifier, literal
+from comboi_core.domain.sql import identifier
 
 _TYPE = re.compile(
     r"[A-Za-z][A-Za-z0-9_ ]*(?:\([A-Za-z0-9_ ,()]*\))?(?: ?with time zone)?(?:\[[0-9]*\])*", re.IGNORECASE
@@ -57,15 +57,3 @@ def ddl_sql(asset: Asset) -> str:
     types = declared_types(asset, exact=True)
     columns = ", ".join(f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in types.items())
     return f"SELECT {columns} WHERE false"
-
-
-def seed_sql(asset: Asset) -> str:
-    """Return a SELECT over a seed's CSV file; its columns have the header's types, unless `enforce_schema: false`."""
-    path = asset.file.parent / str(asset.header.parameters["path"])
-    options = [literal(str(path)), "header = true", "sample_size = -1"]
-    enforced = str(asset.header.parameters.get("enforce_schema", "true")).lower() == "true"
-    types = declared_types(asset) if enforced else {}
-    if types:
-        listed = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
-        options.append(f"types = {{{listed}}}")
-    return f"SELECT * FROM read_csv({', '.join(options)})"

@@ -34,11 +34,13 @@ function show(container, key, make) {
 }
 
 const STATES = {
-  succeeded: { sign: "✓" }, failed: { sign: "✕" }, partial: { sign: "◐" }, running: { sign: "▸" },
+  succeeded: { sign: "✓" }, short: { sign: "▲", word: "succeeded with shortfalls" }, failed: { sign: "✕" }, partial: { sign: "◐" }, running: { sign: "▸" },
   pending: { sign: "·" }, queued: { sign: "…", kind: "pending" },
   skipped: { sign: "–" }, cancelled: { sign: "■" }, unfinished: { sign: "?" }, unreadable: { sign: "?", kind: "unfinished" },
 };
 const stateOf = (status) => ({ sign: "?", word: status, kind: STATES[status] ? status : "unfinished", ...STATES[status] });
+// A success of which readers do not see every row is no plain success; a run has the number, an item the list.
+const shownStatus = (one) => (one.status === "succeeded" && (one.shortfalls?.length ?? one.shortfalls) ? "short" : one.status);
 const badge = (status) => el("span", { class: `badge is-${stateOf(status).kind}` }, `${stateOf(status).sign} ${stateOf(status).word}`);
 
 const number = (value) => (typeof value === "number" ? value.toLocaleString("en") : "");

@@ -50,7 +50,7 @@ function spanOf(item, begun, now, wave) {
 }
 
 function ganttRow(item, span, total) {
-  const state = stateOf(item.status);
+  const state = stateOf(shownStatus(item));
   const progress = item.progress ?? {};
   const told = [
     state.word,
@@ -62,7 +62,7 @@ function ganttRow(item, span, total) {
   ].filter(Boolean).join(", ");
   return el("tr", {},
     el("th", { scope: "row" }, el("span", { class: `is-${state.kind} badge`, "aria-hidden": "true" }, state.sign), " ", itemLinkIn("gantt", item),
-      item.status === "succeeded" ? el("span", { class: "unseen" }, "succeeded") : el("span", { class: "soft data" }, ` ${told}`)),
+      state.kind === "succeeded" ? el("span", { class: "unseen" }, "succeeded") : el("span", { class: "soft data" }, ` ${told}`)),
     el("td", { class: "track" }, el("div", { class: "lane", "aria-hidden": "true" }, span.bars.map(([kind, left, right, words]) => el("span", {
       class: `bar ${kind}`, title: `${words}, ${seconds(right - left)}`,
       place: { left: `${(100 * left) / total}%`, width: `${(100 * (right - left)) / total}%` },

@@ -9,10 +9,10 @@ function drawGrid(state) {
   const { overview, run } = state;
   section.hidden = false;
   if (!section.firstChild) section.append(...gridFrame(state));
-  const live = state.live && { id: state.live.run_id, states: new Map(itemsOf(state.live).map((item) => [`${item.layer}/${item.name}`, item.status])) };
+  const live = state.live && { id: state.live.run_id, states: new Map(itemsOf(state.live).map((item) => [`${item.layer}/${item.name}`, shownStatus(item)])) };
   const found = overview.items.filter((item) => fits(item, state, live));
   byId("found").textContent = state.search || state.attention ? `${found.length} of ${overview.items.length} shown` : "";
-  const key = JSON.stringify([overview.runs.map((one) => [one.run_id, one.status]), found, state.shown, state.allRows, live && [...live.states], Math.floor(Date.now() / 60000), state.search]);
+  const key = JSON.stringify([overview.runs.map((one) => [one.run_id, shownStatus(one)]), found, state.shown, state.allRows, live && [...live.states], Math.floor(Date.now() / 60000), state.search]);
   show(byId("table"), key, () => {
     if (!overview.items.length) return el("p", {}, "The configuration has no tables.");
     if (!found.length) return el("p", {}, state.search ? "No table or dataset has this in its name." : "Nothing needs attention.");
@@ -48,7 +48,7 @@ function gridTable(state, found, live) {
   const old = (place) => ["cell", ...AGES.filter(([runs]) => place >= runs).map(([, name]) => name)].join(" ");
   const heads = places.map((place) => {
     const run = runs[place];
-    const { sign, word, kind } = stateOf(run.status);
+    const { sign, word, kind } = stateOf(shownStatus(run));
     const chosen = run.run_id === state.shown;
     return el("th", { scope: "col", class: old(place) }, el("button", {
       type: "button", class: `is-${kind}`, "aria-pressed": String(chosen), "data-focus": `head ${run.run_id}`, "data-place": place, title: `${run.run_id}: ${word}`,

@@ -23,6 +23,7 @@ function focusRun() {
 }
 
 async function follow() {
+  if (takeKey() && state.problem) wake(true);
   const [kind, value] = location.hash.slice(1).split("=", 2).map(decodeURIComponent);
   if (kind === "item" && state.overview) {
     const [layer, ...rest] = value.split("/");
@@ -86,7 +87,7 @@ async function refreshRun() {
 function draw() {
   const { overview, problem } = state;
   const problems = [...(problem ? [problem] : []), ...(overview?.problems ?? [])];
-  show(byId("problems"), JSON.stringify(problems), () => problems.map((one) => problemBox(one, "What is shown may be old or incomplete")));
+  show(byId("problems"), JSON.stringify(problems), () => [...problems.map((one) => problemBox(one, "What is shown may be old or incomplete")), problems.some((one) => one.code === "http_401") ? keyForm() : null]);
   byId("updated").textContent = overview ? `as of ${new Date(state.at).toLocaleTimeString("en-GB")}, times in ${ZONE}${overview.holder ? ", live" : ""}` : problem ? "no data" : "loading";
   drawActions(state);
   if (!overview) return;

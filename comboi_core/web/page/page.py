@@ -13,7 +13,7 @@ _SCRIPTS = ("dom", "api", "top", "run", "gantt", "grid", "actions", "item", "mai
 
 
 class Page(NamedTuple):
-    """An HTML document and its response headers."""
+    """An HTML document and its policy, as a response header."""
 
     html: str
     headers: dict[str, str]
@@ -21,11 +21,11 @@ class Page(NamedTuple):
 
 @cache
 def page() -> Page:
-    """Return the page. It holds no data: the browser asks the API, with the key from the page's own address.
+    """Return the page. It holds no data, so it needs no key: the browser asks the API, with the key that it is given.
 
     The policy allows the page's own style and script, by their hashes, and requests to the app that served it; no
-    other host, no frame around it, and no address of it, whose query may hold a key, in a `Referer`. What it opens
-    out of its own memory inherits the policy, so a report's style is let in as a blob, which nobody else can make.
+    other host, no frame around it. What it opens out of its own memory inherits the policy, so a report's style is let
+    in as a blob, which nobody else can make.
     """
     parts = files(__package__)
     style = parts.joinpath("page.css").read_text("utf-8")
@@ -43,15 +43,7 @@ def page() -> Page:
         "form-action": "'none'",
         "frame-ancestors": "'none'",
     }
-    return Page(
-        html,
-        {
-            "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
-        },
-    )
+    return Page(html, {"Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items())})
 
 
 def _hash(text: str) -> str:

@@ -23,21 +23,22 @@ function drawRun(state) {
   const live = run?.status === "running";
   const key = JSON.stringify([state.shown, run, runProblem, state.allBars, state.selected, live ? Math.floor(Date.now() / 1000) : 0, summary]);
   show(section, key, () => [
-    el("h2", { id: "run-title", tabindex: "-1", "data-focus": "run-title" }, "Run ", data(state.shown), " ", badge(run?.status ?? summary?.status ?? "unfinished")),
+    el("h2", { id: "run-title", tabindex: "-1", "data-focus": "run-title" }, "Run ", data(state.shown), " ", badge(shownStatus(run ?? summary ?? { status: "unfinished" }))),
     run ? facts(run, summary) : runProblem ? null : el("p", { class: "soft" }, "loading"),
     state.selected ? el("p", {}, el("a", { href: "#latest", "data-focus": "latest" }, "Show the latest run")) : null,
     runProblem ? problemBox(runProblem, "The record of this run cannot be shown") : null,
     (run?.error ?? (runProblem && summary?.error)) ? problemBox(run?.error ?? summary.error, "The run itself failed") : null,
     run?.problem ? problemBox(run.problem, "What its tables and datasets do cannot be shown now") : null,
     run?.cancelled ? el("p", { class: "box mild" }, "It was cancelled by ", data(run.cancelled.by), " at ", moment(run.cancelled.at), ".") : null,
+    run?.pipeline && run.pipeline !== overview.pipeline ? el("p", { class: "box mild" }, "It is a run of another pipeline: ", data(run.pipeline, "b"), ".") : null,
     run?.holder ? el("p", { class: "box mild" }, "It was skipped: ", data(run.holder.run_id, "code"), " held the lease.") : null,
-    run ? [failures(run), mild(run), timeline(run, state), reports(run)] : null,
+    run ? [failures(run), shortfalls(run), mild(run), timeline(run, state), reports(run)] : null,
   ]);
 }
 
 function facts(run, summary) {
   const items = itemsOf(run);
-  const counts = Object.keys(STATES).map((status) => [items.filter((item) => item.status === status).length, status]).filter(([count]) => count).map(([count, status]) => `${count} ${status}`);
+  const counts = Object.keys(STATES).map((status) => [items.filter((item) => shownStatus(item) === status).length, stateOf(status).word]).filter(([count]) => count).map(([count, word]) => `${count} ${word}`);
   const scope = [run.stage && `stage ${run.stage}`, run.select?.length && `only ${run.select.slice(0, 5).join(", ")}${run.select.length > 5 ? ", …" : ""}`, run.full_refresh && "full refresh", run.backfill && "backfill", run.erasure && "erasure"].filter(Boolean).join(", ");
   const took = run.seconds ?? summary?.seconds;
   const lines = [
@@ -47,7 +48,7 @@ function facts(run, summary) {
     run.status === "running" && run.phase && ["phase ", data(run.phase)],
     counts.length && counts.join(", "),
     run.fence && `fence ${run.fence}`,
-    run.unrecorded ? "no record: the lake did not take it" : ["record ", data(`${run.lake ? `${run.lake}/` : ""}runs/${run.run_id}.json`, "code")],
+    run.unrecorded ? "no record: the lake did not take it" : run.path && ["record ", data(`${run.lake ? `${run.lake}/` : ""}${run.path}`, "code")],
   ];
   return el("ul", { class: "facts soft" }, lines.filter(Boolean).map((line) => el("li", {}, line)));
 }
@@ -73,6 +74,19 @@ function failureBox(item) {
     badChecks(item, true).map(checkDetails),
     item.retried?.length ? el("details", { "data-focus": `retries ${item.name}` }, el("summary", { "data-focus": `retries summary ${item.name}` }, plural(item.retried.length, "earlier attempt")),
       el("ol", {}, item.retried.map((one) => el("li", {}, data(one.code, "code"), " ", data(one.message))))) : null);
+}
+
+function shortfalls(run) {
+  const short = itemsOf(run).filter((item) => item.shortfalls?.length);
+  if (!short.length) return null;
+  const count = short.reduce((sum, item) => sum + item.shortfalls.length, 0);
+  return [
+    el("h3", { class: "warn" }, plural(count, "shortfall")),
+    el("p", { class: "soft" }, "What follows succeeded, but readers do not see all of its rows or values."),
+    short.map((item) => el("div", { class: "box mild" },
+      el("h4", {}, data(item.name), el("span", { class: "soft" }, ` ${item.layer}`)),
+      item.shortfalls.map((one) => [el("p", {}, data(one.code, "code"), " ", data(one.message)), el("p", { class: "remedy" }, "What to do: ", data(one.remedy))]))),
+  ];
 }
 
 const attempts = (item) => (item.attempts > 1 ? el("span", { class: "soft" }, ` after ${plural(item.attempts, "attempt")}`) : null);

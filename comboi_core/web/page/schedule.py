@@ -81,10 +81,10 @@ def _values(field: str, low: int, high: int) -> frozenset[int]:
         start = low if star else _value(first, names)
         # A step without a range runs to the field's end.
         stop = high if star or (step and not last) else _value(last or first, names)
-        chosen = range(start, stop + 1, int(step or 1))
-        if not chosen or start < low or stop > high:
-            raise ValueError(f"'{item}' selects nothing from {low} to {high}")
-        found.update(chosen)
+        start, stop = min(start, stop), max(start, stop)  # NCrontab turns a range round: 22-6 is 6-22
+        if start < low or stop > high:
+            raise ValueError(f"'{item}' is not from {low} to {high}")
+        found.update(range(start, stop + 1, int(step or 0) or 1))  # and step 0 is step 1
     return frozenset(found)
 
 

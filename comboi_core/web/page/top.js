@@ -11,10 +11,11 @@ function drawTop(state) {
   const last = overview.runs.find((run) => run.status !== "running");
   const { holder, timer } = overview;
   const stale = overview.items.filter((item) => item.stale);
+  const shown = last && shownStatus(last);
   const troubled = last && last.status !== "succeeded";
   byId("top").replaceChildren(el("dl", { class: "tiles" },
     last
-      ? tile("Last run", troubled, [el("a", { href: `#run=${encodeURIComponent(last.run_id)}`, "aria-label": `Last run: ${stateOf(last.status).word}`, "data-focus": "last" }, badge(last.status)), " ", moment(last.started_at), ` (${ago(last.started_at)})`],
+      ? tile("Last run", troubled, [el("a", { href: `#run=${encodeURIComponent(last.run_id)}`, "aria-label": `Last run: ${stateOf(shown).word}`, "data-focus": "last" }, badge(shown)), " ", moment(last.started_at), ` (${ago(last.started_at)})`],
         el("span", { class: "soft" }, [last.seconds === undefined ? "" : `took ${seconds(last.seconds)}`, last.rows === undefined ? "" : `${number(last.rows)} rows`].filter(Boolean).join(", ")))
       : tile("Last run", false, "none has finished yet"),
     timer.next

@@ -6,7 +6,7 @@ import pytest
 
 from comboi_core.config.assets.loading import read_asset
 from comboi_core.config.materialization import Materialization
-from tests.config.assets.writing import asset, only, problem, write
+from tests.config.assets.writing import asset, load, only, problem, write
 
 KEY = "\ncolumns: [{name: id, type: bigint, primary_key: true}, {name: v, type: int, update_on_merge: true}]"
 
@@ -111,3 +111,50 @@ def test_a_whole_dataset_as_of_a_moment_is_fine(folder, body):
     asset(folder, "", body=body)
 
     assert only(folder).materialization.strategy == "replace"
+
+
+MERGED = f"materialization: {{type: table, strategy: merge}}{KEY}"
+
+
+@pytest.mark.parametrize("policy", ["warn", "refuse", "reload"])
+def test_an_asset_says_what_happens_when_its_query_has_changed(folder, policy):
+    asset(folder, f"meta: {{on_change: {policy}}}\n{MERGED}", table=False)
+
+    assert only(folder).on_change == policy
+
+
+def test_a_pipeline_says_so_for_its_assets_and_an_asset_otherwise(folder):
+    write(folder, "pipeline.yml", "default: {meta: {on_change: refuse}}")
+    asset(folder, MERGED, table=False)
+    asset(folder, f"meta: {{on_change: warn}}\n{MERGED}", table=False, name="silver/b.sql")
+
+    assert {found.name: found.on_change for found in load(folder).silver} == {"silver.a": "refuse", "silver.b": "warn"}
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "says"),
+    [
+        (
+            "meta: {on_change: ask}",
+            "SELECT 1 AS id",
+            "t/silver/a.sql:3: meta: meta.on_change is warn, refuse or reload, not 'ask'",
+        ),
+        (
+            "meta: {on_change: reload}\nfull_refresh_restricted: true",
+            "SELECT 1 AS id",
+            "cannot be with full_refresh_restricted",
+        ),
+        ("meta: {on_change: reload}", "SELECT '{{ start_date }}' AS id", "needs a start_date: to read from"),
+        (
+            "meta: {on_change: reload}\nmaterialization:\n"
+            "  {type: table, strategy: time_interval, incremental_key: at, time_granularity: date}",
+            "SELECT 1 AS id, current_date AS at",
+            "on_change: reload cannot be with time_granularity",
+        ),
+    ],
+    ids=["unknown", "restricted", "windowed", "by time"],
+)
+def test_a_policy_that_cannot_be_is_refused_by_name(folder, header, body, says):
+    asset(folder, header if "materialization" in header else f"{header}\n{MERGED}", body=body, table=False)
+
+    assert says in problem(folder)

@@ -14,6 +14,8 @@ NAME, TEXT, BIG = SqlType("nvarchar", (128,)), SqlType("nvarchar", (4000,)), Sql
 FLAG, TINY, WHEN = SqlType("bit"), SqlType("tinyint"), SqlType("datetime")
 WANTING_STATE = ("dm_db_partition_stats", "dm_tran_database_transactions", "dm_tran_active_transactions")
 """What the server shows to logins with VIEW DATABASE STATE only."""
+COLLATION = "SQL_Latin1_General_CP1_CI_AS"
+"""The database's, Azure SQL's default."""
 
 _SHAPES: dict[str, dict[str, SqlType]] = {
     "databases": {"name": NAME, "snapshot_isolation_state": TINY, "is_read_committed_snapshot_on": FLAG},
@@ -25,7 +27,7 @@ _SHAPES: dict[str, dict[str, SqlType]] = {
     },
     "dm_tran_active_transactions": {"transaction_id": BIG, "transaction_begin_time": WHEN},
     "dm_db_partition_stats": {"object_id": INT, "index_id": INT, "row_count": BIG, "used_page_count": BIG},
-    "partitions": {"object_id": INT, "index_id": INT, "rows": BIG},
+    "partitions": {"object_id": INT, "index_id": INT, "rows": BIG, "partition_id": BIG, "hobt_id": BIG},
     "indexes": {
         "object_id": INT,
         "index_id": INT,
@@ -34,14 +36,22 @@ _SHAPES: dict[str, dict[str, SqlType]] = {
         "is_disabled": FLAG,
         "is_hypothetical": FLAG,
     },
-    "index_columns": {"object_id": INT, "index_id": INT, "column_id": INT, "is_included_column": FLAG},
+    "index_columns": {"object_id": INT, "index_id": INT, "column_id": INT, "key_ordinal": TINY},
     "columns": {"object_id": INT, "column_id": INT, "name": NAME, "is_nullable": FLAG},
+    "objects": {"object_id": INT, "schema_id": INT, "name": NAME, "type": NAME, "modify_date": WHEN},
+    "schemas": {"schema_id": INT, "name": NAME},
+    "synonyms": {"object_id": INT, "base_object_name": NAME},
+    "dm_sql_referenced_entities": {"referenced_id": INT, "referenced_minor_id": INT},
+    "allocation_units": {"allocation_unit_id": BIG, "container_id": BIG, "type": TINY},
+    "security_policies": {"object_id": INT, "is_enabled": FLAG},
+    "security_predicates": {"object_id": INT, "target_object_id": INT, "predicate_type": INT},
     "dm_exec_describe_first_result_set": {
         "name": NAME,
         "system_type_name": NAME,
         "user_type_name": NAME,
         "is_nullable": FLAG,
         "is_hidden": FLAG,
+        "collation_name": NAME,
         "column_ordinal": INT,
         "error_number": INT,
         "error_message": TEXT,
@@ -61,30 +71,53 @@ def source(database: Database, name: str, argument: str | None) -> tuple[str, Co
     if name not in _SHAPES:
         return None
     shape = _SHAPES[name]
-    rows = _describe(database, str(argument)) if argument is not None else _rows(database)[name]()
+    if argument is not None:
+        rows = {"dm_exec_describe_first_result_set": _describe, "dm_sql_referenced_entities": _referenced}[name](
+            database, str(argument)
+        )
+    else:
+        rows = _rows(database)[name]()
     return _values(shape, rows), [(column, kind, True) for column, kind in shape.items()]
 
 
 def _rows(database: Database) -> dict[str, Any]:
     tables = database.tables
+    schemas = sorted({"dbo", *(table.schema for table in tables)})
     return {
         "databases": lambda: [("crm", int(database.snapshot), database.committed)],
         "dm_tran_database_transactions": lambda: [(number, 5, 1, began) for number, began in database.writing()],
         "dm_tran_active_transactions": database.writing,
         "dm_db_partition_stats": lambda: [
-            (table.oid, 1, rows, 1 + rows // 100) for table in tables if (rows := database.count(table)) is not None
+            (table.oid, 1, rows, 1 + rows // 100)
+            for table in tables
+            if database.shows_definition and (rows := database.count(table)) is not None
         ],
-        "partitions": lambda: [(table.oid, 1, rows) for table in tables if (rows := database.count(table)) is not None],
+        "partitions": lambda: [
+            (table.oid, 1, rows, table.oid * 10, table.oid * 10)
+            for table in tables
+            if (rows := database.count(table)) is not None
+        ],
+        "objects": lambda: (
+            [(table.oid, schemas.index(table.schema), table.name, table.kind, table.altered) for table in tables]
+            + [(1, schemas.index("dbo"), "policy", "SP", "2026-01-01 00:00:00.000")]
+        ),
+        "schemas": lambda: list(enumerate(schemas)),
+        "synonyms": lambda: [(table.oid, table.base) for table in tables if table.base],
+        "allocation_units": lambda: [(table.unit, table.oid * 10, 1) for table in tables],
+        "security_policies": lambda: [(1, True)],
+        "security_predicates": lambda: [
+            (1, table.oid, 0) for table in tables if f"{table.schema}.{table.name}" in database.filtered
+        ],
         "indexes": lambda: [
             (table.oid, place, index.unique, index.filtered, False, False)
             for table in tables
             for place, index in enumerate(table.indexes, 1)
         ],
         "index_columns": lambda: [
-            (table.oid, place, table.place(name), False)
+            (table.oid, place, table.place(name), ordinal)
             for table in tables
             for place, index in enumerate(table.indexes, 1)
-            for name in index.columns
+            for ordinal, name in enumerate(index.columns, 1)
         ],
         "columns": lambda: [
             (table.oid, place, name, nullable)
@@ -110,8 +143,24 @@ def _describe(database: Database, text: str) -> list[tuple]:
     try:
         query = database.translate(parse(text)[0])
     except Refused as error:
-        return [(None, None, None, None, 0, 0, error.number, error.message)]
+        return [(None, None, None, None, 0, None, 0, error.number, error.message)]
     return [
-        (name, kind.spelled, kind.base if kind.base in CLR else None, int(nullable), 0, place, None, None)
+        (name, kind.spelled, _clr(kind), int(nullable), 0, _collation(kind), place, None, None)
         for place, (name, kind, nullable) in enumerate(query.columns, 1)
     ]
+
+
+def _referenced(database: Database, name: str) -> list[tuple]:
+    """What a view names, once by itself and once for each column, as the server gives it."""
+    view = database.named(name)
+    if not database.shows_definition:
+        raise Refused(229, f"The VIEW DEFINITION permission was denied on the object '{view.name}', database 'crm'.")
+    return [(oid, minor) for oid in view.references for minor in (0, 1)]
+
+
+def _clr(kind: SqlType) -> str | None:
+    return kind.base if kind.base in CLR else None
+
+
+def _collation(kind: SqlType) -> str | None:
+    return (kind.collation or COLLATION) if "char" in kind.base or "text" in kind.base else None

@@ -6,7 +6,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +32,7 @@ class Index:
 
 @dataclass
 class Table:
-    """A table or view as the catalog has it."""
+    """A table, view or synonym as the catalog has it; a synonym has a base, a view what it names."""
 
     oid: int
     schema: str
@@ -40,6 +40,10 @@ class Table:
     columns: Columns
     indexes: list[Index] = field(default_factory=list)
     view: bool = False
+    base: str = ""
+    references: frozenset[int] = frozenset()
+    altered: str = "2026-01-01 00:00:00.000"
+    unit: int = 1
 
     def place(self, column: str) -> int:
         """The column's number, from 1."""
@@ -51,6 +55,11 @@ class Table:
         return f"{quoted(self.schema.lower())}.{quoted(self.name.lower())}"
 
     @property
+    def kind(self) -> str:
+        """What sys.objects calls it."""
+        return "SN" if self.base else "V" if self.view else "U"
+
+    @property
     def version(self) -> str | None:
         """The column of type rowversion."""
         return next((name for name, kind, _ in self.columns if kind.base == "rowversion"), None)
@@ -60,15 +69,24 @@ class Database:
     """The tables and what the server says of itself; several connections may use it at once.
 
     Attributes:
-        shows_state: Whether logins hold VIEW DATABASE STATE.
+        shows_state: Whether logins hold VIEW DATABASE STATE; `shows_definition`: VIEW DEFINITION.
+        server_state, server_performance: What HAS_PERMS_BY_NAME answers; None where the server does not know the right.
         read_only: Whether it is a readable replica.
         snapshot: Whether ALLOW_SNAPSHOT_ISOLATION is on; `committed`: READ_COMMITTED_SNAPSHOT.
+        edition: As SERVERPROPERTY('EngineEdition') has it; `objective`: the service objective.
+        state_reader: Whether logins are in ##MS_ServerStateReader##.
+        filtered: Tables, as `schema.name`, with a filter predicate of a security policy.
+        clock: What the server's clock shows; None for the machine's.
         denied: Tables, as `schema.name`, that logins may not read.
     """
 
     def __init__(self) -> None:
         self.shows_state, self.read_only, self.snapshot, self.committed = True, False, True, True
+        self.edition, self.objective, self.state_reader, self.filtered = "5", "S3", False, set[str]()
+        self.shows_definition, self.server_state, self.server_performance = True, None, None
         self.denied: set[str] = set()
+        self._read: set[int] | None = None
+        self.clock: datetime | None = None
         self._con = duckdb.connect(config={"threads": 1, "autoload_known_extensions": False})
         self._lock = threading.Lock()
         self._tables: dict[tuple[str, str], Table] = {}
@@ -147,8 +165,8 @@ class Database:
         return list(self._tables.values())
 
     def count(self, table: Table) -> int | None:
-        """Return a table's committed rows; None for a view."""
-        if table.view:
+        """Return a table's committed rows; None for a view or synonym."""
+        if table.kind != "U":
             return None
         return self.cursor().execute(f"SELECT count(*) FROM {table.kept}").fetchone()[0]
 
@@ -167,7 +185,7 @@ class Database:
             raise refusal(error) from None
 
     def _translator(self) -> Translator:
-        now = datetime.now(UTC)
+        now = self.clock or datetime.now(UTC)
         stamp = f"{now:%Y-%m-%d %H:%M:%S.%f}0"
         local = (string(stamp), SqlType("datetime2", (7,)))
         with self._lock:
@@ -178,8 +196,15 @@ class Database:
             "CURRENTTIMESTAMPLTZ": (string(f"{stamp} +00:00"), SqlType("datetimeoffset", (7,))),
             "MIN_ACTIVE_ROWVERSION": (f"from_hex('{active:016x}')", SqlType("binary", (8,))),
             "DATABASEPROPERTYEX": (string(updateable), NAME),
+            "DATABASEPROPERTYEX SERVICEOBJECTIVE": (string(self.objective), NAME),
             "DB_NAME": ("'crm'", NAME),
             "DB_ID": ("5", INT),
+            "SERVERPROPERTY": (string(self.edition), NAME),
+            "HAS_PERMS_BY_NAME VIEW DATABASE STATE": (str(int(self.shows_state)), INT),
+            "HAS_PERMS_BY_NAME VIEW SERVER STATE": (_answer(self.server_state, self.shows_state), INT),
+            "HAS_PERMS_BY_NAME VIEW SERVER PERFORMANCE STATE": (_answer(self.server_performance), INT),
+            "HAS_PERMS_BY_NAME VIEW DEFINITION": (str(int(self.shows_definition)), INT),
+            "IS_SRVROLEMEMBER": (str(int(self.state_reader)), INT),
         }
         return Translator(self._from, functions)
 
@@ -197,11 +222,19 @@ class Database:
             return None
         if f"{table.schema}.{table.name}".lower() in self.denied:
             raise Refused(229, f"The SELECT permission was denied on the object '{table.name}', database 'crm'.")
+        if self._read is not None:
+            self._read.add(table.oid)
         return table.kept, table.columns
 
     def find(self, node: exp.Table) -> Table | None:
-        """Return a table, or None."""
-        return self._tables.get(((node.db or "dbo").lower(), node.name.lower()))
+        """Return a table or view, or None; of a synonym, what it stands for."""
+        table = self._tables.get(((node.db or "dbo").lower(), node.name.lower()))
+        return self.named(table.base) if table and table.base else table
+
+    def named(self, name: str) -> Table:
+        """Return what a name means."""
+        node = parse(f"SELECT 1 AS x FROM {name}")[0].find(exp.Table)
+        return self._tables[(node.db or "dbo").lower(), node.name.lower()]
 
     def _known(self, node: exp.Expression) -> Table:
         table = self.find(node)
@@ -213,6 +246,11 @@ class Database:
         """DuckDB's statements for one that changes something."""
         if isinstance(statement, exp.Create):
             return self._create(statement)
+        if isinstance(statement, exp.Command):
+            name, base = statement.sql().split()[2::2]
+            node = parse(f"SELECT 1 AS x FROM {name}")[0].find(exp.Table)
+            self._add(node, []).base = base
+            return []
         if isinstance(statement, exp.Insert):
             return [self._insert(statement)]
         if isinstance(statement, exp.Update):
@@ -222,6 +260,10 @@ class Database:
             return [f"DELETE FROM {table.kept}{self._where(statement, table)}"]
         if isinstance(statement, exp.Alter):
             return list(self._alter(statement))
+        if isinstance(statement, exp.TruncateTable):
+            table = self._known(statement.expressions[0])
+            table.unit += 1
+            return [f"DELETE FROM {table.kept}"]
         if isinstance(statement, exp.Drop):
             table = self._known(statement.args["tables"][0])
             del self._tables[table.schema.lower(), table.name.lower()]
@@ -240,8 +282,10 @@ class Database:
             return []
         node = target.this if isinstance(target, exp.Schema) else target
         if kind == "VIEW":
+            self._read = set()
             query = self.translate(statement.expression)
             made = self._add(node, query.columns, view=True)
+            made.references, self._read = frozenset(self._read), None
             return [f"CREATE VIEW {made.kept} AS {query.sql}"]
         columns, indexes = [], []
         for item in target.expressions:
@@ -249,7 +293,7 @@ class Database:
                 rules = {type(rule.kind) for rule in item.constraints}
                 unique = rules & {exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint}
                 required = rules & {exp.NotNullColumnConstraint, exp.PrimaryKeyColumnConstraint}
-                columns.append((item.name, data_type(item.kind), not required))
+                columns.append((item.name, column_type(item), not required))
                 indexes += [Index((item.name,), unique=True)] if unique else []
             else:
                 keyed = item.find(exp.PrimaryKey) or item.find(exp.Schema)
@@ -313,9 +357,10 @@ class Database:
 
     def _alter(self, statement: exp.Alter) -> Iterator[str]:
         table, translator = self._known(statement.this), self._translator()
+        table.altered = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"[:23]
         for action in statement.args["actions"]:
             if isinstance(action, exp.ColumnDef):
-                kind = data_type(action.kind)
+                kind = column_type(action)
                 table.columns.append((action.name, kind, True))
                 yield f"ALTER TABLE {table.kept} ADD COLUMN {quoted(action.name)} {kind.kept}"
             elif isinstance(action, exp.AlterColumn):
@@ -336,12 +381,13 @@ class Database:
                 return self._version.to_bytes(8, "big")
 
         def found(name: str) -> int | None:
-            parts = parse(f"SELECT 1 AS x FROM {name}")[0].find(exp.Table)
-            table = self.find(parts)
-            return table.oid if table else None
+            try:
+                return self.named(name).oid
+            except KeyError:
+                return None
 
         def is_table(oid: int | None) -> int:
-            return int(any(table.oid == oid and not table.view for table in self._tables.values()))
+            return int(any(table.oid == oid and table.kind == "U" for table in self._tables.values()))
 
         free = {"null_handling": "special", "side_effects": True}
         self._con.create_function("tsql_version", version, ["BIGINT"], "BLOB", **free)
@@ -349,6 +395,17 @@ class Database:
         self._con.create_function("tsql_is_table", is_table, ["INTEGER"], "INTEGER", **free)
         for function, arguments, result in PURE:
             self._con.create_function(function.__name__, function, arguments, result)
+
+
+def _answer(right: bool | None, otherwise: bool | None = None) -> str:
+    told = otherwise if right is None else right
+    return "NULL" if told is None else str(int(told))
+
+
+def column_type(node: exp.ColumnDef) -> SqlType:
+    """Return the type of a column's definition."""
+    found = node.find(exp.CollateColumnConstraint)
+    return replace(data_type(node.kind), collation=found.this.name if found else "")
 
 
 @dataclass

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlglot
@@ -32,7 +32,7 @@ class Refused(Exception):
     """What the server answers with an error: its number and message."""
 
     def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(number, message)
         self.number, self.message = number, message
 
 
@@ -60,8 +60,10 @@ def parse(text: str) -> list[exp.Expression]:
     except sqlglot.errors.SqlglotError as error:
         near = (getattr(error, "errors", None) or [{}])[0].get("highlight", "")
         raise Refused(102, f"Incorrect syntax near '{near}'.") from None
-    known = (exp.Query, exp.Set, exp.Create, exp.Insert, exp.Update, exp.Delete, exp.Alter, exp.Drop)
+    known = (exp.Query, exp.Set, exp.Create, exp.Insert, exp.Update, exp.Delete, exp.Alter, exp.Drop, exp.TruncateTable)
     for statement in parsed:
+        if isinstance(statement, exp.Command) and statement.sql().split()[1:2] == ["SYNONYM"]:
+            continue
         if not isinstance(statement, known):
             raise Refused(102, f"Incorrect syntax near '{str(statement).split()[0]}'.")
     return [statement for statement in parsed if statement is not None]
@@ -209,7 +211,9 @@ class Translator:
             style = node.args.get("style")
             value = node.args["expression"] if isinstance(node, exp.Convert) else node.this
             target = data_type(node.this if isinstance(node, exp.Convert) else node.args["to"])
-            return self.convert(*self.expression(value, scope), target, int(style.name) if style else 0), target
+            text, kind = self.expression(value, scope)
+            kept = replace(target, collation=kind.collation)
+            return self.convert(text, kind, target, int(style.name) if style else 0), kept
         if isinstance(node, (exp.And, exp.Or)):
             word = "AND" if isinstance(node, exp.And) else "OR"
             return f"({self._text(node.left, scope)} {word} {self._text(node.right, scope)})", BIT
@@ -220,9 +224,11 @@ class Translator:
         if isinstance(node, exp.Like):
             return f"{self._text(node.this, scope)} LIKE {self._text(node.expression, scope)}", BIT
         if isinstance(node, exp.Collate):
-            return self.expression(node.this, scope)
+            text, kind = self.expression(node.this, scope)
+            return text, replace(kind, collation=node.expression.name)
         if isinstance(node, exp.In):
             members = ", ".join(self._text(item, scope) for item in node.expressions)
+            members = members or self.query(node.args["query"]).sql
             return f"{self._text(node.this, scope)} IN ({members})", BIT
         if type(node) in _COMPARED:
             return self._compared(node, scope), BIT
@@ -316,6 +322,9 @@ class Translator:
             # Only NTILE(n) OVER (ORDER BY x).
             order = self._text(node.args["order"].expressions[0].this, scope)
             return f"ntile({(node.this.this or node.this.expressions[0]).name}) OVER (ORDER BY {order})", BIGINT
+        if isinstance(node, exp.Trim) and node.args["position"] == "TRAILING":
+            text, kind = self.expression(node.this, scope)
+            return f"rtrim({text}, ' ')", kind
         if isinstance(node, exp.Coalesce):
             items = [self.expression(item, scope) for item in (node.this, *node.expressions)]
             return f"coalesce({', '.join(text for text, _ in items)})", items[0][1]
@@ -345,6 +354,8 @@ class Translator:
             return f"tsql_is_table({self._text(node.expressions[0], scope)})", INT
         if name == "SQL_VARIANT_PROPERTY":
             return f"split_part({self._text(node.expressions[0], scope)}, '|', 1)", NVARCHAR
+        if node.expressions and f"{name} {node.expressions[-1].name.upper()}" in self._functions:
+            name = f"{name} {node.expressions[-1].name.upper()}"
         if name in self._functions:
             return self._functions[name]
         raise Refused(195, f"'{name}' is not a function that the double knows.")

@@ -24,12 +24,13 @@ class Fault:
     """What happens to an answer, once.
 
     Attributes:
-        kind: `cut` the connection, or answer with an `error`.
+        kind: `cut` the connection, have it `closed` as a process does that ends (without a reset), answer
+            with an `error`, or fall `silent`: neither send nor answer any more.
         rows: After how many rows.
-        within: Text that the SQL of the query concerned contains.
+        within: Text that the SQL of the query concerned contains; LOGIN: the next login is refused.
     """
 
-    kind: Literal["cut", "error"]
+    kind: Literal["cut", "closed", "error", "silent"]
     rows: int = 0
     within: str = " AS c0"
     number: int = 8134
@@ -109,7 +110,9 @@ class TdsServer:
             channel.close()
 
     def _let_in(self, channel: wire.Channel) -> bool:
-        _, hello = channel.receive()
+        kind, hello = channel.receive()
+        if kind != wire.PRELOGIN:
+            return False  # no PRELOGIN: TLS at once, as TDS 8 begins, which this server does not know
         wanted = wire.prelogin_encryption(hello) == 1
         encryption = 2 if self._context is None else 1 if wanted else 2
         channel.send(wire.prelogin(encryption))
@@ -119,6 +122,10 @@ class TdsServer:
         login = wire.parse_login(message)
         login.encrypted = channel.encrypted
         self.log.logins.append(login)
+        fault = next((fault for fault in self.faults if fault.within == "LOGIN"), None)
+        if fault:
+            self.faults.remove(fault)
+            return self._refuse(channel, fault.number, fault.message)
         if login.database == "nowhere":
             return self._refuse(
                 channel, 4060, 'Cannot open database "nowhere" requested by the login. The login failed.'
@@ -150,12 +157,18 @@ class TdsServer:
             channel.send(wire.error(50000, f"the double does not know requests of type {kind}") + wire.done(0x02))
 
     def _batch(self, channel: wire.Channel, con: duckdb.DuckDBPyConnection, text: str) -> None:
-        if text.strip().upper().startswith("SET "):
+        word = text.split()[0].upper()
+        if word in ("BEGIN", "COMMIT"):
+            con.execute(word)
+            channel.send(wire.begun(5 if word == "BEGIN" else 7))
+            return
+        if word == "SET":
             channel.send(wire.done())
             return
         fault = next((fault for fault in self.faults if fault.within in text), None)
         if fault:
             self.faults.remove(fault)
+        text = text.replace("ROWCOUNT_BIG()", f"CONVERT(bigint, {channel.rows})")
         try:
             for statement in parse(text):
                 found = self.database.execute(con, statement)
@@ -177,7 +190,7 @@ class TdsServer:
     def _rows(self, channel: wire.Channel, columns: Any, result: Any, fault: Fault | None) -> None:
         shape = [(name, kind) for name, kind, _ in columns]
         channel.send(types.metadata(shape), last=False)
-        sent = 0
+        sent = channel.rows = 0
         for row in _each(result):
             if fault and sent == fault.rows:
                 break
@@ -189,12 +202,16 @@ class TdsServer:
                     self.log.attentions += 1
                     channel.send(wire.done(0x20))
                     return
-        if fault and fault.kind == "cut":
-            channel.cut()
+        if fault and fault.kind == "silent":
+            while True:
+                channel.receive()
+        if fault and fault.kind in ("cut", "closed"):
+            channel.cut() if fault.kind == "cut" else channel.close()
             raise wire.Closed
         if fault:
             channel.send(wire.error(fault.number, fault.message) + wire.done(0x02))
             return
+        channel.rows = sent
         channel.send(wire.done(0x10, 0xC1, sent))
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 import struct
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from tests.doubles.tds import moments
 
 SURROGATES = {"\U0010fff0": b"\x3d\xd8", "\U0010fff1": b"\x00\xde"}
-_COLLATION = bytes.fromhex("0904d00034")
+_COLLATIONS = {"": (bytes.fromhex("0904d00034"), "cp1252"), "Japanese": (bytes.fromhex("1104d00000"), "cp932")}
+"""By the first word of a collation's name: its bytes (MS-TDS 2.2.5.1.2) and its code page."""
 _SPELLED = re.compile(r"(\w+)(?:\((\w+)(?:,\s*(\d+))?\))?")
 _KEPT = {
     "tinyint": "UTINYINT", "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT", "bit": "BOOLEAN",
@@ -32,10 +33,11 @@ MAX = -1
 
 @dataclass(frozen=True)
 class SqlType:
-    """A T-SQL type with its numbers; MAX stands for `max`."""
+    """A T-SQL type with its numbers; MAX stands for `max`. A text has a collation; empty for the database's."""
 
     base: str
     numbers: tuple[int, ...] = ()
+    collation: str = field(default="", compare=False)
 
     @classmethod
     def parse(cls, text: str) -> SqlType:
@@ -84,9 +86,9 @@ class SqlType:
         if base == "decimal":
             return bytes([0x6C, _decimal_size(self), self.numbers[0], (*self.numbers, 0)[1]])
         if base in ("nvarchar", "nchar"):
-            return b"\xe7" + (b"\xff\xff" if first == MAX else struct.pack("<H", 2 * first)) + _COLLATION
+            return b"\xe7" + (b"\xff\xff" if first == MAX else struct.pack("<H", 2 * first)) + self._coded[0]
         if base in ("varchar", "char"):
-            return b"\xa7" + (b"\xff\xff" if first == MAX else struct.pack("<H", first)) + _COLLATION
+            return b"\xa7" + (b"\xff\xff" if first == MAX else struct.pack("<H", first)) + self._coded[0]
         if base in ("varbinary", "binary"):
             return b"\xa5" + (b"\xff\xff" if first == MAX else struct.pack("<H", first))
         fixed = {
@@ -97,6 +99,10 @@ class SqlType:
         if base in fixed:
             return fixed[base]
         return bytes([{"time": 0x29, "datetime2": 0x2A, "datetimeoffset": 0x2B}[base], self.scale])
+
+    @property
+    def _coded(self) -> tuple[bytes, str]:
+        return _COLLATIONS.get(self.collation.partition("_")[0], _COLLATIONS[""])
 
     @property
     def _plp(self) -> bool:
@@ -138,7 +144,7 @@ class SqlType:
         if base in ("nvarchar", "nchar", "xml"):
             return _utf16(str(value))
         if base in ("varchar", "char"):
-            return str(value).encode("cp1252")
+            return str(value).encode(self._coded[1])
         if base in MOMENTS:
             return self._moment(str(value))
         return bytes(value)

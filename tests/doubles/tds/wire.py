@@ -38,6 +38,8 @@ class Channel:
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._pending = b""
+        self.rows = 0
+        """What the last statement sent, for ROWCOUNT_BIG()."""
 
     @property
     def encrypted(self) -> bool:
@@ -57,11 +59,12 @@ class Channel:
         """Send full packets; the rest, too, if it is the message's `last`, else it waits for more."""
         data = self._pending + content
         room = PACKET - 8
-        packets = []
-        while len(data) > room or (last and data):
-            part, data = data[:room], data[room:]
-            packets.append(struct.pack(">BBH4x", kind, 1 if last and not data else 0, len(part) + 8) + part)
-        self._pending = data
+        packets, place, whole = [], 0, memoryview(data)
+        while len(data) - place > room or (last and place < len(data)):
+            part = whole[place : place + room]
+            place += len(part)
+            packets += [struct.pack(">BBH4x", kind, 1 if last and place == len(data) else 0, len(part) + 8), part]
+        self._pending = data[place:]
         self._write(b"".join(packets))
 
     def waiting(self) -> bool:

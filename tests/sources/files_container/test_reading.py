@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,34 @@ def test_a_change_that_neither_size_nor_second_shows_is_not_missed(waiting, inco
     for content in ("id\n1\n", "id\n2\n", "id\n3\n"):
         incoming.put("a.csv", content)
         assert countries.load() == [{"id": int(content[3])}]
+
+
+@pytest.mark.parametrize("mode", [{"mode": "full"}, {"primary_key": ["id"]}])
+def test_other_content_of_the_same_size_within_the_same_second_is_read(incoming, table, mode):
+    orders = table(**mode)
+    for value in "abcd":
+        incoming.put("a.csv", f"id,v\n1,{value}\n")
+        assert orders.load() == [{"id": 1, "v": value}]
+        assert orders.load() and orders.said.unchanged
+
+
+def test_other_content_of_the_same_size_within_the_same_second_is_refused_by_append(incoming, table):
+    orders = table()
+    incoming.put("a.csv", "id\n1\n")
+    orders.load()
+    incoming.put("a.csv", "id\n2\n")
+    with pytest.raises(SourceFileChanged, match=r"s\.t: a\.csv changed after being landed"):
+        orders.plan()
+
+
+def test_files_that_an_earlier_comboi_landed_go_by_size_and_time(incoming, table):
+    orders = table()
+    incoming.put("a.csv", "id\n1\n")
+    orders.load()
+    orders.manifest = replace(
+        orders.manifest, inputs=tuple(replace(file, version="") for file in orders.manifest.inputs)
+    )
+    assert orders.load() == [{"id": 1}] and orders.said.unchanged
 
 
 def test_a_young_file_waits_for_the_next_run(incoming, table):

@@ -439,7 +439,7 @@ def item_by_name(req: func.HttpRequest) -> str:
 
 
 @app.route(route="items/special", methods=["GET"])
-def item_special(req: func.HttpRequest) -> str:
+def a_special_item(req: func.HttpRequest) -> str:
     return "special"
 
 
@@ -499,3 +499,59 @@ def waits_after_square(context):
     value = yield context.wait_for_external_event("go")
     last = yield context.call_activity("square", 4)
     return [first, value, last]
+
+
+@app.orchestration_trigger(context_name="context")
+def waits_after(context):
+    """Schedules one thing, then waits for the event `go`."""
+    kind = context.get_input()
+    if kind == "activity":
+        yield context.call_activity("square", 3)
+    elif kind == "child":
+        yield context.call_sub_orchestrator("chain", {"n": 1}, f"{context.instance_id}-c")
+    elif kind == "timer":
+        yield context.create_timer(context.current_utc_datetime)
+    else:
+        context.signal_entity(df.EntityId("counter", "waits"), "add", 1)
+    context.set_custom_status("waits")
+    yield context.wait_for_external_event("go")
+
+
+@app.orchestration_trigger(context_name="context")
+def appends(context):
+    spec = context.get_input()
+    yield context.task_all([context.call_activity("append_line", {**spec, "line": str(i)}) for i in range(20)])
+
+
+@app.orchestration_trigger(context_name="context")
+def sums_events(context):
+    """An event per generation."""
+    seen = context.get_input() or []
+    value = yield context.wait_for_external_event("add")
+    if len(seen) == 4:
+        return [*seen, value]
+    context.continue_as_new([*seen, value])
+
+
+@app.orchestration_trigger(context_name="context")
+def calls_and_sleeps(context):
+    name, key, operation, value = context.get_input()
+    yield context.call_entity(df.EntityId(name, key), operation, value)
+    yield context.create_timer(context.current_utc_datetime)
+    yield context.call_activity("square", 3)
+
+
+@app.activity_trigger(input_name="x")
+def no_numbers(x) -> list:
+    return [float("nan"), float("inf"), float("-inf"), "NaN", 1.5]
+
+
+@app.orchestration_trigger(context_name="context")
+def waits_for_nothing(context):
+    return len(context.get_input())
+
+
+@app.activity_trigger(input_name="x")
+def shows_context(x, context: func.Context) -> list:
+    trace, retry = context.trace_context, context.retry_context
+    return [trace.trace_parent, trace.trace_state, dict(trace.attributes), retry.retry_count, retry.max_retry_count]

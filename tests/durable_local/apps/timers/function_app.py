@@ -15,7 +15,13 @@ overlapping = threading.Semaphore(1)
 
 
 def note(name: str, timer: func.TimerRequest, **extra) -> None:
-    line = {"name": name, "past_due": timer.past_due, "last": timer.schedule_status["Last"], **extra}
+    line = {
+        "name": name,
+        "past_due": timer.past_due,
+        "last": timer.schedule_status.get("Last"),
+        "next": timer.schedule_status.get("Next"),
+        **extra,
+    }
     with open(os.environ["TIMER_LOG"], "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 

@@ -1,0 +1,190 @@
+"""What a load keeps from readers, as far as it can be told of any source: keys, columns, and tables found empty.
+
+What only a source knows (rows of the future, writers that go on) comes with its plan.
+"""
+
+from __future__ import annotations
+
+from comboi_core.app.workspace import Workspace
+from comboi_core.config.tables import BaseTable
+from comboi_core.domain.errors import UnsupportedValue
+from comboi_core.domain.load import Column, EarlierRows, LoadPlan
+from comboi_core.domain.manifest import DataFile, Manifest
+from comboi_core.domain.names import table_id
+from comboi_core.domain.ports import Lake, LooksBack, Source
+from comboi_core.domain.shortfall import Shortfall
+from comboi_core.domain.sql import identifier
+
+
+def of_landed(
+    workspace: Workspace,
+    lake: Lake,
+    load: LoadPlan,
+    table: BaseTable,
+    files: tuple[DataFile, ...],
+    before: Manifest | None,
+) -> tuple[Shortfall, ...]:
+    """Return what the files of a load keep from readers: `duplicate_keys`, `null_keys`, `source_empty`.
+
+    The key is looked at where the source does not guarantee it and somebody depends on it: readers of a merged table,
+    or `on_null_key: fail`.
+
+    Args:
+        before: The manifest that the load follows, if there is one.
+
+    Raises:
+        UnsupportedValue: rows have no key, and the table says `on_null_key: fail`; nothing of the load is committed.
+        LakeUnavailable, LakeRefused: the lake does not answer.
+    """
+    return (*_keys(workspace, lake, load, table, files, before), *_emptied(load, files, before))
+
+
+def _keys(
+    workspace: Workspace,
+    lake: Lake,
+    load: LoadPlan,
+    table: BaseTable,
+    files: tuple[DataFile, ...],
+    before: Manifest | None,
+) -> list[Shortfall]:
+    from comboi_core.lake.keys import count_keys
+
+    from_files = any(chunk.kind == "files" for chunk in load.chunks)
+    wanted = load.mode == "merge" or table.on_null_key == "fail"
+    if not table.primary_key or not files or not wanted or (load.key_unique and not from_files):
+        return []
+    # What was appended is merged from this load on, too: readers saw all of it until now.
+    appended = before.files if before and load.mode == "merge" and not load.replaces and before.mode != "merge" else ()
+    with workspace.duckdb() as con:
+        keys = count_keys(con, lake, (*appended, *files), table.primary_key, per_file=from_files)
+    key = ", ".join(table.primary_key)
+    if keys.without and table.on_null_key == "fail":
+        raise UnsupportedValue(
+            f"{load.source}.{load.table}: {keys.without:,} of {keys.rows:,} rows have NULL in the primary key ({key}), "
+            "and on_null_key is fail; nothing of the load was committed",
+            remedy="Fill the column at the source, name the columns that identify a row, or set `on_null_key: keep`.",
+            column=key,
+            rows=keys.without,
+        )
+    found = []
+    if keys.hidden and load.mode == "merge":
+        found.append(
+            Shortfall(
+                "duplicate_keys",
+                f"{keys.hidden:,} of {keys.rows:,} rows are hidden: they share their primary key ({key}) with another "
+                f"row of this load{' or of those appended before' * bool(appended)}; {keys.distinct:,} keys are there",
+                "Name in primary_key: the columns that identify a row and run the table with --full-refresh, or use "
+                "`mode: append` or `mode: full`, whose readers see every row.",
+                keys.hidden,
+            )
+        )
+    if keys.without and load.mode == "merge":
+        found.append(
+            Shortfall(
+                "null_keys",
+                f"{keys.without:,} of {keys.rows:,} rows have NULL in the primary key ({key}): readers see each of "
+                "them, and after a change its former version too",
+                "Fill the column at the source, or name the columns that identify a row; `on_null_key: fail` refuses "
+                "such rows.",
+                keys.without,
+            )
+        )
+    return found
+
+
+def _emptied(load: LoadPlan, files: tuple[DataFile, ...], before: Manifest | None) -> list[Shortfall]:
+    """A load that replaces a table with rows by one without any."""
+    if before is None or files or not load.replaces or not before.files:
+        return []
+    rows = sum(file.rows for file in before.files)
+    return [
+        Shortfall(
+            "source_empty",
+            f"the source has no row: the table had {rows:,} landed rows and has none now",
+            "Look whether it was emptied, or a policy, a right or `where:` hides its rows; once they are back, the "
+            "next run lands them.",
+            rows,
+        )
+    ]
+
+
+def of_states(load: LoadPlan, states: int) -> tuple[Shortfall, ...]:
+    """Return `mixed_state` for chunks that were read in several states of the source; appended rows have only one.
+
+    Args:
+        states: How many are known of; 0 or 1 where the source does not tell.
+    """
+    if states < 2 or load.mode == "append":
+        return ()
+    return (
+        Shortfall(
+            "mixed_state",
+            f"the {len(load.chunks)} chunks of this load were read by several activities, and the database was written "
+            "to between them: of rows that were changed together some may be as before and some as after, and a row "
+            "whose key was changed may be there twice or not at all",
+            "The next load reads changed rows again. For one state, `parallel_chunks: 1` reads chunks in one snapshot "
+            "as far as an activity gets, and a larger `chunk_rows:` gives the load one chunk.",
+        ),
+    )
+
+
+def of_added_columns(
+    workspace: Workspace, lake: Lake, source: Source, load: LoadPlan, table: BaseTable, before: Manifest | None
+) -> tuple[Shortfall, ...]:
+    """Return `null_before` for each column that a load adds and that earlier rows may have values in at the source.
+
+    Earlier rows are those that were landed without the column and that the load does not read again. Files are left
+    out: an earlier file lacks the column itself.
+
+    Args:
+        before: The manifest that the load follows, if there is one.
+
+    Raises:
+        LakeUnavailable, LakeRefused, and what the source says.
+    """
+    if before is None or load.replaces or before.inputs or not any(file.rows for file in before.files):
+        return ()
+    had = {column.name.lower(): column for column in before.columns if table.mask.get(column.name) != "drop"}
+    added = [column for column in load.columns if table.mask.get(column.name) != "drop"]
+    new = tuple(column for column in added if column.name.lower() not in had)
+    back = tuple(column for column in added if column.name.lower() in had and not had[column.name.lower()].source_type)
+    back = tuple(column for column in back if _reads_null(workspace, lake, before, had[column.name.lower()]))
+    if not new and not back:
+        return ()
+    known = isinstance(source, LooksBack) and load.window is not None and before.watermark is not None
+    rows = source.look_back(load, (*new, *back), str(before.watermark)) if known else EarlierRows()
+    remedy = f"comboi run bronze --select {table_id(load.source, load.table)} --full-refresh"
+    return (
+        *_null_before(new, rows, "earlier rows read NULL in the new column {}", remedy),
+        *_null_before(back, rows, "rows that were landed while the column {} was gone read NULL", remedy),
+    )
+
+
+def _null_before(columns: tuple[Column, ...], rows: EarlierRows, told: str, remedy: str) -> list[Shortfall]:
+    found = []
+    for column in columns:
+        filled = rows.filled.get(column.name, 0)
+        if not filled and rows.complete:
+            continue
+        least = "" if rows.complete else "at least "
+        there = f", but at the source {least}{filled:,} of {rows.looked:,} earlier rows have a value there"
+        unsure = ", if the source has values there"
+        found.append(
+            Shortfall(
+                "null_before",
+                told.format(column.name) + (there if filled else unsure),
+                f"Read the table anew, so that earlier rows have their values: `{remedy}`.",
+                filled if filled and rows.complete else None,
+            )
+        )
+    return found
+
+
+def _reads_null(workspace: Workspace, lake: Lake, before: Manifest, column: Column) -> bool:
+    """Whether some row of the lake has NULL in a column: else nothing was landed while it was gone."""
+    from comboi_core.lake.views import view_sql
+
+    rows = view_sql(lake, before, "log")
+    with workspace.duckdb() as con:
+        lake.attach(con)
+        return bool(con.execute(f"SELECT 1 FROM ({rows}) WHERE {identifier(column.name)} IS NULL LIMIT 1").fetchall())

@@ -1,0 +1,142 @@
+"""What goes into the deployment package: an allowlist, so that a secret or data beside the code stays out."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from comboi_core.config.assets.asset import SEED
+from comboi_core.config.assets.files import is_yaml_asset
+from comboi_core.config.assets.loading import asset_files, read_asset
+from comboi_core.domain.errors import ConfigError
+
+APP = Path(__file__).resolve().parents[2]
+FILES = ("function_app.py", "host.json", "requirements.txt")
+PACKAGES = ("activities", "comboi_core", "entities", "orchestrators")
+NOT_IN_AZURE = "comboi_core/cli/"
+PROJECT_FOLDERS = ("configs", "transformations")
+
+_CODE = frozenset({".py", ".css", ".html", ".js"})
+_ENDINGS = {
+    "configs": frozenset({".yml", ".yaml"}),
+    "transformations": frozenset({".py", ".sql", ".yml", ".yaml"}),
+}
+"""What comboi reads in each folder. Seeds of Bruin, which are CSV files, come by the name that their asset has."""
+_LEFT_OUT = frozenset({".md", ".pyc"})
+"""Nothing reads these, and nobody expects them in the package."""
+_MOST_TOLD = 20
+
+
+class _Refused(NamedTuple):
+    """A path that does not belong into a package, relative to its folder's parent, and why."""
+
+    path: str
+    why: str
+
+
+def code_files() -> Iterator[tuple[str, Path]]:
+    """Yield comboi's own code as (name in the package, file)."""
+    for name in FILES:
+        yield name, APP / name
+    for folder in PACKAGES:
+        for file in _visible(APP / folder):
+            name = file.relative_to(APP).as_posix()
+            if file.suffix in _CODE and not name.startswith(NOT_IN_AZURE):
+                yield name, file
+
+
+def project_files(project: Path, include: Collection[str] = ()) -> dict[str, Path]:
+    """Return a project's files by their names in the package.
+
+    Args:
+        project: The project's folder, resolved.
+        include: Further files below `configs/` and `transformations/`, as paths within the project: what Python code
+            reads beside itself, or a certificate.
+
+    Raises:
+        ConfigError: something else stands in these folders, or a link does. All of it is named.
+    """
+    seeds = dict(_seeds(project))
+    named = {*seeds, *(Path(os.path.normpath(name)).as_posix() for name in include)}
+    members: dict[str, Path] = {}
+    refused: list[_Refused] = []
+    for folder in PROJECT_FOLDERS:
+        if (project / folder).is_symlink():
+            refused.append(_Refused(folder, "a link"))
+            continue
+        for file in _visible(project / folder):
+            name = file.relative_to(project).as_posix()
+            why = _why_not(file, known=file.suffix in _ENDINGS[folder] or name in named)
+            if why:
+                refused.append(_Refused(name, why))
+            elif not file.is_dir() and (file.suffix not in _LEFT_OUT or name in named):
+                members[name] = file
+    _refuse(refused)
+    _refuse_missing(named - members.keys(), seeds)
+    return members
+
+
+def _why_not(file: Path, *, known: bool) -> str | None:
+    mode = file.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return "a link"
+    if stat.S_ISDIR(mode):
+        return None
+    if not stat.S_ISREG(mode):
+        return "no file"
+    return None if known or file.suffix in _LEFT_OUT else "neither code nor configuration"
+
+
+def _refuse(refused: list[_Refused]) -> None:
+    if not refused:
+        return
+    told = [f"{path} ({why})" for path, why in refused[:_MOST_TOLD]]
+    more = f" and {len(refused) - _MOST_TOLD} more" if len(refused) > _MOST_TOLD else ""
+    remedy = "Move secrets and data out of configs/ and transformations/"
+    if any(item.why != "a link" for item in refused):
+        remedy += "; a file that Python code reads beside itself is packed if you name it: --include PATH"
+    if any(item.why == "a link" for item in refused):
+        remedy += "; put the file itself in the place of a link"
+    raise ConfigError(
+        f"not packed, for a package holds code and configuration only: {', '.join(told)}{more}",
+        remedy=f"{remedy}.",
+        paths=[item.path for item in refused],
+    )
+
+
+def _refuse_missing(missing: Collection[str], seeds: dict[str, str]) -> None:
+    for name in sorted(missing):
+        if name in seeds:
+            raise ConfigError(
+                f"{seeds[name]}: the seed {name} lies outside of the folders that are packed, or is hidden",
+                remedy="Move it beside its asset, below transformations/.",
+            )
+        raise ConfigError(
+            f"--include {name}: there is no such file below configs/ or transformations/, or it is hidden",
+            remedy="Name a file within the project, as in --include transformations/holidays.csv.",
+        )
+
+
+def _seeds(project: Path) -> Iterator[tuple[str, str]]:
+    """Yield the CSV files that assets of Bruin name, also those that are not enabled, and where they do."""
+    folder = project / "transformations"
+    for file in asset_files(folder):
+        if not is_yaml_asset(file):
+            continue
+        with suppress(ConfigError):  # loading the project has told what is wrong with it
+            asset = read_asset(file, folder)
+            if asset.type == SEED:
+                seed = os.path.normpath(file.parent / str(asset.header.parameters.get("path", "")))
+                yield Path(os.path.relpath(seed, project)).as_posix(), asset.at("parameters", "path")
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder and below, but for what is hidden and what Python compiled. Links are not followed."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        yield from (Path(place, name) for name in folders)
+        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))

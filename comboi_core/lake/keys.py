@@ -1,0 +1,65 @@
+"""The keys that a load landed: how many rows share one, and how many have none.
+
+Where the source does not guarantee a key, readers of a merged table see one of the rows that share it. So the files of
+each load are looked at once more, at the columns of the key alone, before the load is committed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comboi_core.domain.manifest import SOURCE_FILE, DataFile
+from comboi_core.domain.ports import Lake
+from comboi_core.domain.sql import identifiers, literal
+from comboi_core.lake.views import without_key
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a load.
+
+    Attributes:
+        rows: All rows.
+        without: Rows with NULL in the key.
+        distinct: Different keys of the other rows; of files, those of each file for itself.
+    """
+
+    rows: int = 0
+    without: int = 0
+    distinct: int = 0
+
+    @property
+    def hidden(self) -> int:
+        """How many rows share a key with another one that readers see in their place."""
+        return self.rows - self.without - self.distinct
+
+
+def count_keys(
+    con: DuckDBPyConnection, lake: Lake, files: tuple[DataFile, ...], primary_key: tuple[str, ...], *, per_file: bool
+) -> Keys:
+    """Count the keys of a load's files, whichever of them a key stands in.
+
+    Args:
+        per_file: Whether the source is files: there a later file has later versions of rows, which is no loss, and only
+            a key that one file has twice is.
+
+    Raises:
+        duckdb.Error: the lake cannot be read; see `Workspace.duckdb`.
+    """
+    if not files:
+        return Keys()
+    lake.attach(con)
+    paths = ", ".join(literal(lake.uri(file.path)) for file in files)
+    rows = f"read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
+    without = without_key(primary_key)
+    within = identifiers((*primary_key, *((SOURCE_FILE,) if per_file else ())))
+    # GROUP BY, for it spills to disk where count(DISTINCT) would have to fit into memory.
+    keyless, distinct = con.execute(
+        f"SELECT (SELECT count(*) FROM {rows} WHERE {without}), "
+        f"(SELECT count(*) FROM (SELECT {within} FROM {rows} WHERE NOT {without} GROUP BY ALL))"
+    ).fetchone()
+    return Keys(sum(file.rows for file in files), keyless, distinct)

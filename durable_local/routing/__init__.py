@@ -1,0 +1,1 @@
+"""Which HTTP function answers a request: ASP.NET Core's route templates, in the Functions host's order."""
