@@ -295,11 +295,11 @@ def publish_load(workspace: Workspace, job: Payload) -> Payload:
     files = tuple(sorted((decode(DataFile, file) for file in listed), key=lambda file: file.path))
     table = workspace.project.table(item["source"], item["table"])
     previous = continuity.committed(lake, decode(Checkpoint, job["checkpoint"]), item["name"], anew=load.replaces)
-    found = shortfalls.of_landed(workspace, lake, load, table, files, previous)
-    found += shortfalls.of_states(load, len(set(job["states"])))
+    landed = shortfalls.of_landed(workspace, lake, load, table, files, previous)
+    found = landed.shortfalls + shortfalls.of_states(load, len(set(job["states"])))
     manifest = next_manifest(
         None if load.replaces else previous,
-        load,
+        replace(load, key_unique=landed.key_unique),
         files,
         fence=job["fence"],
         run_id=job["run_id"],

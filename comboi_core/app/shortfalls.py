@@ -5,6 +5,9 @@ What only a source knows (rows of the future, writers that go on) comes with its
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.tables import BaseTable
 from comboi_core.domain.errors import UnsupportedValue
@@ -15,6 +18,22 @@ from comboi_core.domain.ports import Lake, LooksBack, Source
 from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import identifier
 
+if TYPE_CHECKING:
+    from comboi_core.lake.keys import Keys
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What the files of a load show.
+
+    Attributes:
+        shortfalls: What they keep from readers: `duplicate_keys`, `null_keys`, `source_empty`.
+        key_unique: Whether the load holds each key once: by the source's guarantee, or of files by what was landed.
+    """
+
+    shortfalls: tuple[Shortfall, ...]
+    key_unique: bool
+
 
 def of_landed(
     workspace: Workspace,
@@ -23,8 +42,8 @@ def of_landed(
     table: BaseTable,
     files: tuple[DataFile, ...],
     before: Manifest | None,
-) -> tuple[Shortfall, ...]:
-    """Return what the files of a load keep from readers: `duplicate_keys`, `null_keys`, `source_empty`.
+) -> Landed:
+    """Look at the files of a load before it is committed.
 
     The key is looked at where the source does not guarantee it and somebody depends on it: readers of a merged table,
     or `on_null_key: fail`.
@@ -36,27 +55,22 @@ def of_landed(
         UnsupportedValue: rows have no key, and the table says `on_null_key: fail`; nothing of the load is committed.
         LakeUnavailable, LakeRefused: the lake does not answer.
     """
-    return (*_keys(workspace, lake, load, table, files, before), *_emptied(load, files, before))
-
-
-def _keys(
-    workspace: Workspace,
-    lake: Lake,
-    load: LoadPlan,
-    table: BaseTable,
-    files: tuple[DataFile, ...],
-    before: Manifest | None,
-) -> list[Shortfall]:
+    emptied, unique = _emptied(load, files, before), load.key_unique
+    wanted = load.mode == "merge" or table.on_null_key == "fail"
+    if not table.primary_key or not files or not wanted or unique:
+        return Landed(emptied, unique)
     from comboi_core.lake.keys import count_keys
 
-    from_files = any(chunk.kind == "files" for chunk in load.chunks)
-    wanted = load.mode == "merge" or table.on_null_key == "fail"
-    if not table.primary_key or not files or not wanted or (load.key_unique and not from_files):
-        return []
     # What was appended is merged from this load on, too: readers saw all of it until now.
     appended = before.files if before and load.mode == "merge" and not load.replaces and before.mode != "merge" else ()
+    from_files = any(chunk.kind == "files" for chunk in load.chunks)
     with workspace.duckdb() as con:
         keys = count_keys(con, lake, (*appended, *files), table.primary_key, per_file=from_files)
+    unique = from_files and load.mode == "merge" and keys.unique
+    return Landed((*_of_keys(load, table, keys, from_files, bool(appended)), *emptied), unique)
+
+
+def _of_keys(load: LoadPlan, table: BaseTable, keys: Keys, from_files: bool, appended: bool) -> list[Shortfall]:
     key = ", ".join(table.primary_key)
     if keys.without and table.on_null_key == "fail":
         raise UnsupportedValue(
@@ -72,7 +86,7 @@ def _keys(
             Shortfall(
                 "duplicate_keys",
                 f"{keys.hidden:,} of {keys.rows:,} rows are hidden: they share their primary key ({key}) with another "
-                f"row of this load{' or of those appended before' * bool(appended)}; {keys.distinct:,} keys are there",
+                f"row of {'the same file' if from_files else 'this load'}{' or of those appended before' * appended}",
                 "Name in primary_key: the columns that identify a row and run the table with --full-refresh, or use "
                 "`mode: append` or `mode: full`, whose readers see every row.",
                 keys.hidden,
@@ -92,20 +106,20 @@ def _keys(
     return found
 
 
-def _emptied(load: LoadPlan, files: tuple[DataFile, ...], before: Manifest | None) -> list[Shortfall]:
+def _emptied(load: LoadPlan, files: tuple[DataFile, ...], before: Manifest | None) -> tuple[Shortfall, ...]:
     """A load that replaces a table with rows by one without any."""
     if before is None or files or not load.replaces or not before.files:
-        return []
+        return ()
     rows = sum(file.rows for file in before.files)
-    return [
+    return (
         Shortfall(
             "source_empty",
             f"the source has no row: the table had {rows:,} landed rows and has none now",
             "Look whether it was emptied, or a policy, a right or `where:` hides its rows; once they are back, the "
             "next run lands them.",
             rows,
-        )
-    ]
+        ),
+    )
 
 
 def of_states(load: LoadPlan, states: int) -> tuple[Shortfall, ...]:

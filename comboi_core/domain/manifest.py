@@ -20,6 +20,9 @@ _MANIFEST = re.compile(r"(\d+)-(\d+)(?:-[0-9a-f]+)?\.json", re.ASCII)
 LOAD_COLUMN = "_load"
 SOURCE_FILE = "_file"
 """The column that tells which file a row is from, where the source is files."""
+SOURCE_ROW = "_comboi_row"
+"""A column of landed files that no manifest lists: the number of a row in its source file, so that the last of several
+with one key is known. Merged tables of files have it."""
 RESERVED_COLUMNS = frozenset({LOAD_COLUMN, "_comboi_file", "file_row_number"})
 """Names that readers of bronze add to a table's own; no source column may have one of them, in any case."""
 
@@ -53,7 +56,8 @@ class Manifest:
         files: Every file a reader needs, oldest load first.
         columns: The table's columns as of this load, those that a mask drops included.
         primary_key: Key columns; readers of mode merge keep the latest row per key, and every row without one.
-        key_unique: Whether each load among `files` holds each key once, by the source's own guarantee.
+        key_unique: Whether each load among `files` holds each key once: by the source's own guarantee, or of files
+            because it was looked at.
         inputs: Where the source is files: all those that the table was made from, by path. No file is landed twice.
         whole: The load that last read the whole table in place of what was there; 0 where it is not known.
         origin: What the table was made from; empty where an earlier comboi wrote the manifest.

@@ -26,11 +26,13 @@ class Keys:
         rows: All rows.
         without: Rows with NULL in the key.
         distinct: Different keys of the other rows; of files, those of each file for itself.
+        unique: Whether no two rows share a key, of different files neither.
     """
 
     rows: int = 0
     without: int = 0
     distinct: int = 0
+    unique: bool = True
 
     @property
     def hidden(self) -> int:
@@ -56,10 +58,13 @@ def count_keys(
     paths = ", ".join(literal(lake.uri(file.path)) for file in files)
     rows = f"read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
     without = without_key(primary_key)
-    within = identifiers((*primary_key, *((SOURCE_FILE,) if per_file else ())))
+    key = identifiers(primary_key)
+    within = f"{key}, {SOURCE_FILE}" if per_file else key
     # GROUP BY, for it spills to disk where count(DISTINCT) would have to fit into memory.
-    keyless, distinct = con.execute(
-        f"SELECT (SELECT count(*) FROM {rows} WHERE {without}), "
-        f"(SELECT count(*) FROM (SELECT {within} FROM {rows} WHERE NOT {without} GROUP BY ALL))"
+    once = f"SELECT {within} FROM {rows} WHERE NOT {without} GROUP BY ALL"
+    keyless, distinct, different = con.execute(
+        f"SELECT (SELECT count(*) FROM {rows} WHERE {without}), coalesce(sum(files), 0)::BIGINT, count(*) "
+        f"FROM (SELECT count(*) AS files FROM ({once}) GROUP BY {key})"
     ).fetchone()
-    return Keys(sum(file.rows for file in files), keyless, distinct)
+    total = sum(file.rows for file in files)
+    return Keys(total, keyless, distinct, unique=different == total - keyless)

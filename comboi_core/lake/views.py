@@ -19,7 +19,7 @@ from typing import Literal
 
 from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
-from comboi_core.domain.manifest import SOURCE_FILE, DataFile, Manifest
+from comboi_core.domain.manifest import SOURCE_FILE, SOURCE_ROW, DataFile, Manifest
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, identifiers, literal
 
@@ -73,13 +73,16 @@ def _not_superseded(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
 
 def _first_of_key(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     landed = {column.name for column in manifest.readable}
-    ordered = manifest.window is not None and manifest.window.cursor in landed
-    cursor = f"{identifier(manifest.window.cursor)} DESC NULLS LAST, " if manifest.window and ordered else ""
-    rows = _rows(lake, manifest, {LOAD, _FILE, _ROW})
+    latest = (manifest.window.cursor,) if manifest.window else ()
+    more = {LOAD, _FILE, _ROW}
+    if manifest.inputs:  # the last row of the newest file; of files of one age, the last by name
+        latest, landed, more = (*latest, SOURCE_FILE, SOURCE_ROW), landed | {SOURCE_ROW}, more | {SOURCE_ROW}
+    order = "".join(f"{identifier(name)} DESC NULLS LAST, " for name in latest if name in landed)
+    rows = _rows(lake, manifest, more)
     return (
         f"SELECT {_names(manifest, wanted)} FROM {rows} WHERE NOT {without_key(manifest.primary_key)} "
         f"QUALIFY row_number() OVER (PARTITION BY {identifiers(manifest.primary_key)} "
-        f"ORDER BY {LOAD} DESC, {cursor}{_FILE}, {_ROW}) = 1"
+        f"ORDER BY {LOAD} DESC, {order}{_FILE}, {_ROW}) = 1"
     )
 
 
@@ -113,7 +116,7 @@ def _names(manifest: Manifest, more: set[str], of: str = "") -> str:
 
 def _rows(lake: Lake, manifest: Manifest, extra: set[str] | frozenset[str] = frozenset(), after: int = 0) -> str:
     """A FROM item: the rows of the loads after `after`, typed, with the load's number and more where asked for."""
-    columns = (*manifest.readable, *(Column(name, "", "BIGINT") for name in (LOAD,) if name in extra))
+    columns = (*manifest.readable, *(Column(name, "", "BIGINT") for name in (LOAD, SOURCE_ROW) if name in extra))
     typed = ", ".join(f"NULL::{column.landed} AS {identifier(column.name)}" for column in columns)
     # Gives every column its type even if no file has it yet; the optimizer takes it out.
     parts = [f"SELECT {typed} WHERE false"]

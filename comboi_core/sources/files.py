@@ -20,8 +20,9 @@ from comboi_core.domain.errors import (
     UnsupportedValue,
 )
 from comboi_core.domain.load import UNKNOWN, Checkpoint, Chunk, Column, LoadPlan, SourceFile, Window
+from comboi_core.domain.manifest import SOURCE_ROW
 from comboi_core.domain.names import table_id
-from comboi_core.domain.sql import identifier, identifiers, literal
+from comboi_core.domain.sql import identifier, literal
 from comboi_core.domain.widening import widens
 from comboi_core.sources import text_types
 from comboi_core.sources.files_columns import CURSOR, LINEAGE, Columns, Layouts
@@ -29,7 +30,7 @@ from comboi_core.sources.files_container import FilesInContainer
 from comboi_core.sources.files_csv import Csv
 from comboi_core.sources.files_errors import FileErrors
 from comboi_core.sources.files_folder import Folder
-from comboi_core.sources.files_formats import FILE, ROW, UNREADABLE, Format
+from comboi_core.sources.files_formats import FILE, UNREADABLE, Format
 from comboi_core.sources.files_gzip import refuse_unsound
 from comboi_core.sources.files_identity import Compared, compare, digested
 from comboi_core.sources.files_json import Json
@@ -99,15 +100,10 @@ class TableOfFiles:
         lineage = f"coalesce(f.name, error('unexpected file ' || r.{FILE})) AS _file, f.modified AS _modified"
         files = f"(VALUES {names}) AS f (path, name, modified) ON f.path = r.{FILE}"
         landed = f"{values}, {lineage}" if values else lineage
-        key = self._config.primary_key
-        if load.mode != "merge" or not {name.lower() for name in key} <= there.keys():
-            return f"SELECT {landed} FROM {scan} AS r LEFT JOIN {files}"
-        # The last row of the newest file that has a key; the order across chunks follows from `_modified`. A row whose
-        # key is NULL in a part is not the same as any other.
-        rows = f"SELECT {landed}, r.{ROW} FROM {self._format.numbered(scan)} AS r LEFT JOIN {files}"
-        without = " OR ".join(f"{identifier(name)} IS NULL" for name in key)
-        latest = f"PARTITION BY {identifiers(key)} ORDER BY _modified DESC, _file DESC, {ROW} DESC"
-        return f"SELECT * EXCLUDE ({ROW}) FROM ({rows}) QUALIFY {without} OR row_number() OVER ({latest}) = 1"
+        if load.mode == "merge":
+            # Every row is landed, those that share a key too: readers see the last of them, and the others are counted.
+            scan, landed = self._format.numbered(scan), f"{landed}, r.{SOURCE_ROW}"
+        return f"SELECT {landed} FROM {scan} AS r LEFT JOIN {files}"
 
     def reading(self, load: LoadPlan) -> AbstractContextManager[None]:
         """See `domain.ports.Source.reading`."""
@@ -153,7 +149,6 @@ class TableOfFiles:
             columns=columns,
             chunks=chunks,
             unchanged=not files,
-            key_unique=mode == "merge" and len(chunks) == 1,
             schema_changes=changes,
             warnings=(*_waiting(listing.young), *_moved(compared.unsure)),
             moved=() if replaces else compared.moved,

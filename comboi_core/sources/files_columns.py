@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from comboi_core.config.files import FilesTable
 from comboi_core.domain.errors import SchemaDrift, SourceObjectMissing, UnsupportedValue
 from comboi_core.domain.load import UNKNOWN, Column, SourceFile
-from comboi_core.domain.manifest import RESERVED_COLUMNS
+from comboi_core.domain.manifest import RESERVED_COLUMNS, SOURCE_ROW
 from comboi_core.domain.widening import widest
 from comboi_core.sources import drift
 from comboi_core.sources.columns import chosen
-from comboi_core.sources.files_formats import FILE, ROW, Format
+from comboi_core.sources.files_formats import FILE, Format
 from comboi_core.sources.text_types import LADDER, takes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LINEAGE = (Column("_file", "path of the file", "VARCHAR"), Column("_modified", "modification time", "TIMESTAMPTZ"))
 """Landed with each row: the file it came from, and when that was written."""
-_OWN = {*(column.name for column in LINEAGE), FILE, ROW}
+_OWN = {*(column.name for column in LINEAGE), FILE, SOURCE_ROW}
 CURSOR = "_modified"
 
 SAMPLE_FILES = 20

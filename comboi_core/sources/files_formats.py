@@ -13,13 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from comboi_core.domain.load import Column, SourceFile
+from comboi_core.domain.manifest import SOURCE_ROW
 from comboi_core.domain.sql import literal
 from comboi_core.sources.files_listing import Files, pattern
 
 FILE = "_comboi_path"
 """The column in which a scan names the file of each row."""
-ROW = "_comboi_row"
-"""The column in which a numbered scan counts the rows of a file."""
 UNREADABLE = (OSError, ValueError, EOFError, csv.Error, zlib.error)
 """What reading a file as text raises, whatever is wrong with it."""
 
@@ -53,7 +52,7 @@ class Format(Protocol):
         """Return a FROM item over the first rows of a file, as many at most, with the columns `names`."""
 
     def numbered(self, scan: str) -> str:
-        """Return a FROM item over a scan with ROW: rows of a file are numbered in their order."""
+        """Return a FROM item over a scan with SOURCE_ROW: rows of a file are numbered in their order."""
 
     def operand(self, name: str, kind: str) -> str:
         """Return the SQL expression for a column of the scan, as text where the files have no types."""
@@ -99,5 +98,5 @@ def limited(scan: str, rows: int) -> str:
 
 
 def counted(scan: str) -> str:
-    """Return a FROM item over a scan with ROW: a window without an order reads with one thread, in order."""
-    return f"(SELECT *, row_number() OVER () AS {ROW} FROM {scan})"
+    """Return a FROM item over a scan with SOURCE_ROW: a window without an order reads with one thread, in order."""
+    return f"(SELECT *, row_number() OVER () AS {SOURCE_ROW} FROM {scan})"

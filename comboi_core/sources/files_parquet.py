@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import UNKNOWN, Column, SourceFile
+from comboi_core.domain.manifest import SOURCE_ROW
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
-from comboi_core.sources.files_formats import ROW, counted, limited, of_each, read
+from comboi_core.sources.files_formats import counted, limited, of_each, read
 from comboi_core.sources.files_listing import pattern
 from comboi_core.sources.files_text import Copies
 from comboi_core.sources.files_wide import with_text
@@ -90,7 +91,7 @@ class Parquet:
 
     def numbered(self, scan: str) -> str:
         """See `Format.numbered`."""
-        return counted(scan) if self._counted else f"(SELECT *, {_DUCKDB_ROW} AS {ROW} FROM {scan})"
+        return counted(scan) if self._counted else f"(SELECT *, {_DUCKDB_ROW} AS {SOURCE_ROW} FROM {scan})"
 
     def operand(self, name: str, kind: str) -> str:
         """See `Format.operand`."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
 from tests.support.till import Till
@@ -73,3 +76,36 @@ def test_a_table_that_is_found_empty_is_told_once(till: Till):
     till.sql("DELETE FROM sales")
     assert shortfalls(till.run("bronze")) == [("source_empty", 2)]
     assert shortfalls(till.run("bronze")) == []
+
+
+def write_rows(path: Path, rows: list[tuple[int | None, str]]) -> None:
+    """Write rows of (id, v) as CSV, JSON lines or Parquet, by the file's name."""
+    if path.suffix == ".csv":
+        path.write_text("id,v\n" + "".join(f"{'' if key is None else key},{value}\n" for key, value in rows))
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps({"id": key, "v": value}) + "\n" for key, value in rows))
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"id": key, "v": value} for key, value in rows]), path)
+    os.utime(path, (1_700_000_000 + len(rows), 1_700_000_000 + len(rows)))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_rows_of_one_file_that_share_a_key_are_landed_and_counted(till: Till, kind: str):
+    """A file with a key of its own twice hides rows; a later file with a later version of a row hides none."""
+    folder = till.folder / "in"
+    folder.mkdir()
+    write_rows(folder / f"a.{kind}", [(1, "a"), (1, "b"), (2, "c"), (3, "d"), (3, "e"), (3, "f"), (None, "g")])
+    write_rows(folder / f"b.{kind}", [(2, "of an older file")])
+    table = {"table": None, "incremental_column": None, "path": f"*.{kind}", "types": {"id": "BIGINT"}}
+    till.table(kind="files", connection={"path": str(folder)}, **table)
+
+    assert till.comboi("run", "bronze", "--strict").returncode == 1
+    record = json.loads(till.comboi("status", "--json").stdout)
+    assert (record["status"], record["tables"][0]["rows"]) == ("succeeded", 8)
+    assert shortfalls(record) == [("duplicate_keys", 3), ("null_keys", 1)]
+    assert "3 of 8 rows are hidden" in record["tables"][0]["shortfalls"][0]["message"]
+    assert sorted(row[1] for row in till.rows()) == ["b", "c", "f", "g"]
+
+    write_rows(folder / f"c.{kind}", [(1, "later"), (4, "new"), (5, "new")])
+    assert shortfalls(till.run("bronze", "--strict")) == []
+    assert sorted(row[1] for row in till.rows()) == ["c", "f", "g", "later", "new", "new"]

@@ -24,7 +24,15 @@ def test_a_key_is_missing_where_a_part_of_it_is(table):
 def test_a_later_file_has_later_versions_but_one_file_has_a_key_once(table):
     columns = (Column("id", "integer", "INTEGER"), Column("_file", "path", "VARCHAR"))
     made = table.load([("1", "a"), ("1", "b"), ("2", "b"), ("2", "b")], columns=columns)
-    assert count_keys(table.con, table.lake, made.files, ("id",), per_file=True).hidden == 1
+    keys = count_keys(table.con, table.lake, made.files, ("id",), per_file=True)
+    assert (keys.hidden, keys.unique) == (1, False)
+    made = table.load([("1", "a"), ("1", "b"), (None, "a"), (None, "a")], columns=columns)
+    later = tuple(file for file in made.files if file.load == made.sequence)
+    keys = count_keys(table.con, table.lake, later, ("id",), per_file=True)
+    assert (keys.hidden, keys.unique) == (0, False), "two versions, of which readers see one"
+    made = table.load([("1", "a"), ("2", "b"), (None, "a"), (None, "a")], columns=columns)
+    later = tuple(file for file in made.files if file.load == made.sequence)
+    assert count_keys(table.con, table.lake, later, ("id",), per_file=True).unique
 
 
 def test_a_load_without_files_has_no_keys(table):

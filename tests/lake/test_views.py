@@ -86,6 +86,20 @@ def test_rows_of_one_file_without_a_key_give_way_to_its_new_version(table):
         ]
 
 
+def test_of_files_the_last_row_of_a_file_wins_and_files_without_row_numbers_are_read_too(table):
+    """Lakes of earlier versions have files without the column, for their rows were landed once per key."""
+    old = (Column("id", "integer", "INTEGER"), Column("v", "text", "VARCHAR"), Column("_file", "path", "VARCHAR"))
+    new = (*old, Column("_comboi_row", "row", "BIGINT"))
+    table.load([("1", "kept", "old.csv"), ("2", "older", "old.csv")], columns=old)
+    table.key_unique = False
+    rows = [("2", "second", "a.csv", "1"), ("2", "last", "a.csv", "2"), ("2", "first", "a.csv", "0")]
+    table.load(rows, columns=new)
+    table.manifest = replace(table.manifest, columns=old, inputs=(SourceFile("a.csv", 1, 1),))
+    assert table.rows() == [("1", "kept", "old.csv"), ("2", "last", "a.csv")]
+    table.manifest = replace(table.manifest, files=table.manifest.files[:1])
+    assert table.rows() == [("1", "kept", "old.csv"), ("2", "older", "old.csv")]
+
+
 def test_append_shows_every_row_and_full_the_last_load(table):
     table.mode = "append"
     table.load([("1", None, "a")])

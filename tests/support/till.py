@@ -42,12 +42,14 @@ class Till(Project):
         path = self.folder / "configs" / "initial.yml"
         self.write("configs/initial.yml", yaml.safe_dump(yaml.safe_load(path.read_text()) | changes))
 
-    def table(self, source: str = "till", connection: dict[str, Any] | None = None, **settings: Any) -> None:
-        """Write the pipeline's file; settings of the table that are None are left out."""
+    def table(
+        self, source: str = "till", connection: dict[str, Any] | None = None, kind: str = "sqlite", **settings: Any
+    ) -> None:
+        """Write the pipeline's file, with a source of that type; settings of the table that are None are left out."""
         config = copy.deepcopy(CONFIG)
         told = {key: value for key, value in (TABLE | settings).items() if value is not None}
         config["sources"] = [
-            {"name": source, "type": "sqlite", "connection": connection or {"path": "till.db"}, "tables": [told]},
+            {"name": source, "type": kind, "connection": connection or {"path": "till.db"}, "tables": [told]},
         ]
         self.write("configs/initial.yml", yaml.safe_dump(config))
 
