@@ -178,8 +178,8 @@ def continuation(previous: Manifest, table: BaseTable, origin: Origin) -> Contin
     if table.on_change == "refuse":
         raise OriginChanged(
             f"{place}: {said}",
-            remedy=f"Read the table anew with {anew}. If the rows are the same ones, for example because the server "
-            "has moved, set `on_change: warn` on the table for one load. Or go back to the former setting.",
+            remedy=f"Read the table anew with {anew}. {'' if 'mask' in parts else _SAME_ROWS}Or go back to the former "
+            "setting.",
         )
     if table.on_change == "reload":
         return Continuation(True, (f"{said}; {_RELOADED}",))
@@ -193,6 +193,11 @@ def _anew(place: str) -> str:
     return f"comboi run bronze --select {place} --full-refresh"
 
 
+_SAME_ROWS = (
+    "If the rows are the same ones, for example because the server has moved, set `on_change: warn` on the table for "
+    "one load. "
+)
+"""Not said of a mask: rows with it and rows without it have no common type, or hide and show the same value."""
 _RELOADED = "the table is read anew, whole (`on_change: reload`)"
 
 

@@ -68,7 +68,9 @@ def test_a_table_that_is_made_from_something_else_is_refused_until_it_is_read_an
         said = " ".join(refused.stdout.split())
         assert refused.returncode == 1
         assert "[origin_changed] till.sales: what it is made from has changed since load 1: " + told in said
-        assert "comboi run bronze --select till.sales --full-refresh" in said and "on_change: warn" in said
+        assert "comboi run bronze --select till.sales --full-refresh" in said and ("on_change: warn" in said) is (
+            change != "mask"
+        )
     assert till.rows() == before
     till.run("bronze", "--select", "till.sales", "--full-refresh")
     after = till.rows()
