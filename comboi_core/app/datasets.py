@@ -110,7 +110,6 @@ def _publish(work: Build, details_path: str, gone: Note | None) -> None:
             columns = columns_of(work.con, f"({sql})")
             if work.published and (fewer := lost_columns(work.published.columns, columns)):
                 fall_short(work, column_gone(fewer))
-            first, last = looked_at(work)
             state = Published(
                 build=work.number,
                 run_id=work.job["run_id"],
@@ -124,8 +123,7 @@ def _publish(work: Build, details_path: str, gone: Note | None) -> None:
                 columns=tuple(columns),
                 born=(work.published and work.published.born) or work.job["run_id"],
                 born_inputs=work.inputs.born,
-                first=first,
-                last=last,
+                **looked_at(work),
             )
             with work.code.blaming(work.con, work.inputs.views):
                 hidden = sensitive(work.dataset)
@@ -193,7 +191,7 @@ def _deduplicate(work: Build) -> None:
 def next_state(work: Build, batch: str) -> str | None:
     """Return the SELECT for the dataset's next state; None where the published one stays as it is."""
     how, previous = work.how, work.previous
-    same_rows = work.inputs.versions and work.same_inputs and (not work.code.reads_interval or has_looked(work))
+    same_rows = work.inputs.versions and (has_looked(work) if work.code.reads_interval else work.same_inputs)
     if previous and how.strategy == "append" and same_rows:
         return None  # these very rows were appended before
     if previous and not work.details["quarantined"] and not _count(work, batch):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comboi_core.app.runfiles import read_json, write_json
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import DatasetLost, LakeNotFound
+from comboi_core.domain.interval import merged
 from comboi_core.domain.shortfall import Shortfall
 
 if TYPE_CHECKING:
@@ -93,20 +94,27 @@ def loss(work: Build, note: Note, rows: int) -> Shortfall:
     )
 
 
-def looked_at(work: Build) -> tuple[str, str]:
-    """Return from where to where the dataset's builds have looked, this one included; ISO 8601 in UTC."""
+def looked_at(work: Build) -> dict[str, Any]:
+    """Return the fields `first`, `last` and `looked_at` of `Published`, this build included."""
     start, end = _looks_at(work)
     before = work.published
     if before is None or not before.first:
-        return start, end
-    return min(start, before.first), max(end, before.last)
+        return {"first": start, "last": end, "looked_at": ((start, end),)}
+    same = before.looked_at if work.same_inputs else ()
+    return {
+        "first": min(start, before.first),
+        "last": max(end, before.last),
+        "looked_at": merged((*same, (start, end))),
+    }
 
 
 def has_looked(work: Build) -> bool:
-    """Whether the published dataset's builds have looked at this run's interval; also where that is not known."""
+    """Whether this run's interval was looked at in these very inputs; also where that is not known."""
     start, end = _looks_at(work)
     before = work.published
-    return before is None or not before.first or (before.first <= start and end <= before.last)
+    return work.same_inputs and (
+        not before.first or any(first <= start and end <= last for first, last in before.looked_at)
+    )
 
 
 def remember(workspace: Workspace, dataset: str, published: Published) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
@@ -29,6 +30,17 @@ def parse(start: str, end: str) -> Interval:
     if low >= high:
         raise ValueError(f"{end} is not after {start}")
     return _interval(low, high)
+
+
+def merged(intervals: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    """Return intervals `(start, end)` in their order, those that overlap or touch made into one."""
+    spans: list[tuple[str, str]] = []
+    for start, end in sorted(map(tuple, intervals)):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return tuple(spans)
 
 
 def _moment(text: str) -> datetime:

@@ -44,6 +44,8 @@ class Published:
             after lake and task hub were lost, gives the same numbers to other rows.
         first, last: From the start of which interval to the end of which one its builds have looked, ISO 8601 in UTC;
             empty where an earlier comboi built it.
+        looked_at: Starts and ends of the intervals that were looked at in the present `inputs`, in order, without those
+            that touch each other.
     """
 
     build: int = 0
@@ -61,6 +63,7 @@ class Published:
     born_inputs: Mapping[str, str] = field(default_factory=dict)
     first: str = ""
     last: str = ""
+    looked_at: Sequence[Sequence[str]] = ()
 
 
 def read_published(con: DuckDBPyConnection, lake: Lake, path: str) -> Published | None:

@@ -18,6 +18,7 @@ from comboi_core.config.loader import load
 from comboi_core.domain.errors import LeaseLost
 from tests.support.killing import Undisturbed, instants, kill_and_run_again, prepare
 from tests.support.project import Project, change, refill
+from tests.support.till import Till
 
 NEW = [{"alias": "news", "source": "shop", "table": "orders", "view": "changes"}]
 NOW = [{"alias": "customers", "source": "shop", "table": "customers"}]
@@ -244,3 +245,29 @@ def test_an_execution_that_reads_the_dataset_while_another_one_replaces_it_appen
     answers.append(built(datasets, "appended", **run))
     assert answers[0] == answers[1] and answers[0]["rows"] == 5900
     assert len(datasets.contents()["appended"]) == 5900
+
+
+def test_an_appended_interval_between_others_is_not_passed_over(tmp_path: Path):
+    """What was looked at are two days with one between them, and all of it only in the inputs of that time."""
+    till = Till.make(tmp_path / "till")
+    till.sql("INSERT INTO sales VALUES (3, 3, 'new')")
+    till.dataset(
+        "SELECT id, status FROM sales WHERE TIMESTAMP '2026-11-01' + to_days(version::INTEGER) "
+        "BETWEEN getvariable('interval_start')::TIMESTAMP "
+        "AND getvariable('interval_end')::TIMESTAMP - INTERVAL 1 SECOND",
+        view="current",
+        strategy="append",
+    )
+
+    def built(first: int) -> list[int]:
+        till.run("--from", f"2026-11-{first:02}", "--to", f"2026-11-{first + 1:02}")
+        return sorted(row[0] for row in till.contents()["seen"])
+
+    assert built(2) == [1]
+    assert built(4) == [1, 3]
+    assert built(4) == [1, 3], "looked at before"
+    assert built(3) == [1, 2, 3]
+    assert built(3) == built(2) == [1, 2, 3]
+    till.sql("INSERT INTO sales VALUES (4, 4, 'new')")
+    assert built(5) == [1, 2, 3, 4]
+    assert built(2) == [1, 1, 2, 3, 4], "in other inputs it may have other rows: append adds what the script gives"
