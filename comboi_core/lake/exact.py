@@ -82,6 +82,8 @@ def exact(con: DuckDBPyConnection, select: str, *, hidden: Collection[str] = ())
     guards = []
     for name, kind in columns.items():
         value = identifier(name)
+        if kind.id != "variant" and anywhere(value, kind, _variant):
+            raise _variant_within(name, kind)
         lost = anywhere(value, kind, _lost)
         if lost is None:
             continue
@@ -97,6 +99,19 @@ def exact(con: DuckDBPyConnection, select: str, *, hidden: Collection[str] = ())
 def _lost(value: str, kind: DuckDBPyType) -> str | None:
     loss = _LOSSES.get(kind.id)
     return loss and loss.format(value)
+
+
+def _variant(value: str, kind: DuckDBPyType) -> str | None:
+    return "true" if kind.id == "variant" else None
+
+
+def _variant_within(column: str, kind: DuckDBPyType) -> UnsupportedValue:
+    """DuckDB's writer takes VARIANT as a column only, and does not say which one it is."""
+    return UnsupportedValue(
+        f"the column {column} is {kind}, and a Parquet file takes VARIANT as a column of its own only",
+        remedy=f"Cast it in the transformation, e.g. {identifier(column)}::JSON, or take its VARIANT out of it.",
+        column=column,
+    )
 
 
 def _stored(kind: DuckDBPyType, column: str) -> str:

@@ -114,3 +114,11 @@ def test_what_parquet_holds_stays_as_it_is(con):
 def test_errors_of_other_kinds_stay_what_they_are(con, tmp_path: Path):
     with pytest.raises(duckdb.InvalidInputException, match="mine"):
         written(con, tmp_path / "x.parquet", "SELECT error('mine') AS a, 1::HUGEINT AS b")
+
+
+@pytest.mark.parametrize("value", ["[1::VARIANT]", "{'a': 1::VARIANT}", "MAP {'k': [1::VARIANT]}"])
+def test_a_variant_within_another_type_is_refused_with_its_column(con, tmp_path: Path, value: str):
+    with pytest.raises(UnsupportedValue, match="the column doc is .*VARIANT") as raised:
+        written(con, tmp_path / "x.parquet", f"SELECT 1 AS id, {value} AS doc")
+    assert raised.value.context["column"] == "doc"
+    written(con, tmp_path / "x.parquet", f"SELECT 1 AS id, {value}::JSON AS doc, 1::VARIANT AS alone")
