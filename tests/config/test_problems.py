@@ -300,6 +300,8 @@ def test_a_value_is_repeated_on_one_line_and_cut_short(files):
         ("    type: postgres", "    type: postgres\n    max_parallel: hunter"),
         ('"postgresql://u:hunter2@db/shop"}', '"postgresql://u:hunter2@db/shop'),
         ("hunter2", "hunter2{{vault:x}}"),
+        ("hunter2@db/shop", "hunter2@h:1:2/"),
+        ("hunter2@db/shop", "hunter2@halfone/halftwo@db/shop"),
     ],
 )
 def test_no_message_repeats_a_password_that_stands_in_the_file(files, old, new):

@@ -269,9 +269,7 @@ class TestErrors:
         self.check(caught, "shop.orders", "Connection refused")
         assert caught.value.transient
 
-    @pytest.mark.parametrize(
-        "conn_str", ["geheim", "postgresql://u:geheim@h:1:2/", "host=h password='geheim", "postgres://geheim@[::1"]
-    )
+    @pytest.mark.parametrize("conn_str", ["geheim", "host=h password='geheim", "postgres://geheim@[::1"])
     def test_a_connection_string_that_is_none_is_not_shown(self, shop, conn_str):
         with pytest.raises((SourceUnreachable, ConfigError)) as caught:
             shop.open(uri=conn_str)
