@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from comboi_core.app import erasure, erasure_datasets, erasure_keys, erasure_records
 from comboi_core.app.answers import answer
+from comboi_core.erasure import bronze as erasure
+from comboi_core.erasure import datasets as erasure_datasets
+from comboi_core.erasure import keys as erasure_keys
+from comboi_core.erasure import records as erasure_records
 
 bp = df.Blueprint()
 

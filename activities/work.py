@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from comboi_core.app import bronze, datasets, notifying, planning, record
 from comboi_core.app.answers import answer
+from comboi_core.building import datasets
+from comboi_core.landing import landing as bronze
+from comboi_core.runs import notifying, planning, record
 
 bp = df.Blueprint()
 

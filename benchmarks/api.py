@@ -24,11 +24,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from comboi_core.app import runfiles
-from comboi_core.app.record import summary
-from comboi_core.app.records import record_path
+from comboi_core.app.loader import load
 from comboi_core.app.workspace import Workspace
 from comboi_core.cli.hosting import embedded
-from comboi_core.config.loader import load
+from comboi_core.runs.record import summary
+from comboi_core.runs.records import record_path
 from comboi_core.state import pipeline
 from durable_local.entities import scheduler_id
 from durable_local.store import Store

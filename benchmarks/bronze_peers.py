@@ -95,7 +95,7 @@ def file_name(incremental: bool) -> str:
 
 def peers(home: Path, uri: str, environments: Path) -> list[Peer]:
     """Return every peer whose environment can be made."""
-    from comboi_core.sources.postgres_session import extension_path
+    from comboi_core.sources.postgres.session import extension_path
 
     found = []
     folder = project(home / "comboi", [ORDERS])

@@ -20,7 +20,7 @@ from benchmarks.measuring import comboi, measure, plain_environment
 from benchmarks.orders import project
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.domain.sql import literal
-from comboi_core.sources.postgres_session import extension_path
+from comboi_core.sources.postgres.session import extension_path
 
 ROWS = 1_000
 

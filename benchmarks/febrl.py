@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.splink_dedupe import deduplicate
 from comboi_core.domain.sql import literal
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.duckdb.engine import open_duckdb
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -132,7 +132,7 @@ def run_once(tables: int) -> dict[str, Any]:
 def _planned(tables: int) -> dict[str, Any]:
     """Return the lanes of bronze, all activities' time, and the longest lane's, in simulated seconds."""
     from benchmarks.scale_model import SECONDS, chunks_of, project, rows_of
-    from comboi_core.app.planning import plan_waves
+    from comboi_core.runs.planning import plan_waves
 
     waves = plan_waves(project(tables), None, [], rows_of(tables))
     around = SECONDS["land_tables"] - SECONDS["extract_chunks"]

@@ -6,8 +6,8 @@ import os
 import zlib
 from pathlib import Path
 
-from comboi_core.app.planning import PAGE_ITEMS
 from comboi_core.config.project import PipelineFile, Project, TransformationsFile
+from comboi_core.runs.planning import PAGE_ITEMS
 
 PAGE = PAGE_ITEMS
 TABLES_PER_SOURCE = int(os.environ.get("SCALE_TABLES_PER_SOURCE", "100"))

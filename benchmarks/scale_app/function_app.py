@@ -15,7 +15,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from benchmarks.scale_model import CHUNK_ROWS, PAGE, SECONDS, chunks_of, project, rows_of
-from comboi_core.app.planning import plan_waves
+from comboi_core.runs.planning import plan_waves
 from entities.memory import bp as entities
 from orchestrators.build import bp as build_bp
 from orchestrators.load import bp as load_bp

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from comboi_core.app.notifying import send_logs
+from comboi_core.app.logs import send_logs
 from comboi_core.app.workspace import Workspace, open_workspace
 from comboi_core.domain.errors import ComboiError, ErrorRecord, InternalError, LakeRefused, SourceAuthFailed
 from comboi_core.domain.redaction import redactor

@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comboi_core.app.loader import SCRIPTS, config_path, load
 from comboi_core.app.watched import refuse_watched
-from comboi_core.config.assets.loading import asset_files
+from comboi_core.bruin.header.loading import asset_files
 from comboi_core.config.lakes import LakeConfig
-from comboi_core.config.loader import SCRIPTS, config_path, load
 from comboi_core.config.project import Project, Stage
 from comboi_core.config.secrecy import secrets_of
 from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
@@ -41,16 +41,16 @@ class Workspace:
         Raises:
             LakeUnavailable, LakeRefused, LakeNotFound: DuckDB could not read files of a lake in Azure.
         """
-        from comboi_core.lake.adls_errors import lake_reads
-        from comboi_core.transforms.engine import open_duckdb
+        from comboi_core.duckdb.engine import open_duckdb
+        from comboi_core.lake.azure.errors import lake_reads
 
         with open_duckdb(**self._limits()) as con, lake_reads():
             yield con
 
     def borrowed_duckdb(self, source: str) -> AbstractContextManager[DuckDBPyConnection]:
         """Borrow one that keeps its extensions, for an activity that reads a source and leaves nothing behind in it."""
+        from comboi_core.duckdb.engine import borrow_duckdb
         from comboi_core.sources.registry import ONE_STREAM
-        from comboi_core.transforms.engine import borrow_duckdb
 
         threads = {"threads": 1} if self.project.source(source).type in ONE_STREAM else {}
         return borrow_duckdb(**self._limits() | threads)
@@ -105,7 +105,7 @@ class Workspace:
 
         Paths are as they are written: a project that moves with its files reads the same ones.
         """
-        from comboi_core.sources.addresses import address_of
+        from comboi_core.sources.common.addresses import address_of
 
         config = self.project.source(source)
         if not isinstance(config.connection, LakeConfig):
@@ -113,7 +113,7 @@ class Workspace:
         place = self._resolved_lake(config.connection, _PLACE.format(source))
         if place.path is not None:
             return {"path": place.path}
-        from comboi_core.lake.adls_account import account_of
+        from comboi_core.lake.azure.account import account_of
 
         parts = {"account": account_of(place).endpoint, "file_system": place.file_system, "folder": place.folder}
         return {name: text for name, text in parts.items() if text}
@@ -133,7 +133,7 @@ class Workspace:
 
     def table_sizes(self) -> dict[str, int]:
         """Return the expected rows per `source.table`; of a source that cannot be asked, its loads will tell more."""
-        from comboi_core.sources.sizes import SIZED, table_sizes
+        from comboi_core.sources.common.sizes import SIZED, table_sizes
 
         sizes: dict[str, int] = {}
         for source in self.project.pipeline_file.sources:

@@ -14,7 +14,7 @@ from comboi_core.cli import render
 from comboi_core.cli.options import AsJson, Config, console, print_json, reporting, writing
 
 if TYPE_CHECKING:
-    from comboi_core.app.trial import Trial
+    from comboi_core.devtools.trial import Trial
 
 _CELL = 40
 
@@ -34,8 +34,8 @@ def build(
     if (start is None) != (end is None):
         raise typer.BadParameter("--from and --to go together")
     with reporting(config):
-        from comboi_core.app.trial import try_build
         from comboi_core.app.workspace import open_workspace
+        from comboi_core.devtools.trial import try_build
         from comboi_core.domain.errors import RequestInvalid
         from comboi_core.domain.folders import Scratch
         from comboi_core.domain.interval import parse

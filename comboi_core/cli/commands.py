@@ -100,7 +100,7 @@ def status(
             pipeline, run_id = latest["pipeline"], run_id or _latest(latest["runs"])
             record = api.get(f"runs/{part(run_id)}")
         else:
-            from comboi_core.app.history import recorded_run
+            from comboi_core.runs.history import recorded_run
 
             lake, pipeline = _lake(config)
             record = recorded_run(lake, pipeline, run_id)
@@ -139,7 +139,7 @@ def runs(
         if api:
             found = api.runs(limit, **wanted)
         else:
-            from comboi_core.app.history import recorded_runs
+            from comboi_core.runs.history import recorded_runs
 
             found = recorded_runs(*_lake(config), limit)
     if as_json:
@@ -166,8 +166,8 @@ def _latest(found: list[dict[str, Any]]) -> str:
 
 def _lake(config: Path | None) -> tuple[Any, str]:
     """Return the lake that holds the run records, and the pipeline's name."""
+    from comboi_core.app.loader import load
     from comboi_core.app.workspace import Workspace
-    from comboi_core.config.loader import load
 
     project = load(config)
     return Workspace(project).lake("bronze"), project.pipeline
@@ -177,9 +177,9 @@ def _lake(config: Path | None) -> tuple[Any, str]:
 def validate(config: Config = None, as_json: AsJson = False) -> None:
     """Check configuration, scripts, deduplication settings and references; every problem at once, with file:line."""
     with reporting(config):
-        from comboi_core.app.validation import project_problems
-        from comboi_core.app.validation_text import unread
-        from comboi_core.config.loader import load
+        from comboi_core.app.loader import load
+        from comboi_core.building.validation.project import project_problems
+        from comboi_core.building.validation.text import unread
         from comboi_core.domain.errors import ConfigError
         from comboi_core.domain.redaction import redactor
 
@@ -219,7 +219,7 @@ def serve(
 ) -> None:
     """Keep the embedded host up: API, timer, and whatever runs."""
     with reporting(config):
-        from comboi_core.config.loader import load
+        from comboi_core.app.loader import load
         from durable_local.keys import key_file
 
         project = load(config)

@@ -20,11 +20,11 @@ Runs = Annotated[int, typer.Option("--runs", min=0, max=1000, help="How many of 
 def docs(out: Out = None, runs: Runs = 20, config: Config = None, as_json: AsJson = False) -> None:
     """Write a catalogue to browse: tables, datasets, columns, checks, lineage, latest runs."""
     with reporting(config):
-        from comboi_core.app.catalogue import catalogue
-        from comboi_core.app.catalogue_files import write_site
-        from comboi_core.app.catalogue_pages import INDEX, site
+        from comboi_core.app.loader import load
         from comboi_core.app.workspace import Workspace
-        from comboi_core.config.loader import load
+        from comboi_core.devtools.catalogue.files import write_site
+        from comboi_core.devtools.catalogue.gather import catalogue
+        from comboi_core.devtools.catalogue.pages import INDEX, site
 
         project = load(config)
         folder = out or project.root / DEFAULT_FOLDER

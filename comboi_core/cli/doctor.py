@@ -13,7 +13,7 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
     """Try sources, lake, vault, telemetry, versions, clocks, disk; say how to mend what is wrong (exit code 1)."""
     found = []
     with reporting(config):
-        from comboi_core.app.doctor import diagnose
+        from comboi_core.devtools.doctor import diagnose
 
         for finding in diagnose(config):
             found.append(finding)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import comboi_core
+from comboi_core.app.loader import config_path, load
 from comboi_core.cli.client import Api, part
 from comboi_core.cli.options import errors
-from comboi_core.config.loader import config_path, load
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.folders import make_private
 from comboi_core.domain.names import RUN_ID_PATTERN, pipeline_of

@@ -22,7 +22,7 @@ def init(
 ) -> None:
     """Make a new project that runs: configuration, a transformation, a check, sample data."""
     with reporting():
-        from comboi_core.app.scaffold_project import RUNS_AS_IT_IS, new_project
+        from comboi_core.devtools.scaffold.project import RUNS_AS_IT_IS, new_project
 
         written = new_project(folder, source)
     if as_json:

@@ -13,7 +13,7 @@ from rich.tree import Tree
 from comboi_core.cli.options import AsJson, Config, Select, console, print_json, reporting
 
 if TYPE_CHECKING:
-    from comboi_core.app.lineage import Edge, Lineage, Node
+    from comboi_core.devtools.catalogue.lineage import Edge, Lineage, Node
 
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page to this file; it needs nothing else.")]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Write a drawing to this file.")]
@@ -26,10 +26,10 @@ def lineage(
 ) -> None:
     """Draw what is made of what, from sources to gold; with --select, what a table or dataset is made of, and for."""
     with reporting(config):
-        from comboi_core.app.catalogue_pages import lineage_page
-        from comboi_core.app.catalogue_svg import svg_file
-        from comboi_core.app.lineage import lineage as graph_of
-        from comboi_core.config.loader import load
+        from comboi_core.app.loader import load
+        from comboi_core.devtools.catalogue.lineage import lineage as graph_of
+        from comboi_core.devtools.catalogue.pages import lineage_page
+        from comboi_core.devtools.catalogue.svg import svg_file
 
         project = load(config)
         graph = graph_of(project)
@@ -103,7 +103,7 @@ def _follow(tree: Tree, graph: Lineage, node: Node, upwards: bool, seen: set[str
 
 
 def _label(node: Node, edge: Edge | None = None, *, note: str = "", style: str | None = None) -> Text:
-    from comboi_core.app.lineage import said_views
+    from comboi_core.devtools.catalogue.lineage import said_views
 
     label = Text(node.name, style=_STYLES[node.stage] if style is None else style)
     label.append(f"  {node.stage}, {node.detail}", style="dim not bold not reverse")

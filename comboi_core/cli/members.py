@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from comboi_core.config.assets.asset import SEED
-from comboi_core.config.assets.files import is_yaml_asset
-from comboi_core.config.assets.loading import asset_files, read_asset
+from comboi_core.bruin.header.asset import SEED
+from comboi_core.bruin.header.files import is_yaml_asset
+from comboi_core.bruin.header.loading import asset_files, read_asset
 from comboi_core.domain.errors import ConfigError
 
 APP = Path(__file__).resolve().parents[2]

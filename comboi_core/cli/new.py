@@ -14,9 +14,9 @@ from comboi_core.cli.render import grid, plain
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from comboi_core.app.scaffold_pieces import Scaffolded
-    from comboi_core.app.scaffold_source import Described
     from comboi_core.app.workspace import Workspace
+    from comboi_core.devtools.scaffold.pieces import Scaffolded
+    from comboi_core.devtools.scaffold.source import Described
 
 _VERSIONS = {"timestamp": "rowversion"}
 """What a cursor is called that is the only column of a type."""
@@ -39,7 +39,7 @@ def transformation(
 ) -> None:
     """Add a dataset: a script that reads the inputs' columns, and its entry in the YAML."""
     with reporting(config):
-        from comboi_core.app.scaffold_pieces import new_transformation
+        from comboi_core.devtools.scaffold.pieces import new_transformation
 
         done = new_transformation(_workspace(config), config, name, sources or [], python=python, stage=stage)
     _tell(done, f"write the query and try it with `comboi build {name}`", as_json)
@@ -54,7 +54,7 @@ def check(
 ) -> None:
     """Add a check script to a dataset, and its entry in the YAML."""
     with reporting(config):
-        from comboi_core.app.scaffold_pieces import new_check
+        from comboi_core.devtools.scaffold.pieces import new_check
 
         done = new_check(_workspace(config), config, name, dataset)
     _tell(done, "write the condition; built-in checks need no script, see docs/checks.md", as_json)
@@ -70,7 +70,7 @@ def table(
 ) -> None:
     """Add a table of a source: its key and its cursor as the source has them."""
     with reporting(config):
-        from comboi_core.app.scaffold_source import new_table
+        from comboi_core.devtools.scaffold.source import new_table
 
         described, done = new_table(_workspace(config), config, source, table, name=name)
     if not as_json:
@@ -91,8 +91,8 @@ def _columns(described: Described) -> Table:
 
 
 def _workspace(config: Path | None) -> Workspace:
+    from comboi_core.app.loader import load
     from comboi_core.app.workspace import Workspace
-    from comboi_core.config.loader import load
 
     return Workspace(load(config))
 

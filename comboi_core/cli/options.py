@@ -58,7 +58,7 @@ def _note_json(wanted: bool) -> bool:
 
 def complete_names(incomplete: str) -> list[str]:
     """Return the tables and datasets whose names begin like this, for the shell; none where no project is."""
-    from comboi_core.config.loader import load
+    from comboi_core.app.loader import load
     from comboi_core.domain.names import table_id
 
     try:

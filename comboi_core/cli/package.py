@@ -102,7 +102,7 @@ def build(
         RequestInvalid: `config` lies outside of what is packed, `task_hub` is no name that a task hub can have, or
             `output` cannot be written.
     """
-    from comboi_core.config.loader import load
+    from comboi_core.app.loader import load
     from comboi_core.config.references import find
 
     if config.is_absolute() or ".." in config.parts or config.parts[:1] != ("configs",):

@@ -34,7 +34,7 @@ def run_and_show(
     progress = errors if as_json else console
     with reporting(config):
         if not url:
-            from comboi_core.config.loader import load
+            from comboi_core.app.loader import load
 
             for note in load(config).notes:
                 progress.print(f"note: {note}", markup=False)

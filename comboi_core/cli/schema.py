@@ -44,7 +44,7 @@ def _texts(what: str | None) -> dict[str, str]:
 
 
 def _default_folder() -> Path:
-    from comboi_core.config.loader import config_path
+    from comboi_core.app.loader import config_path
     from comboi_core.config.schema import FOLDER
 
     return config_path().parent / Path(FOLDER).name

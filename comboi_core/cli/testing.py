@@ -38,11 +38,11 @@ def test(
 
 
 def _results(dataset: str | None, only: str | None) -> list[Any]:
-    from comboi_core.config.loader import load
+    from comboi_core.app.loader import load
+    from comboi_core.bruin.run.context import AssetContext
+    from comboi_core.bruin.run.unit_tests import run_unit_tests
     from comboi_core.domain.errors import RequestInvalid
     from comboi_core.domain.names import did_you_mean
-    from comboi_core.transforms.assets.context import AssetContext
-    from comboi_core.transforms.assets.unit_tests import run_unit_tests
 
     project = load()
     datasets = project.datasets()

@@ -9,9 +9,9 @@ from comboi_core.config.splink import SplinkConfig, Training
 from comboi_core.config.splink_comparisons import Rule
 from comboi_core.dedupe.columns import Names, all_rules, rewritten_condition
 from comboi_core.dedupe.workbench import RECORDS, SOURCE_DATASET, UNIQUE_ID, Workbench
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.sql import identifier, identifiers
+from comboi_core.duckdb.errors import error_details
 
 
 def pairs_of(bench: Workbench, config: SplinkConfig, rules: Sequence[Rule], names: Names) -> dict[Rule, int]:

@@ -19,9 +19,9 @@ from comboi_core.dedupe.doubts import Doubt, doubts
 from comboi_core.dedupe.settings import create_comparison, create_rule, learners
 from comboi_core.dedupe.weights import ComparisonWeights, learned
 from comboi_core.dedupe.workbench import CLUSTERS, HEAVIEST, NEAR, PAIRS, RECORDS, SOURCE_DATASET, UNIQUE_ID, Workbench
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, DedupeError
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.duckdb.errors import error_details
 
 if TYPE_CHECKING:
     from splink import Linker

@@ -16,10 +16,10 @@ from comboi_core.dedupe.samples import HIDDEN, take_samples
 from comboi_core.dedupe.settings import order_query, settings_problems
 from comboi_core.dedupe.survivors import JOINT, assign, column_order, crosswalk_columns, survivor_order, write
 from comboi_core.dedupe.workbench import LABEL, RECORDS, SOURCE, SOURCE_DATASET, UNIQUE_ID, Workbench, workbench
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.duckdb.errors import error_details
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -12,10 +12,10 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.nested import anywhere
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.duckdb.errors import error_details
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -10,7 +10,7 @@ from comboi_core.domain.ports import Lake
 from comboi_core.lake.local import LocalLake
 
 if TYPE_CHECKING:
-    from comboi_core.lake.adls_source import SourceContainer
+    from comboi_core.lake.azure.source import SourceContainer
 
 
 def open_container(config: LakeConfig) -> SourceContainer:
@@ -22,8 +22,8 @@ def open_container(config: LakeConfig) -> SourceContainer:
     Raises:
         ConfigError: the connection string, the key or the endpoint is none.
     """
-    from comboi_core.lake.adls_account import account_of
-    from comboi_core.lake.adls_source import SourceContainer
+    from comboi_core.lake.azure.account import account_of
+    from comboi_core.lake.azure.source import SourceContainer
 
     return SourceContainer(account_of(config), str(config.file_system), config.folder)
 
@@ -41,7 +41,7 @@ def open_lake(config: LakeConfig, *, base: Path, temp_directory: str | None = No
     """
     if config.path is not None:
         return LocalLake((base / config.path).resolve())
-    from comboi_core.lake.adls import AzureLake
-    from comboi_core.lake.adls_account import account_of
+    from comboi_core.lake.azure.account import account_of
+    from comboi_core.lake.azure.lake import AzureLake
 
     return AzureLake(account_of(config), str(config.file_system), config.folder, temp_directory=temp_directory)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comboi_core.config.checks import Check
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, ScriptError
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import qualified
 from comboi_core.domain.userscript import blame, call_script, said_by
+from comboi_core.duckdb.errors import error_details
 from comboi_core.quality.catalogue import GROUP_CHECKS, ROW_CHECKS
 from comboi_core.quality.conditions import condition, count_rows, refuse_unknown_columns, row_result
 from comboi_core.quality.groups import group_result

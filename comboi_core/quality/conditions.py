@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from comboi_core.config.checks import Check
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.duckdb.errors import error_details
 from comboi_core.quality.catalogue import ROW_CHECKS
 from comboi_core.quality.results import CheckResult, Subject
 from comboi_core.quality.values import comparable, encode, is_number

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.config.checks import Check
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.errors import error_details
 from comboi_core.quality.samples import sample
 
 if TYPE_CHECKING:

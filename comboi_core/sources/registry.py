@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from comboi_core.config.sources import SourceConfig, TableConfig
 from comboi_core.domain.ports import Source
-from comboi_core.sources.azure_sql import AzureSqlTable
-from comboi_core.sources.files import TableOfFiles
-from comboi_core.sources.postgres import PostgresTable
-from comboi_core.sources.sqlite import SqliteTable
+from comboi_core.sources.azure_sql.table import AzureSqlTable
+from comboi_core.sources.files.table import TableOfFiles
+from comboi_core.sources.postgres.table import PostgresTable
+from comboi_core.sources.sqlite.table import SqliteTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

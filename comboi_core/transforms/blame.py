@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comboi_core.domain.duckdb_errors import error_details
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, ScriptError
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import literal
 from comboi_core.domain.userscript import blame, definition_line, said_by
+from comboi_core.duckdb.errors import error_details
 
 if TYPE_CHECKING:
     import duckdb

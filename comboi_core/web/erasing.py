@@ -9,10 +9,10 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from comboi_core.app.erasure_keys import MOST_KEYS, forget_erasure, keep_keys, settle_keys
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import RequestInvalid, RunRefused
 from comboi_core.domain.names import did_you_mean, run_id
+from comboi_core.erasure.keys import MOST_KEYS, forget_erasure, keep_keys, settle_keys
 from comboi_core.state import checkpoint
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import ENDED, Hub

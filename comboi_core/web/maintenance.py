@@ -7,10 +7,10 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from comboi_core.app.preview import preview
-from comboi_core.app.rebuild import checkpoints_in_lake, lost_loads, newest_fence
 from comboi_core.app.workspace import Workspace
+from comboi_core.devtools.preview import preview
 from comboi_core.domain.names import table_id
+from comboi_core.landing.rebuild import checkpoints_in_lake, lost_loads, newest_fence
 from comboi_core.state import checkpoint
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import Hub

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from comboi_core.app.record import assemble
-from comboi_core.app.records import RECORDS, read_record
-from comboi_core.app.validation import reference_problems
 from comboi_core.app.workspace import Workspace
+from comboi_core.building.validation.project import reference_problems
 from comboi_core.domain.errors import ComboiError, LakeNotFound, RunEndedUnfinished, RunNotFound, TableNotFound
 from comboi_core.domain.names import RUN_ID_PATTERN, did_you_mean, table_id
 from comboi_core.domain.redaction import redactor
+from comboi_core.runs.record import assemble
+from comboi_core.runs.records import RECORDS, read_record
 from comboi_core.state import checkpoint
 from comboi_core.web.hub import ENDED, Hub, why_ended
 from comboi_core.web.live import live_items

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from comboi_core.app.erasure_keys import MOST_KEYS
 from comboi_core.config.project import STAGES
+from comboi_core.erasure.keys import MOST_KEYS
 from comboi_core.web.answers import STATUS_OF_CODE
 from comboi_core.web.paging import DEFAULT_LIMIT, MAX_LIMIT, RUN_STATES
 from comboi_core.web.starting import MOST_KEY

@@ -13,12 +13,12 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from comboi_core.app.records import RecordUnreadable, read_record
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.tables import BaseTable
 from comboi_core.domain.errors import ComboiError, LakeNotFound
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake
+from comboi_core.runs.records import RecordUnreadable, read_record
 from comboi_core.state import checkpoint
 from comboi_core.web.hub import Hub
 from comboi_core.web.monitoring import entity_key

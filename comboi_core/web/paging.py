@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from comboi_core.app.history import listed, ran
-from comboi_core.app.records import newest_records
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError, RequestInvalid
 from comboi_core.domain.names import did_you_mean, pipeline_of, started_at, table_id
 from comboi_core.domain.redaction import redactor
+from comboi_core.runs.history import listed, ran
+from comboi_core.runs.records import newest_records
 from comboi_core.web.hub import Hub
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)

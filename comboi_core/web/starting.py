@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from comboi_core.app.planning import plan_waves
-from comboi_core.app.records import newest_records
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError, RequestInvalid, RunRefused
 from comboi_core.domain.interval import Interval, parse
 from comboi_core.domain.names import did_you_mean, run_id
+from comboi_core.runs.planning import plan_waves
+from comboi_core.runs.records import newest_records
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import ENDED, Hub, why_ended
 

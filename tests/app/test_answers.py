@@ -10,8 +10,8 @@ import re
 import pytest
 
 from comboi_core.app.answers import MESSAGE_LENGTH, answer
-from comboi_core.app.validation import project_problems, reference_problems, script_problems
 from comboi_core.app.workspace import open_workspace
+from comboi_core.building.validation.project import project_problems, reference_problems, script_problems
 from comboi_core.domain.errors import (
     ConfigChanged,
     ConfigError,

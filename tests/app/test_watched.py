@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from comboi_core.app import watched, workspace
-from comboi_core.config.loader import load
+from comboi_core.app.loader import load
 from comboi_core.domain.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,13 +11,13 @@ SHIPPED = ("comboi_core", "orchestrators", "entities", "activities")
 WRITING = {"comboi_core/app/runfiles.py", "comboi_core/lake/bronze.py", "comboi_core/lake/local.py"}
 """Who puts bytes into a lake: run files, redacted but for `write_work`; manifests; and a lake's own `write`."""
 FOR_LATER_ACTIVITIES = {
-    "comboi_core/app/bronze.py", "comboi_core/app/erasure.py", "comboi_core/app/erasure_datasets.py",
-    "comboi_core/app/erasure_keys.py", "comboi_core/app/notifying.py", "comboi_core/app/planning.py",
+    "comboi_core/landing/landing.py", "comboi_core/erasure/bronze.py", "comboi_core/erasure/datasets.py",
+    "comboi_core/erasure/keys.py", "comboi_core/runs/notifying.py", "comboi_core/runs/planning.py",
 }  # fmt: skip
 """Who writes what is worked with, as it is: plans, pages of files, keys, the claim of an alert; no record, no text."""
 ON_THIS_MACHINE = {
-    "comboi_core/app/catalogue_files.py", "comboi_core/app/scaffold.py", "comboi_core/cli/lineage.py",
-    "comboi_core/cli/package.py", "comboi_core/cli/schema.py", "comboi_core/cli/wheels.py",
+    "comboi_core/devtools/catalogue/files.py", "comboi_core/devtools/scaffold/carry_out.py",
+    "comboi_core/cli/lineage.py", "comboi_core/cli/package.py", "comboi_core/cli/schema.py", "comboi_core/cli/wheels.py",
     "comboi_core/cli/demo/story.py", "comboi_core/lake/local.py",
 }  # fmt: skip
 """Who writes a file here: the catalogue (redacted), names and schemas, the user's own files, the demo's."""
@@ -65,7 +65,7 @@ def cuts(tree: ast.Module) -> Iterator[int]:
 
 def test_a_text_is_cut_by_the_redactor_only():
     """Of a secret that is cut in two, neither half is known: `redactor.cut` takes secrets out first."""
-    known = {"comboi_core/app/doctor.py"}  # a moment of the server's clock
+    known = {"comboi_core/devtools/doctor.py"}  # a moment of the server's clock
     assert {f"{file}:{line}" for file, tree in files() if file not in known for line in cuts(tree)} == set()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from comboi_core.app.loader import load
 from comboi_core.cli.commands import app
-from comboi_core.config.loader import load
 
 
 @pytest.fixture

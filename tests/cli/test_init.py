@@ -12,10 +12,10 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from comboi_core.app.scaffold_project import SourceType
-from comboi_core.app.validation import script_problems
+from comboi_core.app.loader import load
+from comboi_core.building.validation.project import script_problems
 from comboi_core.cli.commands import app
-from comboi_core.config.loader import load
+from comboi_core.devtools.scaffold.project import SourceType
 from tests.support.project import Project
 
 SOURCES = get_args(SourceType)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from comboi_core.config.loader import load
+from comboi_core.app.loader import load
 from comboi_core.config.project import Project
 from comboi_core.domain.errors import ConfigError
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comboi_core.config.loader import QUEUE_NOTE
+from comboi_core.app.loader import QUEUE_NOTE
 from comboi_core.config.references import Reference, find, parse, substitute
 
 INPUT = "- {alias: orders, source: shop, table: orders}"
@@ -217,7 +217,7 @@ def test_a_relationship_that_does_not_fit_is_named(files, reference, says):
 
 
 def test_what_a_check_compares_with_is_built_first(files):
-    from comboi_core.app.planning import plan_waves
+    from comboi_core.runs.planning import plan_waves
 
     more = "  - name: a_child\n    inputs: [{alias: o, source: shop, table: orders}]\n    quality_checks:\n"
     more += "      - relationships: {column: id, to: orders_clean, field: order_id}\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from comboi_core.config.loader import MAX_BYTES, config_path, load
+from comboi_core.app.loader import MAX_BYTES, config_path, load
 from comboi_core.domain.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.febrl import SETS, SETTINGS, febrl_file, measure, read_set, without
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.splink_dedupe import deduplicate
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.duckdb.engine import open_duckdb
 
 
 def file_of(number: int) -> Path:

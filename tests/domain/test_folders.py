@@ -15,7 +15,7 @@ from comboi_core.domain.folders import PREFIX, Scratch, make_private, sweep
 
 SPILLING = """
 import sys
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.duckdb.engine import open_duckdb
 with open_duckdb(memory_limit="60MB", threads=1, temp_directory=sys.argv[1]) as con:
     con.execute("CREATE TABLE t AS SELECT range AS n, repeat(md5(range::VARCHAR), 8) AS text FROM range(1000000)")
     print("spilled", flush=True)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.domain.folders import Scratch
 from comboi_core.domain.sql import identifier, identifiers, literal, qualified
-from comboi_core.sources.postgres_session import extension_path
-from comboi_core.sources.postgres_text import parts, relation
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.duckdb.engine import open_duckdb
+from comboi_core.sources.postgres.session import extension_path
+from comboi_core.sources.postgres.text import parts, relation
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40)
 NAME = TEXT.filter(lambda name: 0 < len(name.encode()) <= 63)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from comboi_core.config.lakes import LakeConfig
-from comboi_core.lake.adls_account import EMULATOR, Account, account_of
+from comboi_core.lake.azure.account import EMULATOR, Account, account_of
 
 _MAIN = Path(sys.prefix) / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 OTHER = "comboitests"

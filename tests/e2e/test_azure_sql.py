@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from comboi_core.sources.azure_sql_driver import PROVIDER_VARIABLE
+from comboi_core.sources.azure_sql.driver import PROVIDER_VARIABLE
 from tests.doubles.tds.remote import Double
 from tests.doubles.tds.server import Fault
 from tests.support.project import Project

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import requests
 
-from comboi_core.app.records import record_path
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
+from comboi_core.runs.records import record_path
 from tests.support.gate import Gate
 from tests.support.patched import Patched
 from tests.support.person import KEY, PLANTED, erase, naming, people, plant, removed_at_the_source, without
@@ -142,8 +142,8 @@ STEPS = {
 }
 DYING = """
 import os, signal
-import comboi_core.lake.erasure, comboi_core.web.erasing, comboi_core.app.erasure_datasets
-import comboi_core.app.erasure_records, comboi_core.lake.bronze
+import comboi_core.erasure.files, comboi_core.web.erasing, comboi_core.erasure.datasets
+import comboi_core.erasure.records, comboi_core.lake.bronze
 from comboi_core import app, lake, web
 def patch(module, name, before=False):
     original = getattr(module, name)

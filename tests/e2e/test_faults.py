@@ -18,7 +18,7 @@ import requests
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.domain.folders import Scratch
 from comboi_core.domain.sql import literal
-from comboi_core.sources.postgres_session import extension_path
+from comboi_core.sources.postgres.session import extension_path
 from tests.support.gate import Gate
 from tests.support.patched import Patched
 from tests.support.project import Project, change, refill

@@ -203,7 +203,7 @@ def test_a_file_that_changed_in_an_appended_table_says_what_to_do(partner: Partn
     ],
 )
 def test_mistakes_in_the_configuration_are_named_with_their_line(partner: Partner, old: str, new: str, says: str):
-    from comboi_core.config.loader import load
+    from comboi_core.app.loader import load
     from comboi_core.domain.errors import ConfigError
 
     partner.project.edit("configs/initial.yml", old, new)
@@ -223,7 +223,7 @@ def test_the_pages_example_is_a_valid_configuration(partner: Partner):
     config = yaml.safe_load(PIPELINE) | yaml.safe_load(sources)
     partner.project.write("configs/initial.yml", yaml.safe_dump(config))
     partner.project.write("configs/transformations.yml", "silver: []\n")
-    from comboi_core.config.loader import load
+    from comboi_core.app.loader import load
 
     assert [source.name for source in load(partner.project.folder / "configs/initial.yml").pipeline_file.sources] == [
         "partner",

@@ -123,7 +123,7 @@ def test_a_wrong_key_and_a_missing_container_are_told_without_the_key(project, i
     ],
 )
 def test_mistakes_in_the_configuration_are_named(project, old, new, says):
-    from comboi_core.config.loader import load
+    from comboi_core.app.loader import load
     from comboi_core.domain.errors import ConfigError
 
     project.edit("configs/initial.yml", old, new)

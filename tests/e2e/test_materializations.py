@@ -11,10 +11,10 @@ import duckdb
 import pytest
 import yaml
 
-from comboi_core.app import datasets as app_datasets
+from comboi_core.app.loader import load
 from comboi_core.app.workspace import Workspace
+from comboi_core.building import datasets as app_datasets
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
-from comboi_core.config.loader import load
 from comboi_core.domain.errors import LeaseLost
 from tests.support.killing import Undisturbed, instants, kill_and_run_again, prepare
 from tests.support.project import Project, change, refill

@@ -19,7 +19,7 @@ import yaml
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.domain.sql import literal
-from comboi_core.sources.postgres_session import extension_path
+from comboi_core.sources.postgres.session import extension_path
 from tests.support.patched import Patched
 from tests.support.project import CONFIG, Project
 from tests.support.sessions import Session

@@ -34,7 +34,7 @@ ENOUGH, SECONDS = 8, 25
 ALWAYS = """
 import subprocess
 from comboi_core.cli.demo.postgres import _programs
-from comboi_core.sources.postgres import PostgresTable
+from comboi_core.sources.postgres.table import PostgresTable
 plan = PostgresTable.plan
 
 def forestalled(self, *given, **options):

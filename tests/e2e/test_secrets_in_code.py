@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import yaml
 
-from comboi_core.app.notifying import VARIABLE as INSIGHTS
+from comboi_core.app.logs import VARIABLE as INSIGHTS
 from tests.doubles.ingestion import IngestionDouble
 from tests.doubles.webhook import WebhookDouble
 from tests.support.project import CONFIG, Project

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from comboi_core.app.notifying import VARIABLE
+from comboi_core.app.logs import VARIABLE
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.telemetry.signals import operation_id
 from tests.doubles.ingestion import IngestionDouble

@@ -23,8 +23,8 @@ from unittest import mock
 import pytest
 
 from benchmarks.hops import FIRST, MORE, ROOT, change, make, record_of
-from comboi_core.app.records import newest_records, read_record
 from comboi_core.lake.local import LocalLake
+from comboi_core.runs.records import newest_records, read_record
 from durable_local import Faults, Host, TravelClock, WorkerDeath
 
 TABLES, SEED, TIMES = 6, 20261129, 50

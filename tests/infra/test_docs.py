@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from comboi_core.app.scaffold_project import new_project
-from comboi_core.config.loader import load
+from comboi_core.app.loader import load
+from comboi_core.devtools.scaffold.project import new_project
 from tests.infra.terraform import ROOT, SUBSCRIPTION, infra
 
 PAGES = [

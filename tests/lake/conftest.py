@@ -13,9 +13,9 @@ import pytest
 from comboi_core.domain.load import Chunk, Column, LoadPlan, Mode, Window
 from comboi_core.domain.manifest import DataFile, Manifest, data_path
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.lake.bronze import next_manifest, read_manifest, view_sql, write_chunk, write_manifest
 from comboi_core.lake.local import LocalLake
-from comboi_core.transforms.engine import open_duckdb
 
 COLUMNS = (Column("id", "integer", "INTEGER"), Column("at", "timestamp", "TIMESTAMP"), Column("v", "text", "VARCHAR"))
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import DataFile, Manifest, data_path
+from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.lake import compaction
 from comboi_core.lake.bronze import view_sql, write_chunk
 from comboi_core.lake.compaction import MAXIMUM_BYTES, MINIMUM_LOADS, fold, foldable
 from comboi_core.lake.local import LocalLake
-from comboi_core.transforms.engine import open_duckdb
 
 COLUMNS = (Column("id", "bigint", "BIGINT"), Column("value", "bigint", "BIGINT"))
 

@@ -13,9 +13,9 @@ import pytest
 from comboi_core.domain.errors import ConfigError, LakeNotFound
 from comboi_core.domain.ports import Entries, Lake
 from comboi_core.domain.sql import literal
-from comboi_core.lake.adls import AzureLake
+from comboi_core.duckdb.engine import open_duckdb
+from comboi_core.lake.azure.lake import AzureLake
 from comboi_core.lake.local import LocalLake
-from comboi_core.transforms.engine import open_duckdb
 
 NAMES = ["plain", "a b", "it's", "größe", "日本", "😀", "load=00000001", "50%", "50%25", "a+b&c", "a#b", "a?b"]
 PATTERNS = ["a [b] *?", "a{b,c}", "**"]

@@ -13,9 +13,9 @@ import pytest
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.domain.errors import ConfigError, LakeUnavailable
 from comboi_core.domain.sql import literal
+from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.lake.local import LocalLake
 from comboi_core.lake.registry import open_lake
-from comboi_core.transforms.engine import open_duckdb
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from comboi_core.domain.errors import ConfigError, SchemaDrift
 from comboi_core.domain.load import Column
+from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.lake.masking import keyed, masked_columns, masked_rows
-from comboi_core.transforms.engine import open_duckdb
 
 TEXTS = ["", "a", "Ōsaka 👩‍👩‍👧", 'it\'s "quoted"\n', "x" * 50_000, None]
 COLUMNS = (Column("id", "int", "INTEGER"), Column("e-mail", "text", "VARCHAR"))

@@ -19,10 +19,10 @@ MAX_INSTALLED = 800_000_000
 """Bytes of the installed requirements: docs/size-guide.md sets them against the plans' limits."""
 
 EXTENSIONS = """
-from comboi_core.lake.adls_duckdb import load_extension as azure
+from comboi_core.lake.azure.duckdb import load_extension as azure
 from comboi_core.domain.sql import literal
-from comboi_core.sources.extensions import extension_path
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.sources.common.extensions import extension_path
+from comboi_core.duckdb.engine import open_duckdb
 with open_duckdb(memory_limit="256MB", threads=1, temp_directory=None) as con:
     assert azure(con)
     for name in ("postgres_scanner", "sqlite_scanner"):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from comboi_core.app.scaffold_project import new_project
 from comboi_core.cli import members
 from comboi_core.cli.members import project_files
 from comboi_core.cli.package import build
+from comboi_core.devtools.scaffold.project import new_project
 from comboi_core.domain.errors import ConfigError
 
 SEED = "name: silver.countries\ntype: duckdb.seed\nparameters: {path: countries.csv}\ncolumns: [{name: code}]\n"

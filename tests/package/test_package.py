@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from comboi_core.app.scaffold_project import new_project
 from comboi_core.cli import members, package
 from comboi_core.cli.package import build
+from comboi_core.devtools.scaffold.project import new_project
 from comboi_core.domain.errors import ConfigError, RequestInvalid
 from tests.infra.terraform import ROOT
 

@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
-from comboi_core.app.scaffold_project import new_project
 from comboi_core.cli import wheels
 from comboi_core.cli.package import build
+from comboi_core.devtools.scaffold.project import new_project
 from comboi_core.domain.errors import ConfigError
 from tests.infra.terraform import infra
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from comboi_core.domain.errors import ScriptError
+from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.quality.checks import CheckResult
-from comboi_core.transforms.engine import open_duckdb
 from tests.quality.asking import data, divide, parsed, quarantined
 
 

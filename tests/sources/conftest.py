@@ -13,9 +13,9 @@ import pytest
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.domain.folders import Scratch
 from comboi_core.domain.sql import literal
-from comboi_core.sources.postgres import PostgresTable
-from comboi_core.sources.postgres_session import extension_path
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.duckdb.engine import open_duckdb
+from comboi_core.sources.postgres.session import extension_path
+from comboi_core.sources.postgres.table import PostgresTable
 from tests.support.azure_sql import anywhere, azure
 from tests.support.shop import SourceShop
 

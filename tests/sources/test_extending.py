@@ -50,7 +50,9 @@ def app(tmp_path: Path) -> Path:
     union, registry = core / promised("config/sources.py"), core / promised("sources/registry.py")
     insert(union, "from comboi_core.config.tables", "from comboi_core.config.calendar import CalendarSource\n")
     insert(union, ", Field(discriminator=", f" {promised('| CalendarSource')}")
-    insert(registry, "from comboi_core.sources.postgres ", "from comboi_core.sources.calendar import CalendarTable\n")
+    insert(
+        registry, "from comboi_core.sources.postgres.table ", "from comboi_core.sources.calendar import CalendarTable\n"
+    )
     insert(registry, '"postgres": ', promised('"calendar": CalendarTable') + ", ")
     insert(core / promised("quality/catalogue.py"), '    "not_null": RowCheck', f"    {block('python', 'RowCheck')}")
     datasets = core / promised("config/checks.py")

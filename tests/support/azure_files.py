@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from comboi_core.lake.adls_client import FileSystem, file_system
+from comboi_core.lake.azure.client import FileSystem, file_system
 from comboi_core.lake.registry import open_container
 from comboi_core.sources.registry import open_source
 from tests.doubles.azurite import Azurite

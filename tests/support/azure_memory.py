@@ -22,9 +22,9 @@ def peak() -> float:
 def main(address: str, table: str, memory_limit: str) -> None:
     """Land the table."""
     from comboi_core.domain.load import Checkpoint
+    from comboi_core.duckdb.engine import open_duckdb
     from comboi_core.lake.bronze import write_chunk
     from comboi_core.lake.local import LocalLake
-    from comboi_core.transforms.engine import open_duckdb
     from tests.support.azure_sql import PASSWORD, USER, AzureShop
 
     with open_duckdb(memory_limit=memory_limit, threads=2) as con, tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from comboi_core.sources import azure_sql_driver
+from comboi_core.sources.azure_sql import driver as azure_sql_driver
 from tests.doubles.tds.remote import Double, Doubles
 from tests.support.shop import SourceShop
 

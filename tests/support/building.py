@@ -9,9 +9,9 @@ import duckdb
 import yaml
 
 from comboi_core.app import runfiles
-from comboi_core.app.datasets import build
+from comboi_core.app.loader import load
 from comboi_core.app.workspace import Workspace
-from comboi_core.config.loader import load
+from comboi_core.building.datasets import build
 from comboi_core.lake.published import Published, write_options
 
 CONFIG = {

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from comboi_core.app.planning import plan_run
+from comboi_core.runs.planning import plan_run
 from tests.support.browser import Tab, chromium, tab
 from tests.support.monitor_site import Site, make_project
 

@@ -19,12 +19,12 @@ import yaml
 from aiohttp import web
 
 from comboi_core.app import runfiles
-from comboi_core.app.record import summary
-from comboi_core.app.records import record_path
+from comboi_core.app.loader import load
 from comboi_core.app.workspace import Workspace
-from comboi_core.config.loader import load
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.names import run_id
+from comboi_core.runs.record import summary
+from comboi_core.runs.records import record_path
 from comboi_core.state import checkpoint, pipeline
 from comboi_core.web import monitoring, paging, reports
 from comboi_core.web.answers import Answer, problem

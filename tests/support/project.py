@@ -15,9 +15,9 @@ from unittest import mock
 import duckdb
 import yaml
 
+from comboi_core.app.loader import load
 from comboi_core.app.workspace import Workspace
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
-from comboi_core.config.loader import load
 from comboi_core.config.project import Stage
 from comboi_core.domain.ports import Lake
 from tests.support.checkpoints import checkpoints

@@ -58,7 +58,7 @@ _PLANNED = r"""SELECT substring(query FROM '"anew"\."(\w+)"') """ + _OF_COMBOI.f
 _ABOUT = r"SELECT substring(query FROM 'about to read (\w+)') " + _OF_COMBOI.format("about to read")
 ANNOUNCING = """
 import time
-from comboi_core.sources.postgres import PostgresTable
+from comboi_core.sources.postgres.table import PostgresTable
 reading = PostgresTable.reading
 
 def announced(self, load):

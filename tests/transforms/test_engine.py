@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from comboi_core.transforms.engine import borrow_duckdb, open_duckdb
+from comboi_core.duckdb.engine import borrow_duckdb, open_duckdb
 
 LIMITS = {"memory_limit": "200MB", "threads": 1}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from comboi_core.config.materialization import Materialization
 from comboi_core.domain.errors import MaterializationRefused
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.transforms.materialize import Moment, next_dataset
 
 DAY = Moment(datetime(2026, 3, 2, 6, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from comboi_core.app.loader import load
 from comboi_core.app.workspace import Workspace
-from comboi_core.config.loader import load
 from comboi_core.state import pipeline
 
 

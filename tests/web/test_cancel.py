@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from comboi_core.app import runfiles
-from comboi_core.app.records import record_path
 from comboi_core.domain.errors import RunNotFound
+from comboi_core.runs.records import record_path
 from comboi_core.web import starting
 from comboi_core.web.answers import problem
 from comboi_core.web.cancel import ErasureNotCancelled, RunEnded, cancel_run

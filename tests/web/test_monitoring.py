@@ -8,10 +8,10 @@ import json
 import pytest
 
 from comboi_core.app import runfiles
-from comboi_core.app.planning import plan_run
-from comboi_core.app.record import record_items
-from comboi_core.app.records import RecordUnreadable, record_path
 from comboi_core.domain.errors import LakeUnavailable, RunNotFound
+from comboi_core.runs.planning import plan_run
+from comboi_core.runs.record import record_items
+from comboi_core.runs.records import RecordUnreadable, record_path
 from comboi_core.state import checkpoint, pipeline
 from comboi_core.web import monitoring
 from comboi_core.web.answers import problem

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from comboi_core.app import runfiles
-from comboi_core.app.records import record_path
 from comboi_core.domain.errors import LakeUnavailable
+from comboi_core.runs.records import record_path
 from comboi_core.web.overview import HISTORY, overview
 from tests.support.monitor_site import Site, make_project
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from comboi_core.app import runfiles
-from comboi_core.app.records import record_path
+from comboi_core.runs.records import record_path
 from comboi_core.state import pipeline
 from tests.support.browser import tab
 from tests.support.monitor_runs import (

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from comboi_core.app import runfiles
-from comboi_core.app.records import record_path
 from comboi_core.domain.errors import LakeUnavailable, RequestInvalid
+from comboi_core.runs.records import record_path
 from comboi_core.state import pipeline
 from comboi_core.web import paging
 from comboi_core.web.paging import list_runs, parse_filter

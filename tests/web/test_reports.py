@@ -10,8 +10,8 @@ import json
 import pytest
 import yaml
 
+from comboi_core.app.loader import load
 from comboi_core.app.workspace import Workspace
-from comboi_core.config.loader import load
 from comboi_core.domain.errors import LakeUnavailable
 from comboi_core.web.answers import problem
 from comboi_core.web.reports import DatasetNotFound, ReportNotFound, match_quality

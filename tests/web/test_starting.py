@@ -8,9 +8,9 @@ import json
 import pytest
 
 from comboi_core.app import runfiles
-from comboi_core.app.records import record_path
 from comboi_core.domain.errors import RequestInvalid, RunRefused, SelectionEmpty
 from comboi_core.domain.names import RUN_ID_PATTERN
+from comboi_core.runs.records import record_path
 from comboi_core.web import starting
 from comboi_core.web.answers import problem
 from comboi_core.web.starting import MAX_BODY, BodyTooLarge, KeyReused, Started, parse_key, parse_request, start_run

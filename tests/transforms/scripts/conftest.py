@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.duckdb.engine import open_duckdb
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, ScriptError
-from comboi_core.transforms.engine import open_duckdb
+from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.transforms.scripts import (
     run_script,
     user_errors,

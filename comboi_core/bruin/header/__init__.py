@@ -1,0 +1,1 @@
+"""What the header of an asset says, as datasets of comboi."""

@@ -1,0 +1,1 @@
+"""How assets run: templates, hooks, Python, seeds, unit tests."""

@@ -1,0 +1,1 @@
+"""Datasets: build, check, deduplicate, publish."""

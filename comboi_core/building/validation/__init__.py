@@ -1,0 +1,1 @@
+"""`comboi validate` without a source: names, columns and SQL of the datasets."""

@@ -1,0 +1,1 @@
+"""What people use before a deployment: doctor, preview, trial, catalogue, scaffold."""

@@ -1,0 +1,1 @@
+"""The catalogue: pages on tables, datasets, columns and lineage."""

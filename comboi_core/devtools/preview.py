@@ -1,0 +1,85 @@
+"""What a run would do, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from comboi_core.app.workspace import Workspace
+from comboi_core.building.scripts import made_with
+from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.origin import changed_parts, told
+from comboi_core.domain.redaction import redactor
+from comboi_core.landing.landing import plan_load
+from comboi_core.runs.planning import plan_waves
+
+Payload = dict[str, Any]
+
+
+def preview(workspace: Workspace, request: Payload, checkpoints: Mapping[str, Payload]) -> Payload:
+    """Return what a run would read and build: windows, chunks, estimated rows, schema differences, warnings.
+
+    Args:
+        request: `stage`, `select`, `full_refresh`.
+        checkpoints: `source.table` -> the table's checkpoint, for every table.
+
+    Returns:
+        `tables`, in the order of the plan, each with its window or its error; `datasets`: names in the order of waves,
+        with what has changed of their scripts and settings since the published rows were made.
+    """
+    planned = plan_waves(workspace.project, request["stage"], request["select"])
+    items = [item for wave in planned for lane in wave["lanes"] for item in lane]
+    tables = [
+        _table(workspace, item, checkpoints[item["name"]], request["full_refresh"])
+        for item in items
+        if item["kind"] == "table"
+    ]
+    datasets = [{"stage": item["stage"], "name": item["name"]} for item in items if item["kind"] == "dataset"]
+    changed = {} if request["full_refresh"] else _changed(workspace, [item["name"] for item in datasets])
+    datasets = [{**item, "warnings": changed.get(item["name"], [])} for item in datasets]
+    return {"pipeline": workspace.project.pipeline, "tables": tables, "datasets": datasets}
+
+
+def _changed(workspace: Workspace, names: list[str]) -> dict[str, list[str]]:
+    """Return what has changed of datasets that keep their rows: only those are asked of the lake."""
+    from comboi_core.lake.published import read_published
+
+    grow = [name for name in names if workspace.project.dataset(name)[1].materialization.incremental]
+    if not grow:
+        return {}
+    found = {}
+    with workspace.duckdb() as con:
+        for name in grow:
+            stage, dataset = workspace.project.dataset(name)
+            try:
+                published = read_published(con, workspace.lake(stage), workspace.project.dataset_path(name))
+                now = made_with(workspace.project, dataset)
+            except ComboiError as error:
+                found[name] = [redactor.text(error.message)]
+                continue
+            parts = changed_parts(published.made_with, now) if published else ()
+            if published and parts:
+                said = f"{told(published.made_with, now, parts)}; its {published.rows:,} rows are of the former one"
+                found[name] = [f"{said} (`on_change: {dataset.on_change}`)"]
+    return found
+
+
+def _table(workspace: Workspace, item: Payload, known: Payload, full_refresh: bool) -> Payload:
+    named = {"source": item["source"], "table": item["table"]}
+    try:
+        load = plan_load(workspace, item, known, full_refresh)
+    except ComboiError as error:
+        return {**named, "error": redactor.value(error.record())}
+    return {
+        **named,
+        "mode": load.mode,
+        "replaces": load.replaces,
+        "unchanged": load.unchanged,
+        "window": asdict(load.window) if load.window else None,
+        "chunks": len(load.chunks),
+        "estimated_rows": load.estimated_rows,
+        "schema_changes": list(load.schema_changes),
+        "warnings": list(load.warnings),
+        "shortfalls": [asdict(shortfall) for shortfall in load.shortfalls],
+    }

@@ -1,0 +1,1 @@
+"""`comboi init` and `comboi new`: files to begin with."""

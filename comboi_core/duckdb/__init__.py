@@ -1,0 +1,1 @@
+"""DuckDB: opening it within limits, and its errors in our words."""

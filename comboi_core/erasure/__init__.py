@@ -1,0 +1,1 @@
+"""Erasing a person: bronze, datasets, records."""

@@ -1,0 +1,1 @@
+"""ADLS Gen2 and Azurite as a lake."""

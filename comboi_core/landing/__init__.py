@@ -1,0 +1,1 @@
+"""Landing tables: plan, extract, publish, fold, sweep."""

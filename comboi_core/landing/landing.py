@@ -1,0 +1,375 @@
+"""Landing tables: plan the load, extract its chunks, publish its manifest, sweep what nothing lists.
+
+One activity does all of it for tables that have not changed, and for one whose change fits into a chunk; a big one is
+planned by it and then extracted by as many activities as it takes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+from comboi_core.app import runfiles
+from comboi_core.app.answers import part
+from comboi_core.app.codec import decode, decode_json
+from comboi_core.app.origin import origin_of
+from comboi_core.app.workspace import Workspace
+from comboi_core.domain.errors import ComboiError, SchemaDrift, SourceChanged, SourceFileChanged
+from comboi_core.domain.load import Checkpoint, LoadPlan
+from comboi_core.domain.manifest import DataFile, Manifest, data_path
+from comboi_core.domain.ports import Source, TellsState
+from comboi_core.landing import continuity, shortfalls
+from comboi_core.landing.backfill import backfilled
+from comboi_core.sources.common.chunks import PER_ACTIVITY
+
+Payload = dict[str, Any]
+
+PLANNING_SECONDS = 5.0
+"""After so long an execution begins no further table, so that what is shown of the run keeps up with it."""
+
+
+def land_tables(workspace: Workspace, job: Payload) -> Payload:
+    """Land tables one after the other: up to the first that has changed, fails, or would be begun too late.
+
+    A table that has changed is landed as far as its manifest, if it comes first and needs no more than one chunk. One
+    that comes later is left planned, so that it comes first in the next execution: what is slow is then known by name.
+
+    Args:
+        job: `run_id`, `fence`, `full_refresh`, `backfill` (or None), `tables`: at least one, each with `item`,
+            `checkpoint` and, where an execution before this one has planned it, `planned`: its outcome.
+
+    Returns:
+        `outcomes` of the first of the tables, in their order. Each is what `plan_table` returns; where it was
+        landed, what `publish_load` returns is over it, the `commit` among it; `error`, if it failed. Each has `after`:
+        seconds from the beginning of the execution to that of the table, and `seconds`. `cancelled`: who cancelled the
+        run, if so; no table was begun after that.
+    """
+    lake, began = workspace.lake("bronze"), time.monotonic()
+    outcomes: list[Payload] = []
+    for number, table in enumerate(job["tables"]):
+        after = time.monotonic() - began
+        if number and after >= PLANNING_SECONDS:
+            break
+        if cancelled := runfiles.cancellation(lake, job["run_id"]):
+            return {"outcomes": outcomes, "cancelled": cancelled}
+        work = {**{key: value for key, value in job.items() if key != "tables"}, **table}
+        outcome = table.get("planned") or part(plan_table, workspace, work)
+        if "error" not in outcome and _fits(outcome) and not number:
+            outcome = {**outcome, **part(land_planned, workspace, {**work, "plan": outcome["plan"]})}
+        seconds = time.monotonic() - began - after
+        outcomes.append({**outcome, "after": round(after, 3), "seconds": round(seconds, 3)})
+        if "error" in outcome or not outcome["unchanged"]:
+            break
+    return {"outcomes": outcomes}
+
+
+def _fits(planned: Payload) -> bool:
+    return not planned["unchanged"] and planned["chunks"] <= 1
+
+
+def land_planned(workspace: Workspace, job: Payload) -> Payload:
+    """Extract the one chunk of a planned load and publish its manifest, in this execution.
+
+    The manifest's name is unique to the execution, as those of its files are: another execution has another plan, whose
+    window may end elsewhere, and the table's entity commits one of the two manifests.
+    """
+    load = decode_json(LoadPlan, workspace.lake("bronze").read(job["plan"]))
+    extracted = _extracted(workspace, job, load, [chunk.index for chunk in load.chunks])
+    work = {
+        **job,
+        "files": extracted["files"],
+        "pages": [],
+        "states": [extracted["state"]],
+        "token": secrets.token_hex(4),
+    }
+    return publish_load(workspace, work)
+
+
+def plan_table(workspace: Workspace, job: Payload) -> Payload:
+    """Decide what the next load of a table reads, and freeze it into the lake.
+
+    Args:
+        job: `run_id`, `fence`, `item` (`source`, `table`, `name`), `checkpoint`, `full_refresh`, `backfill` (or None).
+
+    Returns:
+        `plan` (path), `chunks` (how many), `unchanged`, and what the run record shows of the load.
+    """
+    item, lake = job["item"], workspace.lake("bronze")
+    load = plan_load(
+        workspace,
+        item,
+        job["checkpoint"],
+        job["full_refresh"],
+        job.get("backfill"),
+        fence=job["fence"],
+        run_id=job["run_id"],
+    )
+    path = runfiles.load_plan_path(job["run_id"], item["name"], secrets.token_hex(4))
+    runfiles.write_work(lake, path, load)
+    return {
+        "plan": path,
+        "chunks": len(load.chunks),
+        "unchanged": load.unchanged,
+        "estimated_rows": load.estimated_rows,
+        "mode": load.mode,
+        "window": asdict(load.window) if load.window else None,
+        "sequence": load.sequence - 1,
+        "watermark": job["checkpoint"]["watermark"],
+        "manifest": job["checkpoint"]["manifest"],
+        "reloaded": load.replaces,
+        "rows": 0,
+        "bytes": 0,
+        "files": 0,
+        "schema_changes": list(load.schema_changes),
+        "warnings": list(load.warnings),
+        "shortfalls": [asdict(shortfall) for shortfall in load.shortfalls],
+    }
+
+
+def plan_load(
+    workspace: Workspace,
+    item: Payload,
+    known: Payload,
+    full_refresh: bool,
+    backfill: Payload | None = None,
+    *,
+    fence: int | None = None,
+    run_id: str | None = None,
+) -> LoadPlan:
+    """Plan the next load of a table; writes nothing.
+
+    Args:
+        known: The checkpoint as the table's entity has it.
+        backfill: `from` and `to`, cursor values as text: the load reads rows above `from` up to `to`, once more, and
+            leaves the watermark where it is.
+        fence: The run's; None outside of a run, as is `run_id`.
+
+    Raises:
+        CheckpointLost, LoadLost, NotOwner, OriginChanged, BackfillImpossible, ConfigError, and what the source says.
+    """
+    from comboi_core.lake.exactness import doubtful, refuse_inexact
+    from comboi_core.lake.masking import masked_columns
+
+    lake, table = workspace.lake("bronze"), workspace.project.table(item["source"], item["table"])
+    checkpoint = decode(Checkpoint, known)
+    continuity.refuse_other_loader(lake, item, checkpoint, workspace.project.owners, fence=fence, run_id=run_id)
+    full_refresh = full_refresh or checkpoint.reload
+    previous = continuity.committed(lake, checkpoint, item["name"], anew=full_refresh)
+    if previous:
+        checkpoint = replace(checkpoint, columns=previous.columns, inputs=previous.inputs, relations=previous.relations)
+    origin = origin_of(workspace, item["source"], item["table"])
+    goes_on = continuity.Continuation()
+    if previous and not full_refresh:
+        goes_on = continuity.continuation(previous, table, origin)
+        full_refresh = goes_on.anew
+    with (
+        workspace.borrowed_duckdb(item["source"]) as con,
+        workspace.source(con, item["source"], item["table"]) as source,
+    ):
+        load = source.plan(checkpoint, full_refresh=full_refresh)
+        load = backfilled(load, checkpoint, backfill) if backfill else load
+        nulls = shortfalls.of_added_columns(workspace, lake, source, load, table, previous)
+    columns = masked_columns(
+        load.columns, table.mask, checkpoint.columns, replaces=load.replaces, place=f"{load.source}.{load.table}"
+    )
+    masked = replace(load, columns=columns)
+    if previous and doubtful(previous, masked):
+        with workspace.duckdb() as con:
+            refuse_inexact(con, lake, previous, masked)
+    doubts = continuity.doubtful_key(load, previous, table.primary_key)
+    return replace(
+        masked,
+        warnings=goes_on.warnings + load.warnings + doubts,
+        shortfalls=goes_on.shortfalls + continuity.missed(load, previous) + nulls,
+        origin=origin,
+    )
+
+
+def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
+    """Read chunks from the source, each into a Parquet file of its own, until the soft deadline has passed.
+
+    A file's name is unique to this execution. Whoever calls again with the rest loses nothing, and an execution that is
+    cut off costs no more than the deadline.
+
+    Args:
+        job: `run_id`, `item`, `plan` (path), `chunks` (indexes, at least one).
+
+    Returns:
+        `files` (a chunk without rows has none); `rest`: the chunks that are left to do; `state`: of the source, in
+        which the chunks were read, empty where the source does not tell. Where the run has been cancelled before the
+        first of them, `cancelled` says by whom and when.
+    """
+    lake = workspace.lake("bronze")
+    if cancelled := runfiles.cancellation(lake, job["run_id"]):
+        return {"files": [], "rest": job["chunks"], "state": "", "cancelled": cancelled}
+    return _extracted(workspace, job, decode_json(LoadPlan, lake.read(job["plan"])), job["chunks"])
+
+
+def _extracted(workspace: Workspace, job: Payload, load: LoadPlan, chunks: list[int]) -> Payload:
+    from comboi_core.lake.bronze import write_chunk
+    from comboi_core.lake.masking import keyed, masked_rows
+
+    item, lake = job["item"], workspace.lake("bronze")
+    cursor = load.window.cursor if load.window else None
+    salt = workspace.salt() if any(column.masked == "hash" for column in load.columns) else None
+    deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
+    files, rest = [], list(chunks)
+    with (
+        workspace.borrowed_duckdb(item["source"]) as con,
+        workspace.source(con, item["source"], item["table"]) as source,
+        _translated(source, load),
+    ):
+        with keyed(con, salt), source.reading(load):
+            while rest and len(files) < PER_ACTIVITY and (not files or time.monotonic() < deadline):
+                chunk = load.chunks[rest[0]]
+                path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
+                select = masked_rows(source.select(load, chunk), load.columns)
+                rows, size, max_cursor = write_chunk(con, lake, select, path, cursor=cursor)
+                files += [asdict(DataFile(path, load.sequence, rows, size, max_cursor))] if rows else []
+                rest.pop(0)
+        source.confirm(load)
+        state = source.state if isinstance(source, TellsState) else ""
+    return {"files": files, "rest": rest, "state": state}
+
+
+def keep_files(workspace: Workspace, job: Payload) -> Payload:
+    """Keep a list of files in the lake, where an orchestration's history would grow too long with it.
+
+    Args:
+        job: `run_id`, `item`, `lane`, `page`, `files`.
+    """
+    path = runfiles.files_path(job["run_id"], job["item"]["name"], job["lane"], job["page"], secrets.token_hex(4))
+    runfiles.write_work(workspace.lake("bronze"), path, job["files"])
+    return {"path": path}
+
+
+@contextmanager
+def _translated(source: Source, load: LoadPlan):
+    """Let the source say in comboi's terms what went wrong while its rows were read; a change of the columns meanwhile
+    explains more than what reading them ran into.
+
+    Raised outside of the handler: the original error may hold the connection string, and would go along as its context.
+    """
+    from comboi_core.lake.masking import discreet
+
+    try:
+        yield
+        return
+    except ComboiError:
+        raise
+    except Exception as error:
+        failed = discreet(source.translate(error), load.columns)
+    if not failed.transient:
+        try:
+            source.confirm(load)
+        except (SchemaDrift, SourceChanged, SourceFileChanged) as drift:
+            failed = drift
+        except ComboiError:
+            pass
+    raise failed
+
+
+def publish_load(workspace: Workspace, job: Payload) -> Payload:
+    """Write the load's manifest. A doubled execution writes the same bytes to the same path.
+
+    Args:
+        job: `run_id`, `fence`, `item`, `checkpoint`, `plan` (path), `files`, `pages` (paths of kept files), `states`
+            (of the source, in which the chunks were read), and where the plan is this execution's own, `token`: see
+            `domain.manifest.manifest_path`.
+
+    Returns:
+        `commit`: what the table's entity is asked to commit; `files`: how many there are; `foldable`: whether the
+        table has many small loads by now; `fallen_short`: what of the load readers do not see.
+
+    Raises:
+        UnsupportedValue: rows have no key, and the table says `on_null_key: fail`.
+    """
+    from comboi_core.lake.bronze import next_manifest, write_manifest
+    from comboi_core.lake.compaction import foldable
+
+    item, lake = job["item"], workspace.lake("bronze")
+    load = decode_json(LoadPlan, lake.read(job["plan"]))
+    listed = [*job["files"], *(file for page in job["pages"] for file in runfiles.read_json(lake, page))]
+    files = tuple(sorted((decode(DataFile, file) for file in listed), key=lambda file: file.path))
+    table = workspace.project.table(item["source"], item["table"])
+    previous = continuity.committed(lake, decode(Checkpoint, job["checkpoint"]), item["name"], anew=load.replaces)
+    landed = shortfalls.of_landed(workspace, lake, load, table, files, previous)
+    found = landed.shortfalls + shortfalls.of_states(load, len(set(job["states"])))
+    manifest = next_manifest(
+        None if load.replaces else previous,
+        replace(load, key_unique=landed.key_unique),
+        files,
+        fence=job["fence"],
+        run_id=job["run_id"],
+        primary_key=table.primary_key,
+        owner=workspace.project.pipeline,
+    )
+    path = write_manifest(lake, manifest, job.get("token", ""))
+    commit = {**_commit(manifest, path, load.mode), "reloaded": load.replaces}
+    return {
+        "files": len(files),
+        "foldable": bool(foldable(manifest)),
+        "commit": commit,
+        "fallen_short": [asdict(shortfall) for shortfall in found],
+    }
+
+
+def fold_loads(workspace: Workspace, job: Payload) -> Payload:
+    """Fold a table's newest loads into one where that is worth it; see `lake.compaction`.
+
+    Args:
+        job: `run_id`, `fence`, `manifest` (path of the committed one).
+
+    Returns:
+        `{"commit": ...}` for the table's entity, or nothing where there is nothing to fold.
+    """
+    from comboi_core.lake.bronze import read_manifest, write_manifest
+    from comboi_core.lake.compaction import fold
+
+    lake = workspace.lake("bronze")
+    with workspace.duckdb() as con:
+        folded = fold(
+            con,
+            lake,
+            read_manifest(lake, job["manifest"]),
+            fence=job["fence"],
+            run_id=job["run_id"],
+            attempt=secrets.token_hex(4),
+        )
+    return {"commit": _commit(folded, write_manifest(lake, folded), "compaction")} if folded else {}
+
+
+def _commit(manifest: Manifest, path: str, mode: str) -> Payload:
+    written = [file for file in manifest.files if file.load == manifest.sequence]
+    return {
+        "sequence": manifest.sequence,
+        "fence": manifest.fence,
+        "run_id": manifest.run_id,
+        "watermark": manifest.watermark,
+        "manifest": path,
+        "mode": mode,
+        "rows": sum(file.rows for file in written),
+        "bytes": sum(file.bytes for file in written),
+    }
+
+
+def sweep_landed(workspace: Workspace, landed: list[Payload]) -> None:
+    """Delete what killed and superseded loads have left of tables that have just been landed.
+
+    Where that fails, the table's outcome gets a warning: the next load tries again.
+
+    Args:
+        landed: Outcomes with `name`, `manifest` (path of the committed one) and `warnings`.
+    """
+    from comboi_core.lake.bronze import read_manifest, sweep
+
+    lake, keep = workspace.lake("bronze"), workspace.project.pipeline_file.stages.bronze.keep_loads
+    for outcome in landed:
+        try:
+            committed = read_manifest(lake, outcome["manifest"])
+            sweep(lake, committed.source, committed.table, committed, path=outcome["manifest"], keep=keep)
+        except ComboiError as error:
+            outcome["warnings"] = [*outcome["warnings"], f"sweep: {error.message}"]

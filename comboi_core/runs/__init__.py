@@ -1,0 +1,1 @@
+"""Runs: their plan, their record, their history, and who is told."""
