@@ -1,1 +1,5 @@
-"""Bruin assets: their headers, and how they run. Optional; only `app.loader` and `transforms` know of them."""
+"""Assets of Bruin: files in `transformations/` whose header says what they make, read into datasets and run in DuckDB.
+
+Bruin's format is open source (Apache-2.0); docs/bruin.md says what is read, what is done differently, and what is
+refused. Nothing of Bruin itself is needed.
+"""

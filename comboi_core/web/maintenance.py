@@ -23,7 +23,7 @@ Body = dict[str, Any]
 
 
 async def plan(hub: Hub, workspace: Workspace, request: Body) -> Body:
-    """Return what a run would do; see `app.preview`."""
+    """Return what a run would do; see `devtools.preview`."""
     names = [(source.name, table.name) for source in workspace.project.pipeline_file.sources for table in source.tables]
     states = await asyncio.gather(*(hub.read("table", entity_key(workspace, *name)) for name in names))
     known = {

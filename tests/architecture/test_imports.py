@@ -19,7 +19,7 @@ LAYERS = {
     "config": {"domain"},
     "state": {"domain"},
     "duckdb": {"domain"},
-    **{adapter: BELOW for adapter in ADAPTERS},
+    **dict.fromkeys(ADAPTERS, BELOW),
     "bruin": BELOW | {"transforms"},
     "app": BELOW | {"bruin", "lake", "secrets", "sources", "telemetry"},
     "landing": BELOW | {"app", "lake", "sources"},

@@ -14,7 +14,7 @@ import pytest
 from tests.infra.terraform import ROOT, infra
 
 RUNS_IN_AZURE = ("function_app.py", "activities", "entities", "orchestrators", "comboi_core")
-NOT_IN_AZURE = ("comboi_core/cli", "comboi_core/transforms/assets")
+NOT_IN_AZURE = ("comboi_core/cli", "comboi_core/bruin/run")
 """The command line; and assets, whose variables comboi sets itself around each script."""
 
 LOCAL_ONLY = {"COMBOI_LAKE_ROOT": "where local lakes lie; in Azure the lake is an account"}

@@ -29,7 +29,7 @@ _FINAL: _Kinds = (
     (r"certificate verify failed|certificate.*(trust|valid)|wrong version number", ConfigError, _CERTIFICATE),
     (r"Encryption not supported|does not support encryption", ConfigError, "Set `encrypt: no` only for a test server."),
 )
-"""What no later attempt mends; looked for before the transient errors (`azure_sql_transient`)."""
+"""What no later attempt mends; looked for before the transient errors (`transient`)."""
 _KINDS: _Kinds = (
     (r"Login failed|Invalid authorization|token-identified", SourceAuthFailed, None),
     (

@@ -1,6 +1,6 @@
 """What a load over a cursor will read from Azure SQL: its window, how many rows, and what there is to tell.
 
-The table is looked at once, over what is new; see `azure_sql_window` for the rules and `azure_sql_sight` for the order.
+The table is looked at once, over what is new; see `window` for the rules and `sight` for the order.
 """
 
 from __future__ import annotations

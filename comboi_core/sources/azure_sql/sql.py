@@ -1,5 +1,5 @@
-"""Every T-SQL text that the server gets, apart from the types' expressions (`azure_sql_types`) and the window's
-(`azure_sql_window`).
+"""Every T-SQL text that the server gets, apart from the types' expressions (`types`) and the window's
+(`window`).
 
 Results are text, named by us. Nothing is read with NOLOCK: what is read was committed.
 """
@@ -37,7 +37,7 @@ SERVER = """
     FROM sys.databases WHERE name = DB_NAME()"""
 """Give one row: the clock with its offset and in UTC, READ_ONLY or READ_WRITE, the lowest row version that a
 transaction in progress has drawn (the next one if there is none), whether reads can be of one state, and the login's
-rights as `azure_sql_sight` judges them; of a right that the server does not know, NULL.
+rights as `sight` judges them; of a right that the server does not know, NULL.
 
 By name: Azure numbers databases in sys.databases otherwise than DB_ID() does."""
 

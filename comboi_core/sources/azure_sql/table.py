@@ -1,7 +1,7 @@
 """Azure SQL as a source: one table or query, read through Microsoft's driver as a stream of Arrow batches.
 
 Every text that reaches the server is ours: the server's indexes are used, and each value travels in a form that the
-driver reads exactly (`azure_sql_types`).
+driver reads exactly (`types`).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class AzureSqlTable:
             raise
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
-        """See `domain.ports.Source.plan`; how the window is bounded stands in `azure_sql_window`."""
+        """See `domain.ports.Source.plan`; how the window is bounded stands in `window`."""
         mode = self._config.effective_mode
         replaces = full_refresh or mode == "full"
         table = look_up(self._rows, self._config.table, self._place) if self._config.table else Catalogued()

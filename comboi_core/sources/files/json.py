@@ -1,4 +1,4 @@
-"""JSON lines: one object a line. Numbers are whole ones of any size, or what doubles hold; see `files_numbers`."""
+"""JSON lines: one object a line. Numbers are whole ones of any size, or what doubles hold; see `numbers`."""
 
 from __future__ import annotations
 

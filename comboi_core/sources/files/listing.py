@@ -55,7 +55,7 @@ class Files(Protocol):
         """Raise SourceFileChanged unless the files are what they were when the load was planned."""
 
     def digest(self, file: SourceFile) -> str:
-        """Return a digest of a file's content, see `files_identity`; nothing where its version alone decides.
+        """Return a digest of a file's content, see `identity`; nothing where its version alone decides.
 
         Raises:
             ComboiError: it cannot be read.

@@ -1,6 +1,6 @@
 """Files in a folder or a container as a source: CSV, JSON lines and Parquet.
 
-Which files are new is decided by what was landed, not by times: the manifest remembers each file, see `files_identity`.
+Which files are new is decided by what was landed, not by times: the manifest remembers each file, see `identity`.
 So a file that arrives late with an old time (`cp -p`, `rsync -t`) is read like any other. The price is a line in the
 manifest for each file of the table, about 200 bytes.
 """

@@ -1,6 +1,6 @@
 """The window of a load over an incremental column: asking the server, and what follows from its answers.
 
-The rules stand in `postgres_window`; windows over `xmin` in `postgres_xmin`.
+The rules stand in `window`; windows over `xmin` in `xmin`.
 """
 
 from __future__ import annotations

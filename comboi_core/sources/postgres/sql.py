@@ -1,5 +1,5 @@
-"""Every SQL text that PostgreSQL gets, apart from the types' expressions (`postgres_types`) and the window's
-(`postgres_window`).
+"""Every SQL text that PostgreSQL gets, apart from the types' expressions (`types`) and the window's
+(`window`).
 
 Results are text, named by us: the scanner then has no type of its own to guess.
 """

@@ -55,7 +55,7 @@ class PostgresTable:
         self.state = ""
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
-        """See `domain.ports.Source.plan`; how the window is bounded stands in `postgres_window`."""
+        """See `domain.ports.Source.plan`; how the window is bounded stands in `window`."""
         mode = self._config.effective_mode
         replaces = full_refresh or mode == "full"
         if self._config.cursor:

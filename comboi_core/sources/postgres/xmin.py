@@ -9,7 +9,7 @@ with these bits that has been given out, which is exact for 2^32 transactions. A
 pass for a younger one and be read once more, which a merge does not mind; none is missed.
 
 What cannot be seen: deleted rows (as with any cursor), and a partition that was filled before it was attached
-(`postgres_since` tells that): run the table with --full-refresh then. There is no index over `xmin`: each load reads
+(`since` tells that): run the table with --full-refresh then. There is no index over `xmin`: each load reads
 the whole table at the source.
 """
 

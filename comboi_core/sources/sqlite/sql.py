@@ -1,4 +1,4 @@
-"""Every SQL text that SQLite gets, apart from the types' expressions (`sqlite_types`)."""
+"""Every SQL text that SQLite gets, apart from the types' expressions (`types`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """SQLite as a source, read-only through DuckDB's sqlite_scanner.
 
 SQL is sent through `sqlite_query`, so that SQLite's indexes are used; every value comes as text, and is made into what
-its column lands as by `sqlite_types`.
+its column lands as by `types`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class SqliteTable:
         self._rows = self._session.rows
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
-        """See `domain.ports.Source.plan`; how the window is bounded stands in `sqlite_window`."""
+        """See `domain.ports.Source.plan`; how the window is bounded stands in `window`."""
         with self._session.snapshot():
             load = self._plan(checkpoint, Identity(self._session, self._place), full_refresh)
         if load.mode != "merge":
