@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from comboi_core.bruin.header.finding import LoadedAssets, has_assets
 from comboi_core.bruin.header.header import HeaderError, find_header
-from comboi_core.bruin.header.loading import LoadedAssets, load_assets
 from comboi_core.config.document import MAX_BYTES, Document, validate
 from comboi_core.config.project import PipelineFile, Project, TransformationsFile
 from comboi_core.config.secrecy import known_secrets
@@ -98,7 +99,7 @@ def _names(pipeline: PipelineFile, transformations: TransformationsFile) -> Iter
 
 def _datasets_document(file: Path, scripts: Path, *, required: bool) -> Document:
     """Read the datasets' file; where there is none and assets could take its place, it is as an empty one."""
-    if not required and not file.exists() and scripts.is_dir() and load_assets(scripts, tables=(), datasets={}).places:
+    if not required and not file.exists() and _load_assets(scripts, tables=(), datasets={}).places:
         return Document("{}", _shown(file))
     if not file.exists():
         raise ConfigError(
@@ -116,7 +117,15 @@ def _assets(scripts: Path, pipeline: PipelineFile | None, native: Transformation
     ]
     datasets = {dataset.name: stage for stage in _STAGES for dataset in (getattr(native, stage) if native else ())}
     complete = pipeline is not None and native is not None
-    return load_assets(scripts, tables=tables, datasets=datasets, complete=complete, shown=_shown(scripts))
+    return _load_assets(scripts, tables=tables, datasets=datasets, complete=complete, shown=_shown(scripts))
+
+
+def _load_assets(scripts: Path, **project: Any) -> LoadedAssets:
+    if not has_assets(scripts):
+        return LoadedAssets()
+    from comboi_core.bruin.header.loading import load_assets
+
+    return load_assets(scripts, **project)
 
 
 class _Places:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from comboi_core.app.loader import SCRIPTS, config_path, load
 from comboi_core.app.watched import refuse_watched
-from comboi_core.bruin.header.loading import asset_files
+from comboi_core.bruin.header.finding import asset_files
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.project import Project, Stage
 from comboi_core.config.secrecy import secrets_of

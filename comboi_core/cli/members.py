@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from comboi_core.bruin.header.asset import SEED
-from comboi_core.bruin.header.files import is_yaml_asset
-from comboi_core.bruin.header.loading import asset_files, read_asset
+from comboi_core.bruin.header.finding import asset_files, is_yaml_asset
+from comboi_core.bruin.header.loading import read_asset
 from comboi_core.domain.errors import ConfigError
 
 APP = Path(__file__).resolve().parents[2]

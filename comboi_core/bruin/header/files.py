@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from comboi_core.bruin.header.asset import PYTHON, SEED, SQL, Asset
+from comboi_core.bruin.header.finding import is_yaml_asset
 from comboi_core.bruin.header.header import Header, HeaderError, as_yaml, find_header
 from comboi_core.bruin.header.models import IGNORED, AssetHeader
 from comboi_core.bruin.header.pipelines import AssetPipeline, with_defaults
 from comboi_core.config.document import Document, validate
 from comboi_core.domain.errors import ConfigError
 
-YAML_ASSETS = (".asset.yml", ".asset.yaml")
 _CODE = {".sql": SQL, ".py": PYTHON}
 _TYPES = {
     "duckdb.sensor.query": "comboi builds what has landed, so there is nothing to wait for; write a custom check",
@@ -45,11 +45,6 @@ class AssetFile:
 
     asset: Asset
     notes: tuple[str, ...] = ()
-
-
-def is_yaml_asset(file: Path) -> bool:
-    """Whether a file is an asset by its name, as `raw.asset.yml` is."""
-    return file.name.endswith(YAML_ASSETS)
 
 
 def read_text(file: Path, shown: str) -> str:

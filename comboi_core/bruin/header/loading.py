@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from comboi_core.bruin.header.asset import Asset
 from comboi_core.bruin.header.convert import Reading, readings, to_dataset
-from comboi_core.bruin.header.files import AssetFile, AssetProblem, is_yaml_asset, read_asset_file
+from comboi_core.bruin.header.files import AssetFile, AssetProblem, read_asset_file
+from comboi_core.bruin.header.finding import PIPELINE_FILES, LoadedAssets, candidates, is_foreign
 from comboi_core.bruin.header.names import Known
-from comboi_core.bruin.header.pipelines import PIPELINE_FILES, AssetPipeline, read_pipeline
+from comboi_core.bruin.header.pipelines import AssetPipeline, read_pipeline
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.domain.errors import ConfigError
 
-CHECKS_FOLDER = "quality"
-_SUFFIXES = (".sql", ".py")
-_NOT_ASSETS = {"macros", "__pycache__"}
 _FOREIGN = {
     ".r": "assets in R are not run; write it in SQL or Python",
     ".yml": "assets in YAML are files NAME.asset.yml; rename this one",
     ".yaml": "assets in YAML are files NAME.asset.yml; rename this one",
 }
-
-
-@dataclass(frozen=True)
-class LoadedAssets:
-    """What the assets of a project come to.
-
-    Attributes:
-        silver, gold: The datasets.
-        problems: `file:line: text`, all of them.
-        notes: Remarks that are no errors, likewise.
-        places: Each dataset's header, as `file:line`.
-        input_places: The same of each dataset's inputs, in their order.
-        stages: Each asset's stage, of those too that cannot be used as they are.
-        symbolic: Dataset -> what it names with `mode: symbolic`, for the lineage only.
-    """
-
-    silver: tuple[DatasetConfig, ...] = ()
-    gold: tuple[DatasetConfig, ...] = ()
-    problems: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    places: Mapping[str, str] = field(default_factory=dict)
-    input_places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    stages: Mapping[str, str] = field(default_factory=dict)
-    symbolic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def load_assets(
@@ -117,11 +90,6 @@ def read_asset(file: Path, folder: Path) -> Asset:
     return _read_asset(file, folder, stamps)
 
 
-def asset_files(folder: Path) -> list[Path]:
-    """Return the files below a folder that say what assets there are: a change of one changes the configuration."""
-    return [*_candidates(folder), *(path for name in PIPELINE_FILES for path in sorted(folder.rglob(name)))]
-
-
 @lru_cache(maxsize=256)
 def _read_asset(file: Path, folder: Path, _stamps: tuple[int, ...]) -> Asset:
     problems: list[str] = []
@@ -173,31 +141,12 @@ class _Pipelines:
         return self._read[place]
 
 
-def _candidates(folder: Path) -> list[Path]:
-    found = []
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        inside = path.relative_to(folder).parts[:-1]
-        hidden = any(part.startswith(".") or part in _NOT_ASSETS for part in inside)
-        if hidden or inside[:1] == (CHECKS_FOLDER,) or not path.is_file():
-            continue
-        if path.suffix in _SUFFIXES or is_yaml_asset(path) or _is_foreign(path):
-            found.append(path)
-    return found
-
-
-def _is_foreign(path: Path) -> bool:
-    """Whether a file is an asset to Bruin, but of a kind that is not read here."""
-    if path.suffix.lower() == ".r":
-        return b"@bruin" in path.read_bytes()
-    return path.name in ("task.yml", "task.yaml")
-
-
 def _read_all(folder: Path, shown: str, problems: list[str], notes: list[str]) -> Iterator[AssetFile | str]:
     """Yield every asset; of one that cannot be used, its name."""
     pipelines = _Pipelines(folder, shown, problems, notes)
-    for path in _candidates(folder):
+    for path in candidates(folder):
         name = f"{shown}/{path.relative_to(folder).as_posix()}"
-        if _is_foreign(path):
+        if is_foreign(path):
             problems.append(f"{name}:1: {_FOREIGN[path.suffix.lower()]}")
             continue
         pipeline = pipelines.above(path)

@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from comboi_core.bruin.header.finding import PIPELINE_FILES
 from comboi_core.bruin.header.models import AssetHeader
 from comboi_core.bruin.header.testing import Mock, refusing
 from comboi_core.config.base import Model, Text
 from comboi_core.config.document import Document, validate
 from comboi_core.domain.errors import ConfigError
 
-PIPELINE_FILES = ("pipeline.yml", "pipeline.yaml")
 REFUSED = {
     "variants": "write a pipeline.yml for each of them, in a folder of its own",
     "macros": "put the macros into files `macros/NAME.sql` beside pipeline.yml",

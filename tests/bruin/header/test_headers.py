@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from comboi_core.bruin.header.loading import LoadedAssets, read_asset
+from comboi_core.bruin.header.finding import LoadedAssets
+from comboi_core.bruin.header.loading import read_asset
 from comboi_core.config.materialization import Materialization
 from tests.bruin.header.writing import load, only, problem, write
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from comboi_core.bruin.header.loading import asset_files, read_asset
+from comboi_core.bruin.header.finding import asset_files
+from comboi_core.bruin.header.loading import read_asset
 from tests.bruin.header.writing import asset, inputs, only, problem, write
 
 

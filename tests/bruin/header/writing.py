@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from comboi_core.bruin.header.loading import LoadedAssets, load_assets
+from comboi_core.bruin.header.finding import LoadedAssets
+from comboi_core.bruin.header.loading import load_assets
 from comboi_core.config.datasets import DatasetConfig
 
 TABLES = ("shop.orders", "shop.items", "crm.orders", "crm.people")
