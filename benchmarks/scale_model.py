@@ -19,7 +19,7 @@ SECONDS = {
     **{"plan_run": 3.0, "list_items": 0.2, "land_tables": 9.1, "extract_chunks": 8.0, "publish_load": 0.5},
     **{"build": 6.0, "record_items": 0.6, "record_run": 1.0},
 }
-"""What an activity takes in Azure: the measured times of docs/benchmarks.md with round trips to the lake on top."""
+"""What an activity takes in Azure: the measured times of docs/performance.md with round trips to the lake on top."""
 
 
 def source_of(number: int) -> str:

@@ -1,4 +1,4 @@
-# Who is told, and of what. The queries read what comboi sends to Application Insights when a run ends (docs/monitoring.md):
+# Who is told, and of what. The queries read what comboi sends to Application Insights when a run ends (docs/operations.md):
 # a request per run, a dependency per attempt that failed, a metric per table; and the app's own log lines.
 
 locals {

@@ -18,7 +18,7 @@ locals {
     AzureWebJobsStorage__tableServiceUri = azurerm_storage_account.runtime.primary_table_endpoint
   })
 
-  # Activities that fit an instance's memory; docs/size-guide.md says how the numbers come about.
+  # Activities that fit an instance's memory; docs/deploy.md says how the numbers come about.
   memory_mb  = local.flex ? var.instance_memory_mb : local.premium ? { EP1 = 3584, EP2 = 7168, EP3 = 14336 }[var.premium_sku] : 1536
   fitted     = local.memory_mb < 2048 ? 1 : local.memory_mb < 3584 ? 2 : floor(local.memory_mb / 1024 * 0.75)
   activities = var.activities_per_instance == null ? local.fitted : var.activities_per_instance

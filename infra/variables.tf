@@ -104,7 +104,7 @@ variable "instance_memory_mb" {
 }
 
 variable "activities_per_instance" {
-  description = "Activities that an instance works on at once; null fits it to the plan's memory (docs/size-guide.md)."
+  description = "Activities that an instance works on at once; null fits it to the plan's memory (docs/deploy.md)."
   type        = number
   default     = null
 

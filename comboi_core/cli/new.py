@@ -57,7 +57,7 @@ def check(
         from comboi_core.devtools.scaffold.pieces import new_check
 
         done = new_check(_workspace(config), config, name, dataset)
-    _tell(done, "write the condition; built-in checks need no script, see docs/checks.md", as_json)
+    _tell(done, "write the condition; built-in checks need no script, see docs/transformations-and-checks.md", as_json)
 
 
 @new.command()

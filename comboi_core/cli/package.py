@@ -189,7 +189,7 @@ def _notes(project: Project) -> Iterator[str]:
     if "memory_limit" not in engine.model_fields_set:
         yield (
             f"engine.memory_limit: {engine.memory_limit} by default, too much for two activities on an instance of "
-            "2048 MB; write 600MB for it (docs/size-guide.md)"
+            "2048 MB; write 600MB for it (docs/deploy.md)"
         )
     if project.pipeline_file.monitoring.log_path:
         yield "monitoring.log_path: the app's folder is read-only in Azure; logs go to Application Insights there"

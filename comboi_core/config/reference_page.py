@@ -18,33 +18,37 @@ _INTRODUCTION = """\
 
 <!-- Made by `comboi schema reference --out docs` from the docstrings in comboi_core/config: change those, not this. -->
 
-A project has two YAML files: `configs/initial.yml` says where data comes from and where it goes, and
-`configs/transformations.yml` what is made of it. `COMBOI_CONFIG` or `--config` name another first file; the second is
-`transformations.yml` beside it, or what `transformations_file:` says. Paths count from the project's folder, which is
-the parent of the first file's folder. `comboi validate` names every problem of both files with its line.
+A project has two YAML files. `configs/initial.yml` says where data comes from and where it goes.
+`configs/transformations.yml` says what is made of it. `--config` or `COMBOI_CONFIG` names another first file. The
+second file is `transformations.yml` beside the first one, or the file that `transformations_file:` names. Relative
+paths count from the project's folder: the parent of the folder that holds the first file. `comboi validate` lists
+every problem of both files with its line.
 
-- Keys that are not on this page are errors; so is a key that stands twice.
-- **Text** may hold references, `{{env:NAME}}` and `{{keyvault:NAME}}`, which are read when the value is used and never
-  logged ([secrets](secrets.md)). Names, numbers, durations, sizes and words from a list hold none.
-- **Names** have letters, digits, `_` and `-`, begin with a letter and have 63 characters at most; names of datasets and
-  aliases have no `-`, and may have a schema in front: `silver.orders`.
-- **Durations** are a number and a unit: `30s`, `5m`, `2h`, `1d`, at most `3650d`; a number alone counts seconds.
-  **Sizes** are `512MB`, `1GB` (powers of 1000) or `256MiB` (of 1024). Numbers, `true` and `false` stand without quotes.
+- A key that is not on this page is an error. A key that stands twice is an error, too.
+- **Text** may hold references: `{{env:NAME}}` and `{{keyvault:NAME}}`. comboi reads them when it uses the value, and
+  keeps secrets out of logs ([secrets](security.md#secrets)). Names, numbers, durations, sizes and words from a list
+  take no references.
+- **Names** begin with a letter and have letters, digits, `_` and `-`, 63 characters at most. Names of datasets and
+  aliases have no `-`. They may have a schema in front: `silver.orders`.
+- **Durations** are a number and a unit: `30s`, `5m`, `2h`, `1d`. The longest is `3650d`. A number alone counts
+  seconds.
+- **Sizes** are `512MB`, `1GB` (powers of 1000) or `256MiB` (powers of 1024).
+- Numbers, `true` and `false` stand without quotes.
 
 ## In the editor
 
-Editors with the YAML language server (VS Code with Red Hat's YAML extension, Neovim, Helix, and more) complete keys,
-explain them and mark errors by a JSON schema. `comboi init` writes the schemas to `configs/.schema/` and names them in
-the files' first lines. In a project that is there already, `comboi schema` writes them, also after an update of comboi;
-the first lines are then yours to add. Nothing is fetched.
+Editors with the YAML language server (VS Code with Red Hat's YAML extension, Neovim, Helix, and more) use a JSON
+schema to complete keys, explain them and mark errors. `comboi init` writes the schemas to `configs/.schema/` and
+names them in the first line of each file. In a project that exists already, run `comboi schema` and add the first
+lines yourself. Run it again after an update of comboi. Editors fetch nothing from the network.
 
 ```text
 # yaml-language-server: $schema=.schema/pipeline.json             in configs/initial.yml
 # yaml-language-server: $schema=.schema/transformations.json      in configs/transformations.yml
 ```
 
-A schema sees one file, and no values of references. That inputs exist, names are unique, and keys fit each other in
-every case is for `comboi validate` to say.
+A schema sees one file, and does not see the values of references. `comboi validate` checks the rest: that inputs
+exist, that names are unique, and that keys fit each other.
 """
 
 _KINDS = {

@@ -31,7 +31,7 @@ CODES = MappingProxyType(
         "source_empty": "the source has no row any more, but the table in the lake has",
     }
 )
-"""Every code there is, and what it means: add one here before using it. docs/monitoring.md shows this table."""
+"""Every code there is, and what it means: add one here before using it. docs/operations.md shows this table."""
 
 
 @dataclass(frozen=True)

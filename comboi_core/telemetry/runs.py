@@ -1,6 +1,6 @@
 """A finished run as signals: one request, a dependency per table and dataset and per attempt at them, metrics.
 
-The names here are what queries are written against: `docs/monitoring.md` lists them, and its tests hold it to them.
+The names here are what queries are written against: `docs/operations.md` lists them, and its tests hold it to them.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_written_is_an_error(config, tmp_path):
 
 
 def test_the_documented_tree_is_that_of_the_documented_project(tmp_path):
-    page = (Path(__file__).parents[2] / "docs" / "developing.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "transformations-and-checks.md").read_text(encoding="utf-8")
     documented = page.split("$ comboi lineage\n")[1].split("```")[0].splitlines()
     config = tmp_path / "configs" / "initial.yml"
     comboi("init", tmp_path)

@@ -57,7 +57,7 @@ def test_a_value_that_is_part_of_a_name_is_hidden_only_where_it_looks_like_a_pas
 
 
 def test_the_page_on_secrets_tells_each_key_and_each_word():
-    page = (Path(__file__).parents[2] / "docs" / "secrets.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
     rows = page.partition("## Which values are secrets")[2].split("\n")
 
     keys = next(row for row in rows if row.startswith("| of a key"))

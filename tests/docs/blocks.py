@@ -36,7 +36,7 @@ DATASET = {"name": "example", "inputs": [{"alias": "a", "source": "files", "tabl
 
 
 def blocks() -> dict[str, str]:
-    """Return every block of YAML in README.md and docs, by the place where it begins: `docs/checks.md:7`."""
+    """Return every block of YAML in README.md and docs, by the place where it begins: `docs/sources.md:7`."""
     found = {}
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")

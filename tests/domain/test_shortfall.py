@@ -1,4 +1,4 @@
-"""Shortfalls: their codes are a closed list, which docs/monitoring.md shows."""
+"""Shortfalls: their codes are a closed list, which docs/operations.md shows."""
 
 from __future__ import annotations
 

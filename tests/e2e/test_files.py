@@ -218,14 +218,15 @@ def test_mistakes_in_the_configuration_are_named_with_their_line(partner: Partne
 def test_the_pages_example_is_a_valid_configuration(partner: Partner):
     import re
 
-    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
-    sources = "".join(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
-    config = yaml.safe_load(PIPELINE) | yaml.safe_load(sources)
+    page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
+    sections = [section for section in page.split("\n## ") if section.startswith(("Files\n", "SQLite\n"))]
+    examples = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", "".join(sections), re.DOTALL)]
+    config = yaml.safe_load(PIPELINE) | {"sources": [source for example in examples for source in example["sources"]]}
     partner.project.write("configs/initial.yml", yaml.safe_dump(config))
     partner.project.write("configs/transformations.yml", "silver: []\n")
     from comboi_core.app.loader import load
 
     assert [source.name for source in load(partner.project.folder / "configs/initial.yml").pipeline_file.sources] == [
-        "partner",
         "till",
+        "partner",
     ]

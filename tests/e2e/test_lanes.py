@@ -13,7 +13,7 @@ TABLES = 100
 
 
 def test_a_wave_of_a_hundred_lanes_is_dealt_to_sub_orchestrations():
-    """The benchmark of docs/scale.md, with a source for each table, so that each table has a lane of its own."""
+    """The benchmark of docs/deploy.md, with a source for each table, so that each table has a lane of its own."""
     found = subprocess.run(
         [sys.executable, "benchmarks/scale.py", "--json", str(TABLES)],
         env={**os.environ, "SCALE_TABLES_PER_SOURCE": "1"},

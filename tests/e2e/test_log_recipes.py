@@ -1,4 +1,4 @@
-"""The recipes of docs/monitoring.md for the log file, run on the log of a run that failed."""
+"""The recipes of docs/operations.md for the log file, run on the log of a run that failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.project import Project
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 RECIPES = re.findall(r"^jq -c '(.*)' logs/comboi\.log$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 EXAMPLE = re.compile(r"sales-\d{8}T\d{6}Z-[0-9a-f]{6}")
 

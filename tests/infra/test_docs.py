@@ -1,4 +1,4 @@
-"""The pages about Azure name what there is: settings and their values, outputs, variables, files, other pages."""
+"""The page about Azure names what there is: settings and their values, outputs and variables of Terraform."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from comboi_core.app.loader import load
 from comboi_core.devtools.scaffold.project import new_project
 from tests.infra.terraform import ROOT, SUBSCRIPTION, infra
 
-PAGES = [
-    ROOT / "docs" / f"{name}.md" for name in ("deploy", "security", "scale", "comparison", "concepts", "size-guide")
-]
-SIZES = (ROOT / "docs" / "size-guide.md").read_text()
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
 
 
@@ -32,17 +28,17 @@ HOST = leaves(json.loads((ROOT / "host.json").read_text()))
 
 @pytest.mark.parametrize("key", [key for key, value in HOST.items() if type(value) is int or key == "functionTimeout"])
 def test_each_number_of_host_json_is_explained_with_its_value(key):
-    row = re.search(rf"^\| `{key}` \| `([^`]*)` \| (.*) \|$", SIZES, re.MULTILINE)
+    row = re.search(rf"^\| `{key}` \| `([^`]*)` \| (.*) \|$", DEPLOY, re.MULTILINE)
     assert row and row[1] == str(HOST[key])
     assert len(row[2]) > 60
 
 
 def test_no_number_is_explained_that_host_json_does_not_have():
-    assert set(re.findall(r"^\| `(\w+)` \| `[^`]*` \|", SIZES, re.MULTILINE)) <= set(HOST)
+    assert set(re.findall(r"^\| `(\w+)` \| `[^`]*` \|", DEPLOY, re.MULTILINE)) <= set(HOST)
 
 
 def test_activities_and_memory_limits_of_the_guide_fit_the_instances():
-    rows = re.findall(r"^\| \**Flex (\d+) MB[^|]*\| (\d+) \| (\d+)(MB|GB) \|", SIZES, re.MULTILINE)
+    rows = re.findall(r"^\| \**Flex (\d+) MB[^|]*\| (\d+) \| (\d+)(MB|GB) \|", DEPLOY, re.MULTILINE)
     assert {int(row[0]) for row in rows} == {2048, 4096}
     for memory, activities, limit, unit in rows:
         limit_mb = int(limit) * (1024 if unit == "GB" else 1)
@@ -50,7 +46,7 @@ def test_activities_and_memory_limits_of_the_guide_fit_the_instances():
 
 
 @pytest.mark.parametrize(
-    ("memory", "activities"), re.findall(r"^\| \**Flex (\d+) MB[^|]*\| (\d+) \|", SIZES, re.MULTILINE)
+    ("memory", "activities"), re.findall(r"^\| \**Flex (\d+) MB[^|]*\| (\d+) \|", DEPLOY, re.MULTILINE)
 )
 def test_the_guide_s_activities_are_terraform_s(memory, activities, evaluated):
     found = evaluated("local.activities", environment="dev", location="westeurope", instance_memory_mb=int(memory))
@@ -93,21 +89,3 @@ def test_the_configuration_of_the_deployment_page_is_valid_and_loads(tmp_path):
 def test_variables_that_the_deployment_names_exist():
     named = set(re.findall(r"TF_VAR_(\w+)", DEPLOY)) | set(re.findall(r"`(\w+) = ", DEPLOY))
     assert named and named <= set(infra().variables)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_and_files_that_a_page_names_exist(page):
-    text = page.read_text()
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
-        assert (page.parent / link).is_file(), link
-    for path in re.findall(r"`((?:comboi_core|infra|tests|benchmarks|orchestrators|activities)/[\w./*-]+)`", text):
-        assert list(ROOT.glob(path)), path
-
-
-def test_anchors_of_the_deployment_page_exist():
-    headings = {
-        re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", DEPLOY, re.M)
-    }
-    pages = [*PAGES, ROOT / "CHANGELOG.md"]
-    asked = {anchor for page in pages for anchor in re.findall(r"deploy\.md#([\w-]+)", page.read_text())}
-    assert asked and asked <= headings

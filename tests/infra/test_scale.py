@@ -1,4 +1,4 @@
-"""What `benchmarks/scale.py` counts stays within what docs/scale.md promises: histories short, payloads small."""
+"""What `benchmarks/scale.py` counts stays within what docs/deploy.md promises: histories short, payloads small."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.infra.terraform import ROOT
 from tests.package.test_package import ENVIRONMENT, index
 
 MAX_INSTALLED = 800_000_000
-"""Bytes of the installed requirements: docs/size-guide.md sets them against the plans' limits."""
+"""Bytes of the installed requirements: docs/deploy.md sets them against the plans' limits."""
 
 EXTENSIONS = """
 from comboi_core.lake.azure.duckdb import load_extension as azure

@@ -1,4 +1,4 @@
-"""docs/checks.md says what is so: its examples load and pass on data as they want it, and its table holds."""
+"""The page on checks is right: its examples load and pass on good data, and its table says what each check does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from comboi_core.config.checks import Check
 from comboi_core.config.datasets import DatasetConfig
 from tests.quality.asking import check, data, divide, one, parsed
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "transformations-and-checks.md").read_text(encoding="utf-8")
+DOCUMENT = PAGE.partition("\n## Quality checks\n")[2].partition("\n## ")[0]
 EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)]
 LISTS = [example["quality_checks"] for example in EXAMPLES if "quality_checks" in example]
 KINDS = set(get_args(Check.model_fields["kind"].annotation))

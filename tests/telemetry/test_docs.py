@@ -1,4 +1,4 @@
-"""The queries of docs/monitoring.md use only tables, columns, dimensions and names that are really sent."""
+"""The queries of docs/operations.md use only tables, columns, dimensions and names that are really sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.doubles.ingestion import TABLES, row
 from tests.telemetry.test_runs import RUN, record
 
 PAGES = Path(__file__).resolve().parents[2] / "docs"
-PAGE = (PAGES / "monitoring.md").read_text(encoding="utf-8")
+PAGE = (PAGES / "operations.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```kusto\n(.*?)```", PAGE, re.DOTALL)
 VOCABULARY = {
     *(
@@ -41,7 +41,7 @@ VOCABULARY = {
 }
 EXAMPLES = [
     pytest.param(block, id=f"{page.name}-{number}")
-    for page in (PAGES / "monitoring.md", PAGES / "secrets.md")
+    for page in (PAGES / "operations.md", PAGES / "security.md")
     for number, block in enumerate(re.findall(r"```yml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
 ]
 WHOLE = {

@@ -60,7 +60,7 @@ def test_any_text_can_be_sent(text):
 
 
 def test_the_page_on_the_api_lists_every_code_under_its_status():
-    text = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     rows = {int(row[1]): row[2] for row in re.finditer(r"^\| (\d{3}) \| (.*) \|$", text, re.MULTILINE)}
 
     for code, status in STATUS_OF_CODE.items():

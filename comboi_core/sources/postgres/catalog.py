@@ -17,7 +17,7 @@ _LOOKS = 3
 """How often a table is looked at, until two statements see the same one."""
 _UNSETTLED = (
     "A pooler such as PgBouncer that ignores the startup parameter `options` takes them away: connect past it, or give "
-    "the role the settings that docs/postgres.md lists."
+    "the role the settings that docs/sources.md lists."
 )
 
 
