@@ -250,8 +250,8 @@ def doubtful_key(load: LoadPlan, previous: Manifest | None, primary_key: tuple[s
         previous: The committed load's manifest, if there is one.
     """
     known = previous is not None and not load.replaces and not previous.key_unique
-    from_files = any(chunk.kind == "files" for chunk in load.chunks)
-    if load.mode != "merge" or load.key_unique or known or from_files:
+    of_files = any(chunk.kind == "files" for chunk in load.chunks) or (previous is not None and previous.inputs)
+    if load.mode != "merge" or load.key_unique or known or of_files:
         return ()
     return (
         f"nothing at the source guarantees that primary_key: [{', '.join(primary_key)}] is unique and never NULL; of "
