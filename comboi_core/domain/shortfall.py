@@ -1,8 +1,8 @@
 """Shortfalls: what readers do not see although a load or a build succeeded.
 
-An error stops a load; a remark changes nothing. A shortfall stands between the two: the load is committed and right as
-far as it goes, but rows or values of the source are missing, hidden or not of one state. It is counted, shown in amber
-and told in alerts (`on: warned`); with `--strict` a command that meets one ends with exit code 1.
+An error stops a load; a remark changes nothing. A shortfall stands between the two. The load is committed, and what it
+committed is right, but rows or values of the source are missing, hidden, or from different moments. comboi counts each
+shortfall, shows it in amber and sends it in alerts (`on: warned`). With `--strict` it ends a command with exit code 1.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from types import MappingProxyType
 
 CODES = MappingProxyType(
     {
-        "attached_rows": "rows came along with a partition, table or view of the source, below the watermark",
-        "column_gone": "a column of the published dataset is not made any more",
-        "dataset_lost": "a dataset that keeps rows was gone from its lake, and was built anew from its inputs",
+        "attached_rows": "rows arrived below the watermark, with an attached partition, another table or a redefined view",
+        "column_gone": "the dataset no longer has a column that its published version had",
+        "dataset_lost": "a dataset that keeps rows was missing from its lake, and was rebuilt from its inputs",
         "duplicate_keys": "rows of one load share a primary key; readers see one of them",
-        "future_cursor": "rows whose cursor lies in the future are not read before that time",
-        "key_equality": "the source calls keys equal that are two for readers: a changed spelling adds a row",
-        "late_commits": "rows that are committed late may be missed: the source does not show who is writing",
-        "mixed_state": "the rows of one load are not of one moment: the source changed while it was read",
-        "null_before": "earlier rows read NULL in a column that was added, although the source has values",
-        "null_keys": "rows without a primary key: each stays a row of its own, a later version does not replace it",
-        "open_writer": "rows wait for a transaction that goes on writing",
-        "origin_changed": "the landed rows are of another source, query or setting than those that come now",
-        "model_doubtful": "deduplication learned weights that say nothing or cannot be right",
-        "rows_hidden": "a policy of the source hides rows from the login",
-        "script_changed": "the dataset holds rows that an earlier form of its script or settings has made",
-        "source_behind": "the source is behind what was landed, as after restoring a backup",
-        "source_empty": "the source has no row any more, but the table in the lake has",
+        "future_cursor": "rows have a cursor value in the future; they are read once that time has come",
+        "key_equality": "the source treats two spellings of a key as equal, readers do not: a new spelling adds a row",
+        "late_commits": "rows that are committed late may be missed: the source does not show its open transactions",
+        "mixed_state": "the source changed while it was read, so the rows of the load are not of one moment",
+        "model_doubtful": "deduplication learned weights that carry no information or cannot be right",
+        "null_before": "earlier rows read NULL in a new column, although the source has values there",
+        "null_keys": "rows have NULL in the primary key: each stays a row of its own, and no later version replaces it",
+        "open_writer": "rows wait for a transaction that is still writing",
+        "origin_changed": "the landed rows come from another source, query or setting than the new ones",
+        "rows_hidden": "a row policy of the source hides rows from the login",
+        "script_changed": "the dataset still holds rows that an earlier version of its script or settings made",
+        "source_behind": "the source is behind the landed rows, for example after a backup was restored",
+        "source_empty": "the source has no rows any more, but the table in the lake has",
     }
 )
-"""Every code there is, and what it means: add one here before using it. docs/operations.md shows this table."""
+"""Every code and its meaning. Add a code here before you use it, and to the table in docs/operations.md#shortfalls."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,13 @@ class Shortfall:
     """One thing that readers do not see, and what to do about it.
 
     Attributes:
-        code: What it is, in a word of `CODES` that does not change: queries and alerts are written against it.
-        message: What is missing, with figures, in a sentence a data engineer understands; holds no secret.
+        code: A key of `CODES`. Codes do not change, because queries and alerts depend on them.
+        message: What is missing, with figures, in a sentence that a data engineer understands; holds no secret.
         remedy: What to do.
-        rows: How many rows it is about, where they were counted; None where they were not.
+        rows: The number of rows concerned; None if they were not counted.
+
+    Raises:
+        ValueError: If `CODES` lacks the code.
     """
 
     code: str
