@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 CODES = MappingProxyType(
     {
-        "attached_rows": "rows arrived below the watermark, with an attached partition, another table or a redefined view",
+        "attached_rows": "rows came below the watermark, with an attached partition, another table or a redefined view",
         "column_gone": "the dataset no longer has a column that its published version had",
         "dataset_lost": "a dataset that keeps rows was missing from its lake, and was rebuilt from its inputs",
         "duplicate_keys": "rows of one load share a primary key; readers see one of them",
