@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
 
-.PHONY: demo test lint clean bench-host bench-kill bench-bronze bench-silver bench-api
+.PHONY: demo test lint lint-types clean bench-host bench-kill bench-bronze bench-silver bench-api
 
 demo: $(STAMP)
 	$(BIN)/comboi demo
@@ -14,9 +14,13 @@ demo: $(STAMP)
 test: $(STAMP) $(AZURITE)/.ready lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-lint: $(STAMP)
+lint: $(STAMP) lint-types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# pyproject.toml says what is checked, and how strictly. The first time takes half a minute, then a few seconds.
+lint-types: $(STAMP)
+	$(BIN)/python -m mypy
 
 bench-host: $(STAMP)
 	$(BIN)/python benchmarks/host.py
@@ -53,7 +57,7 @@ $(AZURITE)/.ready: tests/azurite/package.json tests/azurite/package-lock.json | 
 	touch $(AZURITE)/.ready
 
 clean:
-	rm -rf $(VENV) .comboi build *.egg-info
+	rm -rf $(VENV) .comboi .mypy_cache build *.egg-info
 
 # The tests of infra/ are part of `make test` as well. Formatting is checked where there is a terraform binary, and validity by
 # the provider itself after `terraform -chdir=infra init`.

@@ -41,13 +41,13 @@ class Clock:
     """The wall clock. A subclass that can jump calls its listeners so that sleepers look again."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
 
     def now(self) -> int:
         """Microseconds since 1970."""
         return time.time_ns() // 1000
 
-    def on_jump(self, listener: Callable[[], None]) -> Callable[[], None]:
+    def on_jump(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Have `listener` called after each jump; returns the function that takes it off again."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)

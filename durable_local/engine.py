@@ -227,9 +227,8 @@ class Engine:
         row = self._queued.get(key[0])
         if row is None:
             return
-        completion = self._activities.run(row)
-        if self._twins is not None:
-            completion = self._twins.settle(row.id, completion)
+        ran = self._activities.run(row)
+        completion = ran if self._twins is None else self._twins.settle(row.id, ran)
         if completion is None or self._abandoned:
             return
         delivered = self.store.complete_activity(row, completion, self.clock.now())

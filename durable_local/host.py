@@ -130,9 +130,9 @@ class Host:
         app = load_app(self.app_dir)
         store = Store(self.store_path)
         self._cleanup.callback(store.close)
-        self._loop = acquire_loop()
+        loop = self._loop = acquire_loop()
         self._cleanup.callback(release_loop)
-        invoker = Invoker(self._loop, str(self.app_dir), self._worker)
+        invoker = Invoker(loop, str(self.app_dir), self._worker)
         functions, late = timer_functions(app, settings) if self._with_timers else ([], [])
         routes, unreached = http_functions(app.http, settings.route_prefix)
         self._report([*settings.findings, *app.findings, *unreached, *late])
@@ -150,16 +150,16 @@ class Host:
         management.addresses = Addresses(self.url, settings.hub_name, system_key, inner_key)
         server.binding = management.addresses.client_binding()
         server.guard = Guard(address, (self.key,) if self.key else (), system_key)
-        runner = run_on(self._loop, _listen(server, listening, min(0.5, self._grace)))
-        self._cleanup.callback(lambda: run_on(self._loop, runner.cleanup()))
+        runner = run_on(loop, _listen(server, listening, min(0.5, self._grace)))
+        self._cleanup.callback(lambda: run_on(loop, runner.cleanup()))
         # Unwound in the opposite order: timers, running functions, the server, the loop, the store, the lock.
         self._cleanup.callback(lambda: engine.stop(remaining(self._deadline)))
         lock.publish(self.url)
         self.unfinished = _unfinished(store)
         if self._resume:
             engine.resume()
-        run_on(self._loop, timers.start())
-        self._cleanup.callback(lambda: run_on(self._loop, timers.stop(remaining(self._deadline)), self._grace + 30))
+        run_on(loop, timers.start())
+        self._cleanup.callback(lambda: run_on(loop, timers.stop(remaining(self._deadline)), self._grace + 30))
 
     def stop(self) -> None:
         """Stop timers, give what runs the grace period, close. Safe to call again and from a signal's aftermath."""

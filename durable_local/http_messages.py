@@ -111,13 +111,14 @@ def _from_text(text: str) -> web.Response:
         content = json.loads(text)
     except ValueError:
         return web.Response(text=text)
-    status, headers = 200, {}
+    status, headers = 200, dict[str, Any]()
     if isinstance(content, dict):
         fields = {name.lower(): value for name, value in content.items()}
         if "body" in fields:
-            content, headers = fields["body"], fields.get("headers")
+            content, given = fields["body"], fields.get("headers")
+            headers = given if isinstance(given, dict) else {}
             status = _status(fields.get("statuscode", fields.get("status")))
-    named = {name: str(value) for name, value in headers.items()} if isinstance(headers, dict) else {}
+    named = {name: str(value) for name, value in headers.items()}
     if content is None:
         return web.Response(status=204 if status == 200 else status, headers=named)
     plain = isinstance(content, str)

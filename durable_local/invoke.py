@@ -158,11 +158,11 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
         try:
             result = call()
         except Exception as error:
-            outcome = (settle, future.set_exception, error)
+            outcome: tuple[Callable[[Any], None], Any] = (future.set_exception, error)
         else:
-            outcome = (settle, future.set_result, result)
+            outcome = (future.set_result, result)
         if not loop.is_closed():
-            loop.call_soon_threadsafe(*outcome)
+            loop.call_soon_threadsafe(settle, *outcome)
 
     threading.Thread(target=run, name="durable-function", daemon=True).start()
     return await future

@@ -104,7 +104,7 @@ def load_app(app_dir: Path) -> FunctionApp:
         except (ValueError, KeyError) as error:
             raise AppLoadError(str(error)) from error
     index = FunctionApp(app_dir)
-    for function in sorted(functions, key=lambda one: function_order(one.get_function_name())):
+    for function in sorted(functions, key=lambda one: function_order(str(one.get_function_name()))):
         _add(index, function)
     return index
 

@@ -59,7 +59,8 @@ class Retry(Node):
         self._left -= 1
         self._attempt().parent = self
 
-    def child_settled(self, child: Leaf) -> None:
+    def child_settled(self, child: Node) -> None:
+        assert isinstance(child, Leaf)  # attempts and timers are its only children
         if child.kind == "timer":
             if self._left:
                 self._start()

@@ -25,7 +25,8 @@ class InstanceFilter:
 
     def where(self) -> tuple[str, list[Any]]:
         """An SQL condition with its parameters."""
-        clauses, values = ["1=1"], []
+        clauses = ["1=1"]
+        values: list[Any] = []
         if self.created_from is not None:
             clauses.append("created>=?")
             values.append(self.created_from)

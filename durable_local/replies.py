@@ -38,7 +38,7 @@ def empty(status: int) -> web.Response:
 def error_reply(status: int, message: str, kind: str = "") -> web.Response:
     """A problem as RFC 9457 writes it, with the members of the extension's own errors."""
     said = "Something went wrong while processing your request" if status == 500 else message
-    own = {"Message": said, "ExceptionMessage": message, "ExceptionType": kind, "StackTrace": ""}
+    own: dict[str, Any] = {"Message": said, "ExceptionMessage": message, "ExceptionType": kind, "StackTrace": ""}
     return problem(status, message, **own)
 
 

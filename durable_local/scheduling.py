@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from .clock import to_history
 from .events import Kind, encode, event, timer_fired
@@ -69,7 +70,7 @@ class Scheduler:
 
     def _message(self, instance: Instance, step: Step, work: Scheduled, now: int) -> None:
         check_size(f"the input of entity operation '{work.name}'", work.input)
-        body = {"op": work.name, "input": json.dumps(work.input)}
+        body: dict[str, Any] = {"op": work.name, "input": json.dumps(work.input)}
         if work.signal:
             body["signal"] = True
         else:

@@ -31,8 +31,8 @@ def remember_timestamps() -> None:
     """Have the SDK parse each history timestamp once instead of once per replay: most of a long replay's time."""
     module = sys.modules.get(_HISTORY_MODULE)
     parse = getattr(module, "dt_parse", None)
-    if parse is not None and not hasattr(parse, "cache_info"):
-        module.dt_parse = functools.lru_cache(_CACHED_TIMESTAMPS)(parse)
+    if module is not None and parse is not None and not hasattr(parse, "cache_info"):
+        vars(module)["dt_parse"] = functools.lru_cache(_CACHED_TIMESTAMPS)(parse)
 
 
 async def close_client_session() -> None:

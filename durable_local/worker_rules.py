@@ -19,7 +19,8 @@ from .bindings import RETURN, Binding
 from .errors import AppLoadError
 
 _CLIENT = "durableClient"
-_ALIASES = (typing._GenericAlias, typing._SpecialGenericAlias)  # type: ignore[attr-defined]
+# Private classes, which typing's stubs leave out; the worker asks for the same ones.
+_ALIASES: tuple[Any, ...] = (typing._GenericAlias, typing._SpecialGenericAlias)  # type: ignore[attr-defined]
 _NO_GENERICS = (typing.Union, tuple, typing.ClassVar, collections.abc.Callable)
 
 
@@ -135,12 +136,12 @@ def _check_return(kind: str, annotation: Any) -> None:
 
 
 def _is_out(annotation: Any) -> bool:
-    origin = annotation.__origin__ if isinstance(annotation, typing._GenericAlias) else annotation  # type: ignore
+    origin = annotation.__origin__ if isinstance(annotation, _ALIASES[0]) else annotation
     return isinstance(origin, type) and origin.__name__ == "Out"
 
 
 def _written_type(binding: Binding, annotation: Any) -> Any:
-    arguments = getattr(annotation, "__args__", ())
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
     if len(arguments) != 1:
         raise _Refusal(f"binding {binding.name} has invalid Out annotation {annotation!r}; write Out[...]")
     return arguments[0]
@@ -149,7 +150,7 @@ def _written_type(binding: Binding, annotation: Any) -> Any:
 def _is_generic(annotation: Any) -> bool:
     """Generic classes and aliases of `typing`, with or without arguments; not Union, Tuple, ClassVar and Callable."""
     if isinstance(annotation, type):
-        return issubclass(annotation, typing.Generic)  # type: ignore[arg-type]
+        return issubclass(annotation, typing.Generic)
     return isinstance(annotation, _ALIASES) and annotation.__origin__ not in _NO_GENERICS
 
 

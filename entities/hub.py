@@ -14,7 +14,7 @@ class DurableHub:
     def __init__(self, client: df.DurableOrchestrationClient) -> None:
         self._client = client
 
-    async def read(self, entity: str, key: str) -> dict[str, Any] | None:
+    async def read(self, entity: str, key: str) -> Any:
         """See Hub."""
         answer = await self._client.read_entity_state(df.EntityId(entity, key))
         return answer.entity_state if answer.entity_exists else None
@@ -33,7 +33,7 @@ class DurableHub:
         if not status:
             return None
         return {
-            "runtimeStatus": status.runtime_status.value,
+            "runtimeStatus": status.runtime_status.value if status.runtime_status else None,
             "customStatus": status.custom_status,
             "output": status.output,
             "input": json.loads(status.input_) if isinstance(status.input_, str) else status.input_,

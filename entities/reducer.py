@@ -18,7 +18,7 @@ def run_operation(
     Raises:
         ValueError: unknown operation; the caller sees it as the operation's error.
     """
-    reduce = operations.get(context.operation_name)
+    reduce = operations.get(context.operation_name or "")
     if reduce is None:
         raise ValueError(f"unknown operation '{context.operation_name}'; there are {', '.join(sorted(operations))}")
     state, result = reduce(context.get_state(initial), context.get_input() or {})

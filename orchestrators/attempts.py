@@ -39,7 +39,8 @@ def attempt(
         The activity's result, with `attempts` and, after failures, `retried`: the earlier attempts' `code`, `message`,
         `activity`, `started_at` and `failed_at`.
     """
-    delay, earlier, taken = float(retry["first_delay"]), [], 0
+    delay, taken = float(retry["first_delay"]), 0
+    earlier: list[dict[str, Any]] = []
     while True:
         started_at, number = context.current_utc_datetime.isoformat(), len(earlier) + 1
         by_host = False

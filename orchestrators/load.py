@@ -217,22 +217,23 @@ def _load(context: df.DurableOrchestrationContext, job: Job):
     if "error" in opened:
         return opened
     retried: list[Job] = []
-    delay, since, tried = float(retry["first_delay"]), job["begun"], None if job.get("again") else job["tried"]
+    delay, since, outcome = float(retry["first_delay"]), job["begun"], Job()
+    tried = None if job.get("again") else job["tried"]
     for number in range(1, retry["attempts"] + 1):
-        if number > 1 and tried is not None:
-            now, error = context.current_utc_datetime, tried["error"]
+        if number > 1:
+            now, error = context.current_utc_datetime, outcome["error"]
             told = {key: shortened(str(error[key])) for key in ("code", "message")}
-            activity = tried.get("activity", "land_tables")
+            activity = outcome.get("activity", "land_tables")
             retried.append({**told, "activity": activity, "started_at": since, "failed_at": now.isoformat()})
             again = {"started_at": job["begun"], "attempt": number, "error": told}
             context.set_custom_status({"phase": "planning", **again})
             yield context.create_timer(now + timedelta(seconds=delay))
             delay, since, tried = delay * retry["factor"], context.current_utc_datetime.isoformat(), None
-        tried = yield from _try(context, job, opened, tried)
-        retried += tried.pop("retried", [])
-        if "error" not in tried or tried.pop("final", False) or not _worth_a_plan(tried):
+        outcome = yield from _try(context, job, opened, tried)
+        retried += outcome.pop("retried", [])
+        if "error" not in outcome or outcome.pop("final", False) or not _worth_a_plan(outcome):
             break
-    outcome = {**tried, "attempts": max(number, tried.get("attempts", 1))}
+    outcome["attempts"] = max(number, outcome.get("attempts", 1))
     outcome |= {"retried": retried} if retried else {}
     return _with_earlier(opened, outcome)
 
@@ -295,8 +296,8 @@ def _in_shares(context: df.DurableOrchestrationContext, job: Job, opened: Job, p
         context, "publish_load", {**work, **found, "checkpoint": opened["checkpoint"]}, job["retry"]
     )
     retried += published.pop("retried", [])
-    final = {"final": True} if "error" in published else {}
-    return {**plan, **published, **final, "attempts": max(attempts, published["attempts"]), "retried": retried}
+    ending = {"final": True} if "error" in published else {}
+    return {**plan, **published, **ending, "attempts": max(attempts, published["attempts"]), "retried": retried}
 
 
 @bp.orchestration_trigger(context_name="context")

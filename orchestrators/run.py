@@ -108,9 +108,9 @@ def _side_by_side(
             first = pages[lane] if pages else {}
             calls.append(("run_lane", {**share, "lane": lane, "page": 0, "failed": 0, **first}, f"{place}:{lane}"))
     else:
-        for first in range(lanes.start, lanes.stop, LANES):
-            task = {**share, "lanes": [first, min(first + LANES, lanes.stop)]}
-            calls.append(("run_lanes", task, f"{place}:from-{first}"))
+        for start in range(lanes.start, lanes.stop, LANES):
+            task = {**share, "lanes": [start, min(start + LANES, lanes.stop)]}
+            calls.append(("run_lanes", task, f"{place}:from-{start}"))
     outcomes = yield from lead(context, share, *calls)
     return {
         "failed": sum(outcome["failed"] for outcome in outcomes),
@@ -147,7 +147,8 @@ def run_lane(context):
     page = told if told and not lane.get("again") else (yield from attempt(context, "list_items", lane, retry))
     if "error" in page:
         return ending | {"error": page["error"]}
-    items, results = [{**item, "queued_at": lane["queued_at"]} for item in page["items"]], []
+    items = [{**item, "queued_at": lane["queued_at"]} for item in page["items"]]
+    results: list[dict[str, Any]] = []
     work, error, cancelled = land_page if items[0]["kind"] == "table" else _build_page, None, None
     try:
         cancelled = yield from work(context, lane, items, results)

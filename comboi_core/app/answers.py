@@ -64,9 +64,9 @@ def _framed(name: str, payload: dict[str, Any], do: Callable[[], dict[str, Any]]
         log.error("unforeseen error: %s", traceback.format_exc(), extra=context)
         return {"error": _shown(InternalError(f"{type(error).__name__}: {said_by(error)}").record())}
     context["seconds"] = round(time.monotonic() - started, 3)
-    if error := result.get("error"):
-        log.warning("%s", error["message"], extra={**context, "code": error["code"]})
-        return _told(result) | {"error": _shown(error)}
+    if failure := result.get("error"):
+        log.warning("%s", failure["message"], extra={**context, "code": failure["code"]})
+        return _told(result) | {"error": _shown(failure)}
     if "outcomes" not in result:  # else each part has said so itself
         log.log(logging.DEBUG if result.get("unchanged") else logging.INFO, "done", extra=context)
     return _told(result)

@@ -13,8 +13,13 @@ T = TypeVar("T")
 
 
 @lru_cache
-def _adapter(kind: type) -> TypeAdapter:
+def _cached(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    key: Any = kind  # lru_cache's stub takes no type for a key, and does not carry its kind over
+    return _cached(key)
 
 
 def decode(kind: type[T], value: Any) -> T:

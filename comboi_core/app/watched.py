@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from comboi_core.config.project import STAGES, Project
 from comboi_core.domain.errors import ConfigError
@@ -43,7 +44,7 @@ def refuse_watched(project: Project, app: Path = APP_FOLDER) -> None:
 
 def watches(app: Path) -> bool:
     """Tell whether the host watches the app's folder, as far as host.json and the app settings say."""
-    told = os.environ.get(OVERRIDE)
+    told: Any = os.environ.get(OVERRIDE)
     if told is None:
         file = app / "host.json"
         text = file.read_text(encoding="utf-8-sig") if file.is_file() else "{}"

@@ -21,9 +21,11 @@ from comboi_core.building.growing import column_gone, lost_columns, refuse_newer
 from comboi_core.building.inputs import create_view, refuse_foreign
 from comboi_core.building.remembered import Note, has_looked, looked_at, loss, lost, remember
 from comboi_core.config.datasets import DatasetConfig
+from comboi_core.config.splink import SplinkConfig
 from comboi_core.domain.errors import CheckFailed, DedupeError, MaterializationRefused
 from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import literal, qualified
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.exact import write_exactly
 from comboi_core.lake.published import Published, read_published, refuse_overtaken, write_options
 from comboi_core.transforms.batches import columns_of
@@ -154,7 +156,7 @@ def transformed(work: Build) -> Iterator[str]:
     result = RESULT
     with tempfile.TemporaryDirectory(dir=_spill(work.con)) as folder:
         if work.dataset.splink:
-            _deduplicate(work)
+            _deduplicate(work, work.dataset.splink)
             result = SURVIVORS
         several = work.dataset.materialization.incremental
         quarantines = any(check.on_fail == "quarantine" for check in work.dataset.checks)
@@ -169,14 +171,14 @@ def transformed(work: Build) -> Iterator[str]:
         yield result
 
 
-def _deduplicate(work: Build) -> None:
+def _deduplicate(work: Build, splink: SplinkConfig) -> None:
     from comboi_core.dedupe.splink_dedupe import deduplicate
 
     with work.code.blaming(work.con, work.inputs.views):
         done = deduplicate(
             work.con,
             RESULT,
-            work.dataset.splink,
+            splink,
             into=SURVIVORS,
             crosswalk=CROSSWALK,
             sensitive=sensitive(work.dataset),
@@ -302,10 +304,10 @@ def _refuse_emptying(work: Build) -> None:
 
 
 def _count(work: Build, relation: str) -> int:
-    return work.con.execute(f"SELECT count(*) FROM {relation}").fetchone()[0]
+    return one_row(work.con, f"SELECT count(*) FROM {relation}")[0]
 
 
 def _spill(con: DuckDBPyConnection) -> str:
-    folder = con.execute("SELECT current_setting('temp_directory')").fetchone()[0]
+    folder = one_row(con, "SELECT current_setting('temp_directory')")[0]
     Path(folder).mkdir(parents=True, exist_ok=True)
     return folder

@@ -112,8 +112,10 @@ def has_looked(work: Build) -> bool:
     """Whether this run's interval was looked at in these very inputs; also where that is not known."""
     start, end = _looks_at(work)
     before = work.published
-    return work.same_inputs and (
-        not before.first or any(first <= start and end <= last for first, last in before.looked_at)
+    return (
+        before is not None
+        and work.same_inputs
+        and (not before.first or any(first <= start and end <= last for first, last in before.looked_at))
     )
 
 

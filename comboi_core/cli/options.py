@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-import click
 import typer
 from rich.console import Console
 from typer.core import TyperCommand
@@ -93,7 +92,7 @@ _SELECT = ("--select", "-s")
 class Selecting(TyperCommand):
     """A command whose --select takes several names: `--select orders people` is `--select orders --select people`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """See click; a stage after the first name is the command's STAGE."""
         spread: list[str] = []
         selecting = False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -132,7 +132,7 @@ def grid(*columns: str, right: str = "", wraps: str = "") -> Table:
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
-        justify = "right" if name in right.split(",") else "left"
+        justify: JustifyMethod = "right" if name in right.split(",") else "left"
         table.add_column(name, justify=justify, overflow="fold", no_wrap=name != wraps)
     return table
 

@@ -33,7 +33,7 @@ Place = tuple[str | int, ...]
 class _Loader(yaml.SafeLoader):
     """The safe loader; it names the line of a scalar that is no date, number or text: `2026-13-45`, `"\\ud800"`."""
 
-    def construct_scalar(self, node: yaml.Node) -> Any:
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
         value.encode()
         return value

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_v
 from comboi_core.config.base import MAY_BE_EMPTY, NO_LIST, Bytes, Model, Text
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.tables import BaseTable, SourceBase, listed
-from comboi_core.config.written import given, is_one_of, text_like, where
+from comboi_core.config.written import Json, given, is_one_of, text_like, where
 from comboi_core.domain.load import Mode
 
 Format = Literal["csv", "json", "parquet"]
@@ -43,7 +43,7 @@ _PATH = text_like(
     "A glob inside the source's folder: folder/*.csv, without ..; ** stands for folders, between slashes.",
 )
 """What `_inside` accepts, for editors."""
-_CHARACTER = {"pattern": r"^[^\n\r\u0000]*$", "patternErrorMessage": "A character, no line break."}
+_CHARACTER: Json = {"pattern": r"^[^\n\r\u0000]*$", "patternErrorMessage": "A character, no line break."}
 
 
 class CsvOptions(Model):

@@ -14,12 +14,12 @@ from comboi_core.config.base import MAY_BE_EMPTY, NO_LIST, Memory, Model, Name, 
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.monitoring import MonitoringConfig, NotificationConfig
-from comboi_core.config.sources import SourceConfig, TableConfig
-from comboi_core.config.written import reference_or
+from comboi_core.config.sources import AnyTable, SourceConfig
+from comboi_core.config.written import Json, reference_or
 
 Stage = Literal["bronze", "silver", "gold"]
 _PLACEHOLDER = re.compile(r"\{(stage|source|table)\}")
-_TEMPLATE = {
+_TEMPLATE: Json = {
     "pattern": r"^(?=.*\{table\})(?!.*(?:^|/)(?:\.|/|$))(?:\{(?:stage|source|table)\}|[^{}\\\u0000-\u001f\u007f])+$",
     "patternErrorMessage": "A path inside the lake with {table} in it; {stage} and {source} may be, too.",
 }
@@ -262,7 +262,7 @@ class Project(Model):
         """Return a source by name; KeyError if there is none."""
         return next(source for source in self.pipeline_file.sources if source.name == name)
 
-    def table(self, source: str, name: str) -> TableConfig:
+    def table(self, source: str, name: str) -> AnyTable:
         """Return a table by source and name; StopIteration if there is none."""
         return next(table for table in self.source(source).tables if table.name == name)
 

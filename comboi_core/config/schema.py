@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal, get_args
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from comboi_core.config.base import DURATION, SIZE, SOME_DURATION
@@ -16,7 +17,7 @@ FOLDER = "configs/.schema"
 """Where a project keeps them: beside the files, hidden, so that no package takes them along."""
 
 FILES: dict[FileName, str] = {"pipeline": "configs/initial.yml", "transformations": "configs/transformations.yml"}
-_MODELS = {"pipeline": PipelineFile, "transformations": TransformationsFile}
+_MODELS: dict[FileName, type[BaseModel]] = {"pipeline": PipelineFile, "transformations": TransformationsFile}
 _DURATIONS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _SIZES = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 

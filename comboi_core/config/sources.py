@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from comboi_core.config.azure_sql import AzureSqlSource
 from comboi_core.config.base import Model, Text
 from comboi_core.config.conn_str import entra_problem, uri_problem
-from comboi_core.config.files import FilesSource
+from comboi_core.config.files import FilesSource, FilesTable
 from comboi_core.config.sqlite import SqliteSource
 from comboi_core.config.tables import SourceBase, TableConfig
 from comboi_core.config.written import given, is_one_of, where
@@ -70,6 +70,9 @@ class PostgresSource(SourceBase):
                 raise ValueError(f"table {table.name}: cursor: xmin needs table:, a query's rows have no version")
         return self
 
+
+AnyTable = TableConfig | FilesTable
+"""A table of any source."""
 
 SourceConfig = Annotated[PostgresSource | AzureSqlSource | SqliteSource | FilesSource, Field(discriminator="type")]
 """Any source."""

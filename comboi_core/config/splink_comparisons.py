@@ -100,7 +100,7 @@ class Level(Model):
 _LIBRARY_ONLY = {"column", "args", "term_frequency_adjustments", "m_probabilities", "u_probabilities"}
 _LIBRARY_ONLY |= {"fix_m_probabilities", "fix_u_probabilities"}
 _OWN_ONLY = {"output_column_name", "comparison_description"}
-_KINDS = [
+_KINDS: list[Any] = [
     {"allOf": [given("type"), given("column"), without(*sorted(_OWN_ONLY)), {"not": given("comparison_levels", [])}]},
     {"allOf": [given("comparison_levels", []), without(*sorted(_LIBRARY_ONLY)), {"not": given("type")}]},
 ]

@@ -179,7 +179,7 @@ class SourceBase(Model):
         tables: What to land.
     """
 
-    name: Name = Field(json_schema_extra={"not": {"enum": sorted(RESERVED_SOURCES)}})
+    name: Name = Field(json_schema_extra={"not": {"enum": [*sorted(RESERVED_SOURCES)]}})
     max_parallel: int = Field(default=4, ge=1, le=64)
     tables: Annotated[tuple[TableConfig, ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)]
 

@@ -12,6 +12,7 @@ from comboi_core.dedupe.workbench import RECORDS, SOURCE_DATASET, UNIQUE_ID, Wor
 from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.sql import identifier, identifiers
 from comboi_core.duckdb.errors import error_details
+from comboi_core.duckdb.rows import one_row
 
 
 def pairs_of(bench: Workbench, config: SplinkConfig, rules: Sequence[Rule], names: Names) -> dict[Rule, int]:
@@ -63,7 +64,7 @@ def _agreeing(bench: Workbench, config: SplinkConfig, rule: Rule, names: Names) 
                 SELECT count(*)::HUGEINT AS records FROM {_exploded(rule, names)}
                 WHERE {known} GROUP BY {identifiers(keys)}
             )"""
-        return int(bench.con.execute(query).fetchone()[0])
+        return int(one_row(bench.con, query)[0])
 
     within = pairs([*columns, SOURCE_DATASET]) if config.link_type == "link_only" else 0
     return pairs(columns) - within
@@ -77,7 +78,7 @@ def _meeting(bench: Workbench, config: SplinkConfig, condition: str, rule: Rule,
             SELECT 1 FROM {table} AS l JOIN {table} AS r
             ON ({rewritten_condition(condition, names)}) AND l.{UNIQUE_ID} < r.{UNIQUE_ID} {across} LIMIT {most}
         )"""
-    return int(bench.con.execute(query).fetchone()[0])
+    return int(one_row(bench.con, query)[0])
 
 
 def _exploded(rule: Rule, names: Names) -> str:

@@ -11,6 +11,7 @@ import math
 
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.workbench import CLUSTERS, PAIRS, RECORDS, SOURCE_DATASET, UNIQUE_ID, Workbench
+from comboi_core.duckdb.rows import one_row
 
 _EDGES, _NODES, _LARGE = "comboi_edges", "comboi_nodes", "comboi_large"
 _STEP = 1.0
@@ -110,7 +111,7 @@ def _take_apart(bench: Workbench, most: int) -> tuple[str, ...]:
         )
     _forget_separated(bench)
     parts = f"SELECT cluster_id FROM comboi_apart JOIN {CLUSTERS} USING (unique_id)"
-    clusters, kept = bench.con.execute(f"SELECT count(DISTINCT cluster_id), count(*) FROM ({parts})").fetchone()
+    clusters, kept = one_row(bench.con, f"SELECT count(DISTINCT cluster_id), count(*) FROM ({parts})")
     shown = ", ".join(str(size) for size in sizes[:_MOST_SHOWN]) + (", ..." if len(sizes) > _MOST_SHOWN else "")
     return (
         f"{len(sizes)} {'cluster has' if len(sizes) == 1 else 'clusters have'} more than max_cluster_size = {most} "
@@ -135,7 +136,7 @@ def _weakest(bench: Workbench, level: float) -> float:
     query = f"""
         SELECT floor(min(match_weight)) FROM {PAIRS} JOIN {_LARGE} ON unique_id = unique_id_l
         WHERE match_weight >= '{level}'::DOUBLE"""
-    return float(bench.con.execute(query).fetchone()[0])
+    return float(one_row(bench.con, query)[0])
 
 
 def _forget_separated(bench: Workbench) -> None:

@@ -154,7 +154,7 @@ def _places(sql: str, read: Reader) -> tuple[Place, ...]:
     return tuple(read(sql, column) for column in _parsed(sql).find_all(exp.Column))
 
 
-def _parsed(sql: str) -> exp.Expression:
+def _parsed(sql: str) -> exp.Condition:
     import sqlglot
     from sqlglot import exp
 

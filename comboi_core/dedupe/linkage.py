@@ -98,7 +98,7 @@ def _linker(bench: Workbench, config: SplinkConfig, names: Names) -> Linker:
     from splink import DuckDBAPI, Linker, SettingsCreator
 
     _hush()
-    comparisons = [create_comparison(one, number, names) for number, one in enumerate(config.comparisons)]
+    comparisons: list[Any] = [create_comparison(one, number, names) for number, one in enumerate(config.comparisons)]
     settings = SettingsCreator(
         link_type=config.link_type,
         unique_id_column_name=UNIQUE_ID,

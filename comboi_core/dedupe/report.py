@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.survivors import ASSIGNED
 from comboi_core.dedupe.workbench import LABEL, RECORDS, UNIQUE_ID, Workbench
+from comboi_core.duckdb.rows import one_row
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class DedupeReport:
 def make_report(bench: Workbench, config: SplinkConfig, remarks: tuple[str, ...]) -> DedupeReport:
     """Count the clusters of ASSIGNED and, where the true identity is known, compare with it."""
     sizes = f"SELECT count(*) AS size FROM {ASSIGNED} GROUP BY comboi_cluster"
-    records, clusters, largest = bench.con.execute(
-        f"SELECT coalesce(sum(size), 0), count(*), coalesce(max(size), 0) FROM ({sizes})"
-    ).fetchone()
+    records, clusters, largest = one_row(
+        bench.con, f"SELECT coalesce(sum(size), 0), count(*), coalesce(max(size), 0) FROM ({sizes})"
+    )
     scores = _scores(bench) if config.labels else {}
     return DedupeReport(int(records), clusters, int(records) - clusters, largest, **scores, remarks=remarks)
 
@@ -51,7 +52,7 @@ def _scores(bench: Workbench) -> dict[str, float | None]:
 
     def pairs(keys: str) -> int:
         groups = f"SELECT count(*)::HUGEINT AS n FROM ({labelled}) GROUP BY {keys}"
-        return int(bench.con.execute(f"SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM ({groups})").fetchone()[0])
+        return int(one_row(bench.con, f"SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM ({groups})")[0])
 
     merged, true, both = pairs("comboi_cluster"), pairs(LABEL), pairs(f"comboi_cluster, {LABEL}")
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from comboi_core.config.splink import SplinkConfig
@@ -129,6 +129,7 @@ def _pairs(
     columns = distinct([*compared_ones, *config.additional_columns_to_retain])
     wanted = distinct([*identity, *columns])
     values = ", ".join(f"left({names.of(column)}_{side}::VARCHAR, {_LONGEST})" for column in wanted for side in "lr")
+    sided = [column for column in wanted for _ in "lr"]
     levels = [one for one in weights if config.retain_intermediate_calculation_columns]
     numbers = "".join(f", {_level_number(one)}" for one in levels)
     both = ", ".join(f"{side}.{name} AS {name}_{side}" for name in names.columns for side in "lr")
@@ -140,23 +141,25 @@ def _pairs(
         )
         ORDER BY abs(match_weight - {_nearest(config)}), unique_id_l, unique_id_r""").fetchall()
     for weight, probability, *found in rows:
-        texts = {
-            column: tuple(
-                HIDDEN if column.lower() in hidden and value is not None else value
-                for value in found[2 * place : 2 * place + 2]
-            )
-            for place, column in enumerate(wanted)
-        }
+        shown = [
+            HIDDEN if column.lower() in hidden and value is not None else value
+            for column, value in zip(sided, found, strict=False)
+        ]
+        left, right = (dict(zip(wanted, shown[side::2], strict=True)) for side in (0, 1))
         yield ShownPair(
-            ids=tuple(" ".join(str(texts[column][side]) for column in identity) for side in (0, 1)),
+            ids=(_named(left, identity), _named(right, identity)),
             weight=weight,
             probability=probability,
-            values=tuple((column, *texts[column]) for column in columns),
+            values=tuple((column, left[column], right[column]) for column in columns),
             levels=tuple(
                 (one.name, one.levels[number].label, one.levels[number].weight)
                 for one, number in zip(levels, found[2 * len(wanted) :], strict=True)
             ),
         )
+
+
+def _named(record: Mapping[str, str | None], identity: Sequence[str]) -> str:
+    return " ".join(str(record[column]) for column in identity)
 
 
 def _nearest(config: SplinkConfig) -> float:

@@ -45,7 +45,7 @@ def _comparison_problems(config: SplinkConfig) -> Iterator[str]:
     for number, comparison in enumerate(config.comparisons):
         try:
             compared(comparison)
-            output = create_comparison(comparison, number).create_output_column_name()
+            output = str(create_comparison(comparison, number).create_output_column_name())
         except DedupeError as error:
             yield error.message
             continue
@@ -144,7 +144,7 @@ def create_comparison(comparison: Comparison, number: int, names: Names = UNCHAN
 
     if comparison.type is not None:
         return _kept(comparison, _of_library(comparison, names))
-    levels = [_level(level, names) for level in comparison.comparison_levels]
+    levels: list[Any] = [_level(level, names) for level in comparison.comparison_levels]
     return _tried(comparison, CustomComparison(levels, f"comboi_own_{number}", comparison.comparison_description))
 
 

@@ -20,6 +20,7 @@ from comboi_core.domain.errors import DedupeError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.duckdb.errors import error_details
+from comboi_core.duckdb.rows import one_row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -149,7 +150,9 @@ def _refuse_columns(bench: Workbench, config: SplinkConfig, columns: list[str]) 
     if missing:
         raise DedupeError(f"{'; '.join(missing)}; {there}")
     _refuse_taken(config, columns)
-    orders = {"survivor.order_by": (config.survivor.order_by, survivor_order(config, columns))}
+    orders: dict[str, tuple[str | None, str | None]] = {
+        "survivor.order_by": (config.survivor.order_by, survivor_order(config, columns))
+    }
     for column, rule in config.survivor.per_column.items():
         orders[f"survivor.per_column.{column}"] = (rule.order_by, column_order(config, rule))
     for place, (written, order) in orders.items():
@@ -182,7 +185,7 @@ def _refuse_ids(bench: Workbench, config: SplinkConfig, sensitive: Collection[st
     unique_id, source = config.unique_id_column_name, config.source_dataset_column_name
     for name in (unique_id, *((source,) if config.links else ())):
         query = f"SELECT count(*) FROM {SOURCE} WHERE {identifier(name)} IS NULL"
-        missing = bench.con.execute(query).fetchone()[0]
+        missing = one_row(bench.con, query)[0]
         if missing:
             raise DedupeError(
                 f"{missing} {'record has' if missing == 1 else 'records have'} no {name}",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.rows import one_row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,7 +49,7 @@ class Workbench:
 
     def count(self, table: str) -> int:
         """Return how many rows one of its tables has."""
-        return int(self.con.execute(f"SELECT count(*) FROM {identifier(table)}").fetchone()[0])
+        return int(one_row(self.con, f"SELECT count(*) FROM {identifier(table)}")[0])
 
 
 @contextmanager

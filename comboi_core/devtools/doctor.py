@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from comboi_core.devtools.doctor_machine import Finding, disk, finding, function
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, SourceAuthFailed, SourceUnreachable
 from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.domain.sql import literal
+from comboi_core.duckdb.rows import one_row
 from comboi_core.secrets.stores import vault_address
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def diagnose(config: Path | None = None) -> Iterator[Finding]:
     if workspace is None:
         return
     for name, check in CHECKS:
-        yield from _guarded(name, lambda check=check: check(workspace))
+        yield from _guarded(name, partial(check, workspace))
     yield from _guarded("function app", lambda: function_app(config))
 
 
@@ -69,7 +71,7 @@ def vault(workspace: Workspace) -> Iterator[Finding]:
     """Read every secret that the configuration refers to."""
     file = workspace.project.pipeline_file
     references = [item for item in dict.fromkeys(find(file.model_dump())) if item.store == "keyvault"]
-    if not references:
+    if not references or file.key_vault is None:
         yield finding("vault", True, "no secret is referred to")
         return
     failed = 0
@@ -208,7 +210,7 @@ def _probe(workspace: Workspace, stage: Stage) -> str:
         try:
             with lake.stage(path) as staged:
                 con.execute(f"COPY (SELECT 42 AS answer) TO {literal(str(staged))} (FORMAT parquet)")
-            (answer,) = con.execute(f"SELECT answer FROM read_parquet({literal(lake.uri(path))})").fetchone()
+            (answer,) = one_row(con, f"SELECT answer FROM read_parquet({literal(lake.uri(path))})")
             if answer != 42 or path not in lake.list("_doctor") or not lake.read(path).startswith(b"PAR1"):
                 raise LakeUnavailable(f"{path} in {lake.describe()} is not what was written")
         finally:
@@ -239,13 +241,13 @@ def telemetry(workspace: Workspace) -> Iterator[Finding]:
         yield finding("telemetry", False, str(unusable), remedy)
         return
     outcome = transport.post([Signal("message", datetime.now(UTC).isoformat(), "comboi doctor was here", code=1)])
-    remedy = {
+    remedies = {
         "sent": "",
         "retry": "Check that the network lets this machine through to the connection string's IngestionEndpoint.",
         "refused": "The endpoint refuses: check the connection string's key and endpoint, and the daily cap.",
     }
-    remedy |= {outcome: transport.trouble} if transport.trouble else {}
-    yield finding("telemetry", outcome == "sent", f"a message was posted: {outcome}", remedy[outcome])
+    remedies |= {outcome: transport.trouble} if transport.trouble else {}
+    yield finding("telemetry", outcome == "sent", f"a message was posted: {outcome}", remedies[outcome])
 
 
 def webhooks(workspace: Workspace) -> Iterator[Finding]:

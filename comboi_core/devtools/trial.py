@@ -15,6 +15,7 @@ from comboi_core.domain.errors import CheckFailed, SelectionEmpty
 from comboi_core.domain.interval import Interval, day_before
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import literal, qualified
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.exact import write_exactly
 from comboi_core.landing.rebuild import checkpoints_in_lake
 
@@ -82,6 +83,7 @@ def try_build(
         clock.lap("inputs")
         with transformed(work) as batch:
             sql = next_state(work, batch)
+            assert sql is not None  # only a dataset that is published already may stay as it is
             with work.code.blaming(con, work.inputs.views):
                 write_exactly(con, sql, str(trial.file), hidden=sensitive(dataset))
         clock.lap("transformation")
@@ -91,7 +93,7 @@ def try_build(
             trial.failed = failed.message.removesuffix("; nothing was published")
         clock.lap("checks")
         view = qualified(name)
-        trial.rows = con.execute(f"SELECT count(*) FROM {view}").fetchone()[0]
+        trial.rows = one_row(con, f"SELECT count(*) FROM {view}")[0]
         trial.columns = {column: kind for column, kind, *_ in con.execute(f"DESCRIBE {view}").fetchall()}
         hidden = frozenset(column.lower() for column in sensitive(dataset))
         trial.head = shown(con, f"FROM {view}", known=trial.columns, sensitive=hidden)

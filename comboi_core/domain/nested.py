@@ -12,6 +12,11 @@ Condition = Callable[[str, "DuckDBPyType"], str | None]
 """From an SQL expression and its type to the SQL condition that its value is meant; None where no value can be."""
 
 
+def parts(kind: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
+    """Return names and types of what a list, array, map or struct is made of; an array's size is no part of it."""
+    return [(name, part) for name, part in kind.children if not isinstance(part, int | list)]
+
+
 def anywhere(value: str, kind: DuckDBPyType, meant: Condition, depth: int = 0) -> str | None:
     """Return the SQL condition that a value, or anything within it, is meant; None where its type rules that out.
 
@@ -26,14 +31,14 @@ def anywhere(value: str, kind: DuckDBPyType, meant: Condition, depth: int = 0) -
     if kind.id == "struct":
         fields = [
             anywhere(f"struct_extract_at({value}, {position})", child, meant, depth)
-            for position, (_, child) in enumerate(kind.children, 1)
+            for position, (_, child) in enumerate(parts(kind), 1)
         ]
         return _any(fields)
     if kind.id == "map":
-        parts = zip(("map_keys", "map_values"), (child for _, child in kind.children), strict=True)
-        return _any([_in_list(f"{function}({value})", child, meant, depth) for function, child in parts])
+        sides = zip(("map_keys", "map_values"), (child for _, child in parts(kind)), strict=True)
+        return _any([_in_list(f"{function}({value})", child, meant, depth) for function, child in sides])
     if kind.id in ("list", "array"):
-        return _in_list(value, kind.children[0][1], meant, depth)
+        return _in_list(value, parts(kind)[0][1], meant, depth)
     return None
 
 

@@ -21,6 +21,7 @@ from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
 from comboi_core.domain.manifest import DataFile, Manifest
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.bronze import write_chunk
 from comboi_core.lake.exact import OPTIONS
 from comboi_core.lake.published import Published, write_options
@@ -92,12 +93,13 @@ def canonical(con: DuckDBPyConnection, text: str, type_name: str) -> str | None:
     if bare in _WRITTEN and not _WRITTEN[bare].fullmatch(text):
         return None
     if bare == "BLOB" and (digits := _HEXADECIMAL.fullmatch(text)):
-        return con.execute("SELECT CAST(unhex(?) AS VARCHAR)", [digits[1]]).fetchone()[0]
-    found, same_moment = con.execute(
+        return one_row(con, "SELECT CAST(unhex(?) AS VARCHAR)", [digits[1]])[0]
+    found, same_moment = one_row(
+        con,
         "SELECT written, TRY_CAST(written AS TIMESTAMPTZ) IS NOT DISTINCT FROM TRY_CAST($1 AS TIMESTAMPTZ) "
         f"FROM (SELECT CAST(TRY_CAST($1 AS {type_name}) AS VARCHAR) AS written)",
         [text],
-    ).fetchone()
+    )
     if found is None or (bare in _MOMENTS and not same_moment) or (bare in _NUMBERS and not _same_number(text, found)):
         return None
     return found
@@ -212,7 +214,7 @@ class Selection:
 
     def count(self, con: DuckDBPyConnection) -> int:
         """Return how many rows go."""
-        return con.execute(f"SELECT count(*) FROM {self.source} WHERE {self.condition}").fetchone()[0]
+        return one_row(con, f"SELECT count(*) FROM {self.source} WHERE {self.condition}")[0]
 
     @property
     def kept(self) -> str:

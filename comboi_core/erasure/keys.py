@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -166,14 +166,9 @@ def read_keys(workspace: Workspace, path: str) -> Sought:
     Raises:
         RequestInvalid: they are gone: a later erasure has ended before this one began.
     """
-    try:
-        sought = decode_json(Sought, workspace.lake("bronze").read(path))
-    except LakeNotFound:
-        gone = True
-    else:
-        return replace(sought, salt=workspace.salt())
-    if gone:
-        raise RequestInvalid("the keys of this erasure are gone", remedy="Ask for the erasure again.")
+    with suppress(LakeNotFound):
+        return replace(decode_json(Sought, workspace.lake("bronze").read(path)), salt=workspace.salt())
+    raise RequestInvalid("the keys of this erasure are gone", remedy="Ask for the erasure again.")
 
 
 def forget_erasure(workspace: Workspace, job: Payload) -> Payload:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,7 @@ def key_test(con: DuckDBPyConnection, sought: Sought) -> HasKey:
     return has_key
 
 
-def _same(value: Any, texts: Iterable[str], equal: Texts) -> bool:
+def _same(value: Any, texts: frozenset[str], equal: Texts) -> bool:
     if value is None:
         return False
     shown = str(value)
@@ -93,7 +93,7 @@ def _same(value: Any, texts: Iterable[str], equal: Texts) -> bool:
         return shown in texts or str(int(value)) in texts
     if len(shown) > 1 and shown.endswith(_CUT):
         return any(text.startswith(shown[:-1]) for text in texts)
-    return shown in texts or equal.canonical(shown) in texts
+    return bool({shown, equal.canonical(shown)}.intersection(texts))
 
 
 def _erase_samples(lake: Lake, path: str, has_key: HasKey, others: set[str], *, keep: bool) -> int:
@@ -160,7 +160,9 @@ def record_erasure(workspace: Workspace, job: Payload) -> Payload:
 def _record(lake: Lake, job: Payload) -> Payload:
     done = job["done"]
     datasets = [runfiles.read_json(lake, outcome_path(job["run_id"], name)) for name in _looked_at(lake, job, done)]
-    record = {key: job.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "finished_at")}
+    record: Payload = {
+        key: job.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "finished_at")
+    }
     record |= {"seconds": _seconds(job), "error": job["error"], "stage": None, "full_refresh": False, "interval": None}
     record |= {"select": [f"{job['source']}.{job['table']}"], "config_hash": done.get("config_hash")}
     record["tables"] = [{"source": job["source"], "table": job["table"], **done["table"]}]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from comboi_core.domain.manifest import DataFile, Manifest, data_path
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import literal
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.bronze import WRITING
 from comboi_core.lake.views import view_sql
 
@@ -82,7 +83,7 @@ def _write(
     con: DuckDBPyConnection, lake: Lake, sql: str, manifest: Manifest, sequence: int, attempt: str
 ) -> list[tuple[str, int, int]]:
     """Write a query's rows into one or more files of the lake; return path, rows and bytes of each."""
-    spill = con.execute("SELECT current_setting('temp_directory')").fetchone()[0]
+    spill = one_row(con, "SELECT current_setting('temp_directory')")[0]
     Path(spill).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=spill) as folder:
         copied = con.execute(f"COPY ({sql}) TO {literal(folder)} ({WRITING}, FILE_SIZE_BYTES {literal(FILE_BYTES)})")

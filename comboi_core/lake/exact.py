@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.errors import UnsupportedValue
-from comboi_core.domain.nested import anywhere
+from comboi_core.domain.nested import anywhere, parts
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.duckdb.errors import error_details
 
@@ -116,7 +116,7 @@ def _variant_within(column: str, kind: DuckDBPyType) -> UnsupportedValue:
 
 def _stored(kind: DuckDBPyType, column: str) -> str:
     """Return the type with its whole numbers of 128 bits as decimals."""
-    children = dict(kind.children) if kind.id in ("list", "array", "map", "struct") else {}
+    children = dict(parts(kind)) if kind.id in ("list", "array", "map", "struct") else {}
     if kind.id == "struct":
         if "" in children:
             raise UnsupportedValue(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from comboi_core.domain.manifest import SOURCE_FILE, DataFile
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifiers, literal
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.views import without_key
 
 if TYPE_CHECKING:
@@ -62,9 +63,10 @@ def count_keys(
     within = f"{key}, {SOURCE_FILE}" if per_file else key
     # GROUP BY, for it spills to disk where count(DISTINCT) would have to fit into memory.
     once = f"SELECT {within} FROM {rows} WHERE NOT {without} GROUP BY ALL"
-    keyless, distinct, different = con.execute(
+    keyless, distinct, different = one_row(
+        con,
         f"SELECT (SELECT count(*) FROM {rows} WHERE {without}), coalesce(sum(files), 0)::BIGINT, count(*) "
-        f"FROM (SELECT count(*) AS files FROM ({once}) GROUP BY {key})"
-    ).fetchone()
+        f"FROM (SELECT count(*) AS files FROM ({once}) GROUP BY {key})",
+    )
     total = sum(file.rows for file in files)
     return Keys(total, keyless, distinct, unique=different == total - keyless)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comboi_core.domain.errors import LakeUnavailable, LeaseLost
 from comboi_core.domain.origin import Origin
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import literal
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.exact import OPTIONS
 
 if TYPE_CHECKING:
@@ -76,12 +77,12 @@ def read_published(con: DuckDBPyConnection, lake: Lake, path: str) -> Published 
         return None
     lake.attach(con)
     file = literal(lake.uri(path))
-    rows = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({file})").fetchone()[0]
+    rows = one_row(con, f"SELECT sum(num_rows) FROM parquet_file_metadata({file})")[0]
     found = con.execute(
         f"SELECT decode(value) FROM parquet_kv_metadata({file}) WHERE key = encode({literal(_KEY)})"
     ).fetchone()
     said = json.loads(found[0]) if found else {}
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
     return Published(**plain | {"rows": int(rows)})
 
 

@@ -109,7 +109,8 @@ def _wanted(cursor_type: str) -> _Values | None:
 
 def _is_empty(low: str, high: str) -> bool:
     """Whether `(low, high]` is empty for sure; what is no number, date or time is the source's to compare."""
-    for kind in (int, datetime.fromisoformat):
+    kinds: tuple[Callable[[str], Any], ...] = (int, datetime.fromisoformat)
+    for kind in kinds:
         with suppress(ValueError, TypeError):  # TypeError: one of the moments has a zone, the other has none
-            return kind(low) >= kind(high)
+            return bool(kind(low) >= kind(high))
     return False

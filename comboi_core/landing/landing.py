@@ -216,7 +216,8 @@ def _extracted(workspace: Workspace, job: Payload, load: LoadPlan, chunks: list[
     cursor = load.window.cursor if load.window else None
     salt = workspace.salt() if any(column.masked == "hash" for column in load.columns) else None
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
-    files, rest = [], list(chunks)
+    files: list[Payload] = []
+    rest = list(chunks)
     with (
         workspace.borrowed_duckdb(item["source"]) as con,
         workspace.source(con, item["source"], item["table"]) as source,

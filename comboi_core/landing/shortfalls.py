@@ -165,8 +165,9 @@ def of_added_columns(
     back = tuple(column for column in back if _reads_null(workspace, lake, before, had[column.name.lower()]))
     if not new and not back:
         return ()
-    known = isinstance(source, LooksBack) and load.window is not None and before.watermark is not None
-    rows = source.look_back(load, (*new, *back), str(before.watermark)) if known else EarlierRows()
+    rows = EarlierRows()
+    if isinstance(source, LooksBack) and load.window is not None and before.watermark is not None:
+        rows = source.look_back(load, (*new, *back), before.watermark)
     remedy = f"comboi run bronze --select {table_id(load.source, load.table)} --full-refresh"
     return (
         *_null_before(new, rows, "earlier rows read NULL in the new column {}", remedy),

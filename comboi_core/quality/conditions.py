@@ -9,6 +9,7 @@ from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.duckdb.errors import error_details
+from comboi_core.duckdb.rows import one_row
 from comboi_core.quality.catalogue import ROW_CHECKS
 from comboi_core.quality.results import CheckResult, Subject
 from comboi_core.quality.values import comparable, encode, is_number
@@ -92,7 +93,7 @@ def count_rows(subject: Subject, checks: Sequence[Check], conditions: Mapping[in
 
     counters = ["count(*)", *(f"count(*) FILTER (WHERE {condition})" for condition in conditions.values())]
     try:
-        total, *counts = subject.con.execute(f"SELECT {', '.join(counters)} FROM {subject.source}").fetchone()
+        total, *counts = one_row(subject.con, f"SELECT {', '.join(counters)} FROM {subject.source}")
     except (duckdb.OperationalError, duckdb.InterruptException):
         raise
     except duckdb.Error:

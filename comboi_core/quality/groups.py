@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from comboi_core.config.checks import Check
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, identifiers
+from comboi_core.duckdb.rows import one_row
 from comboi_core.quality.catalogue import GROUP_CHECKS
 from comboi_core.quality.results import CheckResult, Setting, Subject, describe
 from comboi_core.quality.values import is_moment, is_number, is_text
@@ -16,7 +17,7 @@ def group_result(subject: Subject, check: Check, setting: Setting) -> CheckResul
     """Return the result of a check in `GROUP_CHECKS`."""
     kind, filled = GROUP_CHECKS[check.kind], group_placeholders(subject, check, setting.relations)
     with subject.blaming(check):
-        failed = int(subject.con.execute(kind.count.format(**filled)).fetchone()[0])
+        failed = int(one_row(subject.con, kind.count.format(**filled))[0])
         return subject.result(check, failed, kind.rows.format(**filled), group_says(check))
 
 

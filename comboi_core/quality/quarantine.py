@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from comboi_core.config.checks import Check
 from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.duckdb.rows import one_row
 from comboi_core.quality.catalogue import GROUP_CHECKS, ROW_CHECKS
 from comboi_core.quality.conditions import condition, find_culprit, refuse_unknown_columns, row_says
 from comboi_core.quality.groups import group_placeholders, group_says
@@ -112,9 +113,9 @@ def _failing_keys(
     found, name = subject.unused(f"_comboi_found_{place}"), identifier(table)
     keys = queries.keys.format(**filled)
     with subject.blaming(check):
-        (count,) = subject.con.execute(
-            f"CREATE TABLE {name} AS SELECT *, true AS {found} FROM ({keys}) AS keys ({', '.join(names)})"
-        ).fetchone()
+        (count,) = one_row(
+            subject.con, f"CREATE TABLE {name} AS SELECT *, true AS {found} FROM ({keys}) AS keys ({', '.join(names)})"
+        )
     if not count:
         subject.con.execute(f"DROP TABLE {name}")
         return None
@@ -126,8 +127,8 @@ def _failing_keys(
 def _results(subject: Subject, checks: Sequence[Check], bad: str) -> list[CheckResult]:
     having = [f"list_contains({REASONS}, {literal(check.label)})" for check in checks]
     counters = ["count(*)", *(f"count(*) FILTER (WHERE {failing})" for failing in having)]
-    _, *counts = subject.con.execute(f"SELECT {', '.join(counters)} FROM {identifier(bad)}").fetchone()
-    (total,) = subject.con.execute(f"SELECT count(*) FROM {subject.source}").fetchone()
+    _, *counts = one_row(subject.con, f"SELECT {', '.join(counters)} FROM {identifier(bad)}")
+    (total,) = one_row(subject.con, f"SELECT count(*) FROM {subject.source}")
     subject = replace(subject, rows=total)
     return [
         _result(subject, check, count, f"FROM {identifier(bad)} WHERE {failing}")

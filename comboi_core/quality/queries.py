@@ -10,6 +10,7 @@ from typing import Any
 from comboi_core.config.checks import Check
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.rows import one_row
 from comboi_core.quality.results import MOST_TEXT, CheckResult, Setting, Subject, counted, describe
 from comboi_core.quality.samples import MASK, may_show
 
@@ -64,7 +65,7 @@ def _number(value: Any) -> Decimal | None:
 
 
 def _rows(subject: Subject) -> int:
-    return subject.con.execute(f"SELECT count(*) FROM {_VIEW}").fetchone()[0]
+    return one_row(subject.con, f"SELECT count(*) FROM {_VIEW}")[0]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from comboi_core.config.checks import Check, percent, seconds
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.rows import one_row
 from comboi_core.quality.results import CheckResult, Setting, Subject, counted
 from comboi_core.quality.values import is_moment
 
@@ -54,9 +55,7 @@ def freshness_result(subject: Subject, check: Check, setting: Setting) -> CheckR
         raise subject.unfit(check, f"the column is of type {type_name}, not a date or a timestamp")
     quoted = identifier(column)
     newest = f"max({quoted}) FILTER (WHERE isfinite({quoted}))"
-    moment, shown = subject.con.execute(
-        f"SELECT epoch({newest}), CAST({newest} AS VARCHAR) FROM {subject.source}"
-    ).fetchone()
+    moment, shown = one_row(subject.con, f"SELECT epoch({newest}), CAST({newest} AS VARCHAR) FROM {subject.source}")
     if moment is None:
         said = "the dataset has no rows" if not subject.rows else f"no row has a time in {column}"
         return CheckResult(check.label, check.severity, False, None, message=said)

@@ -151,8 +151,8 @@ def _table_lanes(source: Any, wanted: set[str], sizes: Mapping[str, int]) -> lis
 def _dataset_item(project: Project, name: str) -> Item:
     stage, dataset = project.dataset(name)
     datasets = {item.name for item in project.datasets()}
-    tables = {table_id(item.source, item.table) for item in dataset.inputs if item.source and item.table}
-    tables = sorted(tables | (dataset.references - datasets))
+    inputs = {table_id(item.source, item.table) for item in dataset.inputs if item.source and item.table}
+    tables = sorted(inputs | (dataset.references - datasets))
     upstream = sorted({*tables, *(item.dataset for item in dataset.inputs if item.dataset), *dataset.references})
     return {"kind": "dataset", "stage": stage, "name": name, "tables": tables, "upstream": upstream}
 

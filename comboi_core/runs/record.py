@@ -141,7 +141,8 @@ def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None
     """
     plan = runfiles.any_plan(lake, run["run_id"]) or {"waves": []}
     outcomes = dict(live or {}) | {item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])}
-    planned, unstarted = [], {}
+    planned: list[Payload] = []
+    unstarted: dict[str, Payload] = {}
     for index, step in enumerate(plan["waves"]):
         items = [item for lane in step["lanes"] for item in lane]
         planned += items

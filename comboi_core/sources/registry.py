@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.sources import SourceConfig, TableConfig
+from comboi_core.config.sources import AnyTable, SourceConfig
 from comboi_core.domain.ports import Source
 from comboi_core.sources.azure_sql.table import AzureSqlTable
 from comboi_core.sources.files.table import TableOfFiles
@@ -14,16 +15,19 @@ from comboi_core.sources.sqlite.table import SqliteTable
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-ADAPTERS = {"postgres": PostgresTable, "azure_sql": AzureSqlTable, "sqlite": SqliteTable, "files": TableOfFiles}
+ADAPTERS: dict[str, Callable[..., Source]] = {
+    "postgres": PostgresTable,
+    "azure_sql": AzureSqlTable,
+    "sqlite": SqliteTable,
+    "files": TableOfFiles,
+}
 
 ONE_STREAM = frozenset({"postgres", "azure_sql"})
 """Sources whose chunks come over one connection each. More than one thread of DuckDB would wait for it, and waiting is
 not free: two chunks at a time on two cores took 1.3 times as long, and 1.6 times the CPU, with two threads each."""
 
 
-def open_source(
-    con: DuckDBPyConnection, source: SourceConfig, table: TableConfig, connection: dict[str, Any]
-) -> Source:
+def open_source(con: DuckDBPyConnection, source: SourceConfig, table: AnyTable, connection: dict[str, Any]) -> Source:
     """Open one table of a source on a DuckDB connection.
 
     Args:

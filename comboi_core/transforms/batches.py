@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from comboi_core.config.materialization import Materialization
 from comboi_core.domain.errors import MaterializationRefused
 from comboi_core.domain.sql import identifier, identifiers, literal
+from comboi_core.duckdb.rows import one_row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -111,7 +112,7 @@ def refuse_null_keys(con: DuckDBPyConnection, how: Materialization, batch: str, 
         if place == "incremental_key" and (how.strategy != "scd2" or how.incremental_key is None):
             continue
         null = " OR ".join(f"{identifier(str(name))} IS NULL" for name in columns)
-        count = con.execute(f"SELECT count(*) FROM {batch} WHERE {null}").fetchone()[0]
+        count = one_row(con, f"SELECT count(*) FROM {batch} WHERE {null}")[0]
         if count:
             raise MaterializationRefused(
                 f"{dataset}: {_rows(count, 'has', 'have')} no {', '.join(map(str, columns))} ({place})",
@@ -123,7 +124,7 @@ def refuse_null_keys(con: DuckDBPyConnection, how: Materialization, batch: str, 
 def refuse_outside(con: DuckDBPyConnection, how: Materialization, moment: Moment, batch: str, dataset: str) -> None:
     """Raise MaterializationRefused where rows lie outside of the run's interval."""
     outside = f"SELECT count(*) FROM {batch} WHERE ({inside(how, moment)}) IS NOT TRUE"
-    count = con.execute(outside).fetchone()[0]
+    count = one_row(con, outside)[0]
     if count:
         raise MaterializationRefused(
             f"{dataset}: {_rows(count, 'lies', 'lie')} outside of the run's interval "

@@ -13,6 +13,7 @@ from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import literal
 from comboi_core.domain.userscript import blame, definition_line, said_by
 from comboi_core.duckdb.errors import error_details
+from comboi_core.duckdb.rows import one_row
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,7 +72,7 @@ def setting(con: DuckDBPyConnection, name: str, value: bool) -> Iterator[None]:
     import duckdb
 
     with con.cursor() as other:
-        before = other.execute(f"SELECT current_setting({literal(name)})").fetchone()[0]
+        before = one_row(other, f"SELECT current_setting({literal(name)})")[0]
         other.execute(f"SET GLOBAL {name} = {value}")
         try:
             yield
@@ -144,7 +145,8 @@ def line_at(text: str, offset: int) -> int:
 
 def statement_start(text: str, offset: int = 0) -> int:
     """Return the offset of what follows blank space and comments."""
-    return _LEADING.match(text, offset).end()
+    blank = _LEADING.match(text, offset)
+    return blank.end() if blank else offset
 
 
 def describe_inputs(con: DuckDBPyConnection, inputs: Mapping[str, str]) -> str:
@@ -202,7 +204,7 @@ def _memory_limit(con: DuckDBPyConnection) -> str:
     import duckdb
 
     with suppress(duckdb.Error):
-        limit = con.execute("SELECT current_setting('memory_limit')").fetchone()[0]
+        limit = one_row(con, "SELECT current_setting('memory_limit')")[0]
         return f" (its limit is {limit})"
     return ""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from comboi_core.config.materialization import Materialization
 from comboi_core.domain.errors import MaterializationRefused
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.rows import one_row
 from comboi_core.transforms import batches
 from comboi_core.transforms.batches import Columns, Moment, columns_of, same
 from comboi_core.transforms.scd2 import VERSIONING, first_versions, next_versions
@@ -92,9 +93,8 @@ def kept_rows(con: DuckDBPyConnection, how: Materialization, moment: Moment, *, 
         batch, published: As for `next_dataset`.
     """
     whole = how.strategy == "scd2" or how.update is not None
-    return con.execute(
-        f"SELECT count(*) FROM {published if whole else f'({_kept(how, moment, published, batch)})'}"
-    ).fetchone()[0]
+    kept = published if whole else f"({_kept(how, moment, published, batch)})"
+    return int(one_row(con, f"SELECT count(*) FROM {kept}")[0])
 
 
 def _kept(how: Materialization, moment: Moment, published: str, batch: str) -> str:

@@ -67,7 +67,7 @@ def _refused(kind: str, value: Any) -> str | None:
         return f"it holds {_shown(value)}, a time with a zone, which no Parquet file holds; give it as text"
     if kind == "decimal" and not value.is_finite():
         return f"it holds {_shown(value)}, which is no decimal; give None, or floats"
-    if kind == "datetime with a zone" and getattr(value, "nanosecond", 0):  # of pandas
+    if kind == "datetime with a zone" and getattr(value, "nanosecond", False):  # of pandas
         return f"it holds {_shown(value)}, a moment with a zone and nanoseconds; give it as text"
     return None
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.errors import MaterializationRefused
+from comboi_core.domain.nested import parts
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.rows import one_row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,7 +75,7 @@ class _Part:
             f"SELECT left({column}::VARCHAR, {_SHOWN}) FROM {self.relation} "
             f"WHERE {_reached(column, self.steps, condition)} LIMIT 1"
         ).fetchone()
-        return found and found[0]
+        return found[0] if found else None
 
     def is_unknown(self) -> bool:
         """Whether it holds nothing but NULL."""
@@ -181,20 +183,20 @@ def _struct(was: _Part, now: _Part) -> str:
 
 def _fields(part: _Part) -> dict[str, tuple[str, _Part]]:
     """Return the fields of a struct by their names in lower case; Parquet's structs have named ones."""
-    if any(not name for name, _ in part.kind.children):
+    if any(not name for name, _ in parts(part.kind)):
         raise _NoCommonTypeError
     return {
-        name.lower(): (name, part.within(position, kind)) for position, (name, kind) in enumerate(part.kind.children, 1)
+        name.lower(): (name, part.within(position, kind)) for position, (name, kind) in enumerate(parts(part.kind), 1)
     }
 
 
 def _list(was: _Part, now: _Part) -> str:
-    return f"{_common(*(part.within(_ITEM, part.kind.children[0][1]) for part in (was, now)))}[]"
+    return f"{_common(*(part.within(_ITEM, parts(part.kind)[0][1]) for part in (was, now)))}[]"
 
 
 def _map(was: _Part, now: _Part) -> str:
-    parts = ((_KEY, 0), (_VALUE, 1))
-    kinds = [_common(*(part.within(step, part.kind.children[at][1]) for part in (was, now))) for step, at in parts]
+    sides = ((_KEY, 0), (_VALUE, 1))
+    kinds = [_common(*(part.within(step, parts(part.kind)[at][1]) for part in (was, now))) for step, at in sides]
     return f"MAP({', '.join(kinds)})"
 
 
@@ -207,7 +209,7 @@ def _number(was: _Part, now: _Part) -> str | None:
     if None not in exact:
         if {part.kind.id for part in sides} <= set(_DIGITS):
             query = f"DESCRIBE SELECT NULL::{was.kind} AS x UNION ALL SELECT NULL::{now.kind}"
-            return str(was.con.execute(query).fetchone()[1])
+            return str(one_row(was.con, query)[1])
         whole, scale = (max(numbers) for numbers in zip(*exact, strict=True))
         kind = f"DECIMAL({min(whole + scale, _WIDEST)},{scale})"
         if whole + scale > _WIDEST:

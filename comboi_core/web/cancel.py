@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,8 +55,7 @@ async def cancel_run(hub: Hub, workspace: Workspace, run_id: str, by: str) -> Bo
     """
     pipeline = workspace.project.pipeline
     state = await hub.read("pipeline", pipeline)
-    holder = state and state["holder"]
-    if not holder or holder["run_id"] != run_id:
+    if state is None or not state["holder"] or state["holder"]["run_id"] != run_id:
         raise _ended(await get_run(hub, workspace, run_id))
     if any(run["run_id"] == run_id and run.get("trigger") == "erase" for run in state["runs"]):
         raise ErasureNotCancelled(f"{run_id} is an erasure, which cannot be cancelled")
@@ -66,9 +66,9 @@ async def cancel_run(hub: Hub, workspace: Workspace, run_id: str, by: str) -> Bo
     request = {"run_id": run_id, "at": datetime.now(UTC).isoformat(), "by": by}
     await hub.signal("pipeline", pipeline, "cancel", request)
 
-    async def noted() -> Body | None:
+    async def noted() -> Mapping[str, Any] | None:
         after = await hub.read("pipeline", pipeline)
-        found = after and after["holder"]
+        found = after["holder"] if after else None
         if not found or found["run_id"] != run_id:
             return {"ended": True}
         return found.get("cancelled")

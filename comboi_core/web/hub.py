@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, overload
 
 from comboi_core.domain.host import is_host_fault
+from comboi_core.state.checkpoint import TableState
+from comboi_core.state.pipeline import PipelineState
 
 ENDED = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
 
@@ -12,7 +14,13 @@ ENDED = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
 class Hub(Protocol):
     """The task hub, as far as the API needs it."""
 
-    async def read(self, entity: str, key: str) -> dict[str, Any] | None:
+    @overload
+    async def read(self, entity: Literal["pipeline"], key: str) -> PipelineState | None: ...
+
+    @overload
+    async def read(self, entity: Literal["table"], key: str) -> TableState | None: ...
+
+    async def read(self, entity: str, key: str) -> Any:
         """Return an entity's state, or None if it does not exist."""
 
     async def signal(self, entity: str, key: str, operation: str, value: dict[str, Any]) -> None:

@@ -83,6 +83,7 @@ async def _progress(hub: Hub, lake: Lake, name: str, instance: str, shown: Body)
 
 def _chunks_landed(lake: Lake, name: str, sequence: int) -> int:
     """Return how many chunks of a load have a file; a chunk without rows never gets one."""
-    folder = data_path(*name.split("."), sequence, 0, "").rpartition("/")[0]
+    source, _, table = name.partition(".")
+    folder = data_path(source, table, sequence, 0, "").rpartition("/")[0]
     files = lake.list(folder)
     return len({path.rsplit("/", 1)[1].split("-")[0] for path in files})

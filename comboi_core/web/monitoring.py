@@ -13,6 +13,7 @@ from comboi_core.domain.redaction import redactor
 from comboi_core.runs.record import assemble
 from comboi_core.runs.records import RECORDS, read_record
 from comboi_core.state import checkpoint
+from comboi_core.state.checkpoint import TableState
 from comboi_core.web.hub import ENDED, Hub, why_ended
 from comboi_core.web.live import live_items
 
@@ -75,7 +76,7 @@ def _recorded(workspace: Workspace, run_id: str) -> Body:
 async def _remembered(hub: Hub, workspace: Workspace, run_id: str) -> Body:
     """Return a run without its items: what the pipeline's entity remembers of it."""
     state = await hub.read("pipeline", workspace.project.pipeline)
-    known = next((run for run in state["runs"] if run["run_id"] == run_id), {}) if state else {}
+    known: Body = next((run for run in state["runs"] if run["run_id"] == run_id), {}) if state else {}
     return {"run_id": run_id, "pipeline": workspace.project.pipeline, "tables": [], "datasets": []} | known
 
 
@@ -150,13 +151,13 @@ def entity_key(workspace: Workspace, source: str, table: str) -> str:
     return f"{workspace.project.pipeline}.{table_id(source, table)}"
 
 
-async def _state(hub: Hub, workspace: Workspace, source: str, table: str) -> Body | None:
+async def _state(hub: Hub, workspace: Workspace, source: str, table: str) -> TableState | None:
     return await hub.read("table", entity_key(workspace, source, table))
 
 
-def _table(source: str, table: str, state: Body | None, *, commits: int) -> Body:
-    state = state or dict(checkpoint.initial())
-    shown = {key: state[key] for key in ("sequence", "watermark", "manifest", "reload")}
+def _table(source: str, table: str, state: TableState | None, *, commits: int) -> Body:
+    state = state or checkpoint.initial()
+    shown = checkpoint.get(state, {})[1]["checkpoint"]
     return {"source": source, "table": table, **shown, "loads": state["commits"][:commits], "audit": state["audit"]}
 
 

@@ -20,6 +20,7 @@ from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake
 from comboi_core.runs.records import RecordUnreadable, read_record
 from comboi_core.state import checkpoint
+from comboi_core.state.checkpoint import TableState
 from comboi_core.web.hub import Hub
 from comboi_core.web.monitoring import entity_key
 from comboi_core.web.page.schedule import timer
@@ -80,15 +81,17 @@ async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = Non
     keys = [entity_key(workspace, source, table.name) for source, table in tables]
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(entity: str, key: str) -> Body | None:
+    async def read(key: str) -> TableState | None:
         async with gate:
-            return await hub.read(entity, key)
+            return await hub.read("table", key)
 
-    state, *states = await asyncio.gather(read("pipeline", project.pipeline), *(read("table", key) for key in keys))
+    state, states = await asyncio.gather(
+        hub.read("pipeline", project.pipeline), asyncio.gather(*(read(key) for key in keys))
+    )
     runs = (state["runs"] if state else [])[:HISTORY]
     past, problems = await asyncio.to_thread(_past_runs, workspace, runs)
     items = [
-        _table(source, table, known or dict(checkpoint.initial()), runs, past, now)
+        _table(source, table, known or checkpoint.initial(), runs, past, now)
         for (source, table), known in zip(tables, states, strict=True)
     ]
     for layer in ("silver", "gold"):
@@ -126,14 +129,16 @@ def _shown(outcome: Outcome) -> str:
 
 
 def _table(
-    source: str, table: BaseTable, known: Body, runs: list[Body], past: list[PastRun | None], now: datetime
+    source: str, table: BaseTable, known: TableState, runs: list[Body], past: list[PastRun | None], now: datetime
 ) -> Body:
     item = _item("bronze", table_id(source, table.name), runs, past)
     if item["as_of"] is None:  # its last load is older than the runs that are looked at
         loads = (commit["committed_at"] for commit in known["commits"] if commit["mode"] not in _REWRITES)
         item["as_of"] = next(loads, None)
     return item | {
-        **{key: known[key] for key in ("sequence", "watermark", "reload")},
+        "sequence": known["sequence"],
+        "watermark": known["watermark"],
+        "reload": known["reload"],
         "freshness": table.freshness,
         "stale": _stale(table.freshness, item["as_of"], now),
         # See app.bronze: only a merge over a range of the cursor's values can read rows twice.

@@ -32,8 +32,10 @@ async def restart_run(hub: Hub, workspace: Workspace) -> Started | None:
     """
     pipeline = workspace.project.pipeline
     state = await hub.read("pipeline", pipeline)
-    holder = state and state["holder"]
-    status = await hub.status(holder["run_id"]) if holder else None
+    holder = state["holder"] if state else None
+    if not holder:
+        return None
+    status = await hub.status(holder["run_id"])
     if not status or status["runtimeStatus"] != "Failed" or not is_host_fault(str(status["output"])):
         return None
     asked = status["input"]

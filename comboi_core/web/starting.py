@@ -229,7 +229,7 @@ async def _begun(hub: Hub, instance_id: str) -> dict[str, Any] | None:
 async def refuse_while_running(hub: Hub, pipeline: str) -> None:
     """Refuse if the lease is held by a run that lives; take it from one that ended without giving it back."""
     state = await hub.read("pipeline", pipeline)
-    holder = state and state["holder"]
+    holder = state["holder"] if state else None
     if not holder:
         return
     status = await hub.status(holder["run_id"])
@@ -247,7 +247,7 @@ async def refuse_while_running(hub: Hub, pipeline: str) -> None:
     await wait_until(released)
 
 
-def _refusal(pipeline: str, holder: dict[str, Any]) -> RunRefused:
+def _refusal(pipeline: str, holder: Mapping[str, Any]) -> RunRefused:
     return RunRefused(
         f"pipeline '{pipeline}' is being run by {holder['run_id']} since {holder['since']}", holder=holder
     )

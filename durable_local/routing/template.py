@@ -55,8 +55,8 @@ def parse_template(template: str) -> tuple[Segment, ...]:
     while position < len(text):
         if text[position] == "/":
             raise TemplateError(template, "two slashes follow each other")
-        segment, position = _segment(template, text, position)
-        segments.append(_checked(template, segment, names))
+        parts, position = _segment(template, text, position)
+        segments.append(_checked(template, parts, names))
         position += 1
     for segment in segments[:-1]:
         if any(isinstance(part, Parameter) and part.catch_all for part in segment):

@@ -109,7 +109,7 @@ def read_pipeline(folder: Path, shown: str, problems: list[str], notes: list[str
     header = validate(document, PipelineHeader, problems, with_references=False)
     if header is None:
         return None
-    given = document.value
+    given = document.value or {}
     for key, remark in NOTED.items():
         if given.get(key):
             notes.append(f"{document.shown}:{document.line((key,))}: {key}: is passed over: {remark}")

@@ -56,7 +56,7 @@ def hook_problems(con: DuckDBPyConnection, asset: Asset, moment: Moment) -> list
     found = []
     for which in ("pre", "post"):
         try:
-            for place, text in _rendered(asset, moment, which):  # type: ignore[arg-type]
+            for place, text in _rendered(asset, moment, which):
                 problem = _problem(con, text)
                 if problem:
                     found.append(f"{place}: {which} hook: {problem}")

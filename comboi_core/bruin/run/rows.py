@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.rows import one_row
 from comboi_core.transforms.arrow import InexactError, exact_table, from_pandas
 from comboi_core.transforms.values import mixture
 
@@ -61,7 +62,7 @@ def null_columns(con: DuckDBPyConnection, table: str) -> list[str]:
     """Return the columns of a table that hold nothing but NULL, or of an empty table all."""
     names = [row[0] for row in con.execute(f"DESCRIBE {identifier(table)}").fetchall()]
     counts = ", ".join(f"count({identifier(name)})" for name in names)
-    found = con.execute(f"SELECT {counts} FROM {identifier(table)}").fetchone()
+    found = one_row(con, f"SELECT {counts} FROM {identifier(table)}")
     return [name for name, count in zip(names, found, strict=True) if not count]
 
 
@@ -185,7 +186,7 @@ def _refuse_rounding(
         for name in becoming:
             if schema is None or name not in schema.names or not pa.types.is_integer(schema.field(name).type):
                 continue
-            largest = con.execute(f"SELECT max(abs({identifier(name)}::HUGEINT)) FROM {relation}").fetchone()[0]
+            largest = one_row(con, f"SELECT max(abs({identifier(name)}::HUGEINT)) FROM {relation}")[0]
             if largest is not None and largest > _EXACT:
                 raise RowsError(f"the column '{name}' has fractions and {largest}, which a float would round")
     con.unregister(_BATCH_VIEW)

@@ -150,7 +150,7 @@ def _environment(marking_after: int | None = None) -> SandboxedEnvironment:
     class Marking(Extension):
         def filter_stream(self, stream: Any) -> Any:
             for token in stream:
-                if token.type == "data":
+                if token.type == "data" and marking_after is not None:
                     yield Token(token.lineno, "data", _marked(token.value, token.lineno, marking_after))
                 else:
                     yield token

@@ -26,6 +26,7 @@ from comboi_core.domain.names import table_id
 from comboi_core.domain.sql import identifier, literal, qualified
 from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.duckdb.errors import error_details
+from comboi_core.duckdb.rows import one_row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -253,11 +254,11 @@ def _cte_differences(con: DuckDBPyConnection, query: Query, name: str, expected:
             yield f"there is no CTE '{name}'; the query has {', '.join(sorted(ctes)) or 'none'}"
             return
         probe["statements"][0]["node"]["cte_map"] = own["statements"][0]["node"]["cte_map"]
-        sql = con.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(probe)]).fetchone()[0]
+        sql = one_row(con, "SELECT json_deserialize_sql(?::JSON)", [json.dumps(probe)])[0]
         yield from differences(f"the CTE {name}", expected, _rows(con, sql))
     except duckdb.Error as error:
         yield f"the CTE {name}: {error_details(error)[0].splitlines()[0]}"
 
 
 def _parsed(con: DuckDBPyConnection, sql: str) -> dict[str, Any]:
-    return json.loads(con.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()[0])
+    return json.loads(one_row(con, "SELECT json_serialize_sql(?::VARCHAR)", [sql])[0])

@@ -77,7 +77,7 @@ def dedupe_problems(project: Project) -> list[str]:
     return [
         f"{project.places[dataset.name]}: {dataset.name}: {problem}"
         for dataset in deduplicated
-        for problem in validate_splink(dataset.splink)
+        for problem in (validate_splink(dataset.splink) if dataset.splink else ())
     ]
 
 

@@ -17,6 +17,7 @@ from comboi_core.config.project import Project
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, qualified
 from comboi_core.duckdb.errors import error_details
+from comboi_core.duckdb.rows import one_row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -63,7 +64,7 @@ def selected_columns(con: DuckDBPyConnection, sql: str) -> tuple[str, ...] | Non
     import duckdb
 
     try:
-        parsed: dict[str, Any] = json.loads(con.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()[0])
+        parsed: dict[str, Any] = json.loads(one_row(con, "SELECT json_serialize_sql(?::VARCHAR)", [sql])[0])
         node = parsed["statements"][0]["node"]
         items = node["select_list"]
     except (duckdb.Error, KeyError, IndexError, ValueError, TypeError):
@@ -102,8 +103,8 @@ def sql_problems(
             yield f"{select.file}:{_line(select, name)}: there is no input '{name}'{hint}; the inputs are {aliases}"
         elif column and all(columns is not None for columns in inputs.values()):
             name = column[1] or column[2]
-            columns = [name for found in inputs.values() for name in found or ()]
-            told = f"no input has a column '{name}'{did_you_mean(name, columns)}; they have {', '.join(columns)}"
+            names = [name for found in inputs.values() for name in found or ()]
+            told = f"no input has a column '{name}'{did_you_mean(name, names)}; they have {', '.join(names)}"
             yield f"{select.file}:{_line(select, name)}: {told}"
     finally:
         con.execute("ROLLBACK")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
+from comboi_core.config.project import Stage
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.manifest import Manifest
 from comboi_core.domain.ports import Lake
@@ -47,7 +49,9 @@ class Lakes:
 
         def read() -> dict[str, Manifest]:
             known = {name: one["manifest"] for name, one in checkpoints_in_lake(self.workspace).items()}
-            lake = self.workspace.lake("bronze") if known else None
+            if not known:
+                return {}
+            lake = self.workspace.lake("bronze")
             return {name: read_manifest(lake, path) for name, path in known.items() if path}
 
         return self._noted("the landed tables", read) or {}
@@ -55,12 +59,13 @@ class Lakes:
     def published(self) -> dict[str, Published]:
         """Return what is published of each dataset, by name."""
         found: dict[str, Published] = {}
-        for stage in ("silver", "gold"):
+        stages: tuple[Stage, ...] = ("silver", "gold")
+        for stage in stages:
             if not self.workspace.project.datasets(stage):
                 continue
-            lake = self._noted(f"the {stage} lake", lambda stage=stage: self.workspace.lake(stage))
+            lake = self._noted(f"the {stage} lake", partial(self.workspace.lake, stage))
             if lake is not None:
-                found |= self._noted(f"the {stage} lake", lambda stage=stage, lake=lake: self._stage(stage, lake)) or {}
+                found |= self._noted(f"the {stage} lake", partial(self._stage, stage, lake)) or {}
         return found
 
     def records(self, limit: int) -> list[dict[str, Any]]:
@@ -69,12 +74,12 @@ class Lakes:
         def read() -> list[dict[str, Any]]:
             lake = self.workspace.lake("bronze")
             paths = (run.path for run in islice(newest_records(lake, self.workspace.project.pipeline), limit))
-            found = [self._noted(path, lambda path=path: runfiles.read_json(lake, path)) for path in paths]
+            found = [self._noted(path, partial(runfiles.read_json, lake, path)) for path in paths]
             return [record for record in found if isinstance(record, dict)]
 
         return self._noted("the records of runs", read) or []
 
-    def _stage(self, stage: Any, lake: Lake) -> dict[str, Published]:
+    def _stage(self, stage: Stage, lake: Lake) -> dict[str, Published]:
         project = self.workspace.project
         there: dict[str, list[str]] = {}
         found: dict[str, Published] = {}
@@ -89,7 +94,7 @@ class Lakes:
                     continue
                 stem = f"{path.removesuffix('.parquet')}."
                 beside = [other for other in there[folder] if other.startswith(stem) and other != path]
-                read = self._noted(f"{stage}: {path}", lambda path=path: _read(con, lake, path))
+                read = self._noted(f"{stage}: {path}", partial(_read, con, lake, path))
                 if read:
                     found[dataset.name] = Published(*read, beside=tuple(beside))
         return found

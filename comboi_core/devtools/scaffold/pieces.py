@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -119,7 +120,7 @@ def new_check(workspace: Workspace, config: Path | None, name: str, dataset: str
     return Scaffolded((script,), tuple(files.shown(file) for file in change.edited), notes)
 
 
-def check_name(name: str, kind: object, what: str) -> None:
+def check_name(name: str, kind: Any, what: str) -> None:
     """Raise RequestInvalid unless a name may be that of a dataset, a check or a table."""
     try:
         TypeAdapter(kind).validate_python(name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
@@ -118,7 +118,7 @@ def describe(workspace: Workspace, source: SourceConfig, table: dict[str, Any]) 
         candidates = [("cursor", "rowversion")] * versions + [("incremental_column", one) for one in changed]
         key = list(found.key)
         accepted = (one for one in candidates if key and asked.accepts({**table, "primary_key": key, one[0]: one[1]}))
-        firsts = {"changed": next(iter(changed), None), "made": next(iter(made), None)}
+        firsts: dict[str, Any] = {"changed": next(iter(changed), None), "made": next(iter(made), None)}
         return replace(found, cursor=next(accepted, None), **firsts)
 
 
@@ -160,7 +160,7 @@ class _Asked:
 
     @contextmanager
     def _open(self, table: dict[str, Any]) -> Iterator[Source]:
-        kind = type(self.source).model_fields["tables"].annotation.__args__[0]
+        (kind, _) = get_args(type(self.source).model_fields["tables"].annotation)
         try:
             config: TableConfig = kind.model_validate({"mode": None, **table} | _whole(table))
         except ValidationError as invalid:

@@ -43,7 +43,7 @@ class Item:
 
 def flow(value: Any) -> str:
     """Return a value as YAML on one line."""
-    options = {"default_flow_style": True, "sort_keys": False, "width": _WIDE}
+    options: dict[str, Any] = {"default_flow_style": True, "sort_keys": False, "width": _WIDE}
     text = yaml.safe_dump(value, allow_unicode=True, **options).removesuffix("\n").removesuffix("\n...")
     faithful = "\n" not in text and yaml.safe_load(text) == value  # a text of U+0085 alone would not be
     return text if faithful else yaml.safe_dump(value, default_style='"', **options).removesuffix("\n")
@@ -208,7 +208,7 @@ def _content_end(text: str, index: int, column: int) -> int:
 
 def _end(node: yaml.Node) -> int:
     """The index behind a node's last character; a block's own mark stands after blank lines and comments."""
-    if isinstance(node, yaml.ScalarNode) or node.flow_style:
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style:
         return node.end_mark.index
     children = [part for one in node.value for part in (one if isinstance(one, tuple) else (one,))]
     return max(_end(child) for child in children)

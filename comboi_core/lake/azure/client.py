@@ -34,7 +34,7 @@ _PARALLEL_BLOCKS = 4
 _PARALLEL_QUESTIONS = 32
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
-_RETRIES = {"retry_total": 5, "retry_status": 5, "retry_read": 5, "retry_connect": 2}
+_RETRIES: dict[str, Any] = {"retry_total": 5, "retry_status": 5, "retry_read": 5, "retry_connect": 2}
 _FIRST_WAIT = 0.25
 """Doubled for each retry, 8 seconds in all; what lasts longer is for the run's own retries."""
 
@@ -152,7 +152,7 @@ class FileSystem(AzureBlobFileSystem):
                 try:
                     return await self._properties(container, name)
                 except ResourceNotFoundError as error:
-                    if error.error_code == "ContainerNotFound":
+                    if getattr(error, "error_code", None) == "ContainerNotFound":
                         raise
                     return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.domain.errors import ComboiError, ConfigError
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.azure.account import Account
 from comboi_core.lake.azure.duckdb import create_secret, load_extension
 from comboi_core.lake.azure.errors import translated
@@ -63,7 +64,7 @@ class Container:
             with self._explained(""):
                 create_secret(con, self._account, self._scope)
         else:
-            folder = con.execute("SELECT current_setting('temp_directory')").fetchone()[0]
+            folder = one_row(con, "SELECT current_setting('temp_directory')")[0]
             self._downloads = Path(folder) / self._container / self._prefix
 
     def uri(self, path: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from comboi_core.domain.errors import ComboiError, ConfigError, LakeRefused, LakeUnavailable
 from comboi_core.domain.load import SourceFile
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.azure.container import Container, is_folder
 from comboi_core.lake.azure.duckdb import drop_secret
 from comboi_core.lake.azure.errors import unread
@@ -77,7 +78,7 @@ class SourceContainer(Container):
         # Each file is read once; what DuckDB would keep of it, an idle connection would hold on to.
         con.execute("SET enable_external_file_cache = false")
         if self._downloads is not None:
-            folder = con.execute("SELECT current_setting('temp_directory')").fetchone()[0]
+            folder = one_row(con, "SELECT current_setting('temp_directory')")[0]
             self._downloads = Path(tempfile.mkdtemp(dir=folder))
 
     def detach(self, con: DuckDBPyConnection) -> None:

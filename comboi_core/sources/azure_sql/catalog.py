@@ -81,7 +81,7 @@ def look_up(rows: Rows, table: str, place: str) -> Catalogued:
         raise SourceObjectMissing(f"{place}: the source has no table {table}")
     is_table = found["is_table"] == "1"
     counted = _partitions(rows, found["oid"], is_table=is_table)
-    number, pages = (int(counted[name]) if counted[name] is not None else None for name in ("rows", "pages"))
+    number, pages = (None if count is None else int(count) for count in (counted["rows"], counted["pages"]))
     hidden = (of_filters(int(found["filters"])),) if found["filters"] not in (None, "0") else ()
     return Catalogued(found["oid"], is_table, number, (pages or 0) * _PAGE, hidden, indexes(rows, found["oid"]))
 

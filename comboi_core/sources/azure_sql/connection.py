@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-from comboi_core.domain.errors import ConfigError, SourceUnreachable
+from comboi_core.domain.errors import ComboiError, ConfigError, SourceUnreachable
 from comboi_core.sources.azure_sql.conn_str import parse
 from comboi_core.sources.common.entra import access_token
 
@@ -106,7 +106,7 @@ def _keys(connection: dict[str, Any], place: str) -> dict[str, Any]:
         "UID": connection.get("user"),
         "PWD": connection.get("password"),
         "Encrypt": connection.get("encrypt"),
-        "TrustServerCertificate": {True: "yes", False: "no"}.get(connection.get("trust_server_certificate")),
+        "TrustServerCertificate": {True: "yes", False: "no", None: None}[connection.get("trust_server_certificate")],
     }
     keys |= {key: value for key, value in given.items() if value is not None}
     encrypt = str(keys.get("Encrypt", "yes")).strip().lower()
@@ -171,6 +171,7 @@ def _shake(peer: socket.socket, host: str, place: str) -> None:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["tds/8.0"])
     peer.settimeout(STRICT_SECONDS)
+    kind: type[ComboiError]
     try:
         context.wrap_socket(peer, server_hostname=host).close()
         return

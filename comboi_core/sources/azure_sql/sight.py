@@ -96,7 +96,8 @@ def look(rows: Rows, server: dict[str, str | None], cursor: Cursor, *, replica: 
         replica: Whether the database is a readable copy of another one.
     """
     time.sleep(SETTLE_SECONDS)
-    blind, ages = REPLICA, dict[str, float]()
+    blind: str | None = REPLICA
+    ages: dict[str, float] = {}
     if not replica:  # what a login without the right sees all the same is better than nothing
         refused, ages = _writers(rows)
         blind = hidden(server) or refused

@@ -16,6 +16,7 @@ from comboi_core.config.tables import TableConfig
 from comboi_core.domain.errors import ComboiError, ConfigError, UnsupportedValue
 from comboi_core.domain.load import LOOKED_BACK, Checkpoint, Chunk, Column, EarlierRows, LoadPlan, Window
 from comboi_core.domain.names import table_id
+from comboi_core.domain.shortfall import Shortfall
 from comboi_core.sources.azure_sql import chunks as cutting
 from comboi_core.sources.azure_sql import keys, relations, sql, types
 from comboi_core.sources.azure_sql import window as windows
@@ -81,7 +82,8 @@ class AzureSqlTable:
             place=self._place,
             named=named_columns(self._config),
         )
-        columns, unequal = settled.columns, ()
+        columns = settled.columns
+        unequal: tuple[Shortfall, ...] = ()
         if mode == "merge":
             key, anew = self._config.primary_key, replaces or checkpoint.sequence == 0
             columns = keys.with_canonical(columns, checkpoint.columns, key, anew=anew)

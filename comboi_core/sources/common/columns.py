@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from comboi_core.config.sources import TableConfig
+from comboi_core.config.sources import AnyTable
 from comboi_core.domain.errors import SourceObjectMissing, UnsupportedValue
 from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import RESERVED_COLUMNS
 from comboi_core.domain.names import did_you_mean
 
 
-def chosen(columns: tuple[Column, ...], config: TableConfig, place: str) -> tuple[Column, ...]:
+def chosen(columns: tuple[Column, ...], config: AnyTable, place: str) -> tuple[Column, ...]:
     """Return the columns that `columns:` names, and always the key and the cursor; all of them without `columns:`.
 
     Args:

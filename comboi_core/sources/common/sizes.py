@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from comboi_core.config.sources import SourceConfig
+from comboi_core.config.sources import SourceConfig, TableConfig
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,7 +24,8 @@ def _postgres(con: DuckDBPyConnection, source: SourceConfig, connection: dict[st
     from comboi_core.sources.postgres.session import PostgresSession
     from comboi_core.sources.postgres.sql import planner_rows
 
-    relations = {table.name: table.table for table in source.tables if table.table is not None}
+    tables = (table for table in source.tables if isinstance(table, TableConfig))
+    relations = {table.name: table.table for table in tables if table.table is not None}
     if not relations:
         return {}
     session = PostgresSession(con, connection, source.name)

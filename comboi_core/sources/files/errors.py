@@ -34,8 +34,10 @@ class FileErrors:
     def translate(self, error: Exception) -> ComboiError:
         """Return the typed error for what planning or reading raised."""
         told = self._files.translate(error)
-        if told or isinstance(error, ComboiError):
-            return told or error
+        if told:
+            return told
+        if isinstance(error, ComboiError):
+            return error
         text = error_details(error)[0]
         refused = text_types.refused(text)
         if refused:

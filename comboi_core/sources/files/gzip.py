@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import SourceFile
@@ -36,8 +36,8 @@ def unzipped(files: Files, path: str) -> Iterator[io.BufferedReader]:
     It is for reading as far as one needs, which takes no more than that; `refuse_unsound` reads to the end.
     """
     with files.open(path) as raw:
-        plain = gzip.GzipFile(fileobj=raw) if is_zipped(path) else raw
-        with io.BufferedReader(plain, _AT_FIRST) as reader:  # type: ignore[type-var]
+        plain: Any = gzip.GzipFile(fileobj=raw) if is_zipped(path) else raw
+        with io.BufferedReader(plain, _AT_FIRST) as reader:
             yield reader
 
 

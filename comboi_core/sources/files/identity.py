@@ -58,7 +58,7 @@ def compare(files: Iterable[SourceFile], landed: Mapping[str, SourceFile], diges
             fresh.append(file)
         elif before.version not in ("", file.version):
             doubtful.append(file)
-    moved = []
+    moved: list[SourceFile] = []
     for file in digested(doubtful, digest):
         same = file.digest and file.digest == landed[file.path].digest
         (moved if same else fresh).append(file)
@@ -75,7 +75,8 @@ def digested(files: Iterable[SourceFile], digest: Digest) -> tuple[SourceFile, .
 def digest_of(reader: BinaryIO, size: int) -> str:
     """Return the digest of a file's content, or of parts of it that lie at equal distances, both ends included."""
     if size <= WHOLE:
-        return hashlib.file_digest(reader, _hash).hexdigest()
+        # BinaryIO lacks readinto, which every reader has.
+        return hashlib.file_digest(reader, _hash).hexdigest()  # type: ignore[arg-type]
     made = _hash()
     for part in range(PARTS):
         reader.seek((size - _PIECE) * part // (PARTS - 1))

@@ -35,12 +35,11 @@ class Files(Protocol):
     """A folder or a container with a source's files; nothing outside of it is ever read.
 
     Paths are below it, with `/`. The messages of errors begin with the table.
-
-    Attributes:
-        parallel: How many files are best looked into side by side.
     """
 
-    parallel: int
+    @property
+    def parallel(self) -> int:
+        """How many files are best looked into side by side."""
 
     def list(self, pattern: str, lag: float) -> Listing:
         """Return the files that a glob finds, names that begin with a dot left out.

@@ -16,6 +16,7 @@ from comboi_core.domain.load import UNKNOWN, Column, SourceFile
 from comboi_core.domain.manifest import SOURCE_ROW
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
+from comboi_core.duckdb.rows import one_row
 from comboi_core.sources.files.formats import counted, limited, of_each, read
 from comboi_core.sources.files.listing import pattern
 from comboi_core.sources.files.text import Copies
@@ -132,7 +133,7 @@ class Parquet:
     def has_no_value(self, path: str, column: str) -> bool:
         """Tell whether a column holds NULL in every row of a file."""
         scan = f"read_parquet({pattern(self._files.address(path))}, hive_partitioning = false)"
-        return self._con.execute(f"SELECT count({identifier(column)}) = 0 FROM {scan}").fetchone()[0]
+        return one_row(self._con, f"SELECT count({identifier(column)}) = 0 FROM {scan}")[0]
 
     def line(self, path: str, column: str | None, text: str) -> int | None:
         """See `Format.line`; Parquet has no lines."""

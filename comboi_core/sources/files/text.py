@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 from comboi_core.domain.errors import ComboiError, InternalError, UnsupportedValue
 from comboi_core.domain.load import SourceFile
+from comboi_core.duckdb.rows import one_row
 from comboi_core.sources.files.gzip import unzipped
 from comboi_core.sources.files.listing import Files, Listing
 
@@ -217,7 +218,7 @@ class Copies:
         self._files.close()
 
     def _spill(self) -> Path:
-        spill = self._con.execute("SELECT current_setting('temp_directory')").fetchone()[0]
+        spill = one_row(self._con, "SELECT current_setting('temp_directory')")[0]
         with _writing(spill):
             Path(spill).mkdir(parents=True, exist_ok=True)
             return Path(tempfile.mkdtemp(prefix="copies-", dir=spill))
