@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from tests.support.project import Project
 
 HASTY = """
-from comboi_core.lake import adls_client
+from comboi_core.lake.azure import client
 from orchestrators import run
-adls_client._FIRST_WAIT = 0.01
+client._FIRST_WAIT = 0.01
 run.BOOTSTRAP_RETRY["first_delay"] = 0.1
 """
 """A patch for a lake that is down: as many attempts, and none of the waits between them that no setting shortens."""

@@ -20,6 +20,7 @@ from comboi_core.app.workspace import Workspace
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from comboi_core.config.project import Stage
 from comboi_core.domain.ports import Lake
+from tests.support import forking
 from tests.support.checkpoints import checkpoints
 from tests.support.keyed import hubs
 
@@ -167,10 +168,7 @@ class Project:
 
     def comboi(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project's folder and wait for it."""
-        return subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=self.environment(**extra), capture_output=True, text=True,
-            timeout=300,
-        )  # fmt: skip
+        return forking.run(self.command(*arguments), self.folder, self.environment(**extra), timeout=300)
 
     def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
         """Start a command in the project's folder."""
