@@ -30,7 +30,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def both(program: str, folder: Path, env: dict[str, str], *arguments: str) -> list[tuple[int, str, str]]:
     """Run a program in a copy, and in a process of its own."""
-    command = [sys.executable, "-c", program, *arguments]
+    (folder / "program.py").write_text(program, encoding="utf-8")
+    command = [sys.executable, "-m", "program", *arguments]
     copy = forking.run(command, folder, env, timeout=60)
     plain = subprocess.run(
         command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
@@ -40,8 +41,8 @@ def both(program: str, folder: Path, env: dict[str, str], *arguments: str) -> li
 
 def in_a_copy(env: dict[str, str], folder: Path) -> bool:
     """Whether a command with this environment runs in a copy: only there comboi is imported already."""
-    program = "import sys; print('comboi_core' in sys.modules)"
-    return forking.run([sys.executable, "-c", program], folder, env, timeout=60).stdout == "True\n"
+    (folder / "asking.py").write_text("import sys; print('comboi_core' in sys.modules)", encoding="utf-8")
+    return forking.run([sys.executable, "-m", "asking"], folder, env, timeout=60).stdout == "True\n"
 
 
 def test_a_copy_gets_and_leaves_what_a_process_of_its_own_does(tmp_path, environment):
@@ -94,11 +95,12 @@ def test_nothing_of_a_copy_is_in_the_next_one(tmp_path, environment):
 
 def test_a_copy_that_takes_too_long_is_killed(tmp_path, environment):
     program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    (tmp_path / "sleeping.py").write_text(program, encoding="utf-8")
     with pytest.raises(subprocess.TimeoutExpired):
-        forking.run([sys.executable, "-c", program], tmp_path, environment, timeout=3)
+        forking.run([sys.executable, "-m", "sleeping"], tmp_path, environment, timeout=3)
 
     pid = (tmp_path / "pid").read_text()
-    assert forking.run([sys.executable, "-c", "print(1)"], tmp_path, environment, timeout=60).stdout == "1\n"
+    assert in_a_copy(environment, tmp_path), "the next one is served"
     assert not Path(f"/proc/{pid}").exists()
 
 

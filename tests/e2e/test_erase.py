@@ -133,18 +133,18 @@ def test_the_next_run_appends_nothing_twice(undisturbed: Erased, erased: Project
 
 STEPS = {
     "the keys are kept": "patch(web.erasing, 'keep_keys')",
-    "one file is rewritten": "patch(lake.erasure, 'rewrite_load_file')",
+    "one file is rewritten": "patch(erasure.files, 'rewrite_load_file')",
     "the manifest is in place": "patch(lake.bronze, 'write_manifest')",
     "the entity has committed": "patch(lake.bronze, 'sweep', before=True)",
-    "one dataset is built": "patch(app.erasure_datasets, 'erase_dataset', before=True)",
-    "one dataset is rewritten": "patch(lake.erasure, 'rewrite_dataset')",
-    "the record is written": "patch(app.erasure_records, 'summary')",
+    "one dataset is built": "patch(erasure.datasets, 'erase_dataset', before=True)",
+    "one dataset is rewritten": "patch(erasure.files, 'rewrite_dataset')",
+    "the record is written": "patch(erasure.records, 'summary')",
 }
 DYING = """
 import os, signal
 import comboi_core.erasure.files, comboi_core.web.erasing, comboi_core.erasure.datasets
 import comboi_core.erasure.records, comboi_core.lake.bronze
-from comboi_core import app, lake, web
+from comboi_core import erasure, lake, web
 def patch(module, name, before=False):
     original = getattr(module, name)
     def replacement(*arguments, **named):

@@ -44,13 +44,13 @@ CURSORS = [
     {"name": "ledger", "primary_key": ["id"], "cursor": "xmin"},
 ]
 
-IMPATIENT = "from comboi_core.sources import postgres_cursor as c; c.WRITERS_SECONDS = 0.2"
+IMPATIENT = "from comboi_core.sources.postgres import cursor as c; c.WRITERS_SECONDS = 0.2"
 NAIVE = """
-from comboi_core.sources import postgres_cursor, postgres_window, postgres_xmin
+from comboi_core.sources.postgres import cursor, window, xmin
 ENDS = {"integer": "9223372036854775807", "instant": "'infinity'::timestamptz", "local": "'infinity'::timestamp"}
-postgres_window._cap = lambda cursor, sight: ENDS[cursor.kind]
-postgres_cursor._writers_gone = lambda ask, oid: True
-postgres_xmin._HORIZON = postgres_xmin._HORIZON.replace("pg_snapshot_xmin", "pg_snapshot_xmax")
+window._cap = lambda column, sight: ENDS[column.kind]
+cursor._writers_gone = lambda ask, oid: True
+xmin._HORIZON = xmin._HORIZON.replace("pg_snapshot_xmin", "pg_snapshot_xmax")
 """
 
 HELD = 1_000_000

@@ -21,9 +21,9 @@ from tests.support.project import Project
 from tests.support.rewriting import Rewriter
 
 TRUSTING = """
-from comboi_core.sources import postgres_connection, postgres_relations
-postgres_relations.confirm = postgres_relations.confirm_after = lambda planned, found, place: None
-postgres_connection.SESSION["row_security"] = "on"
+from comboi_core.sources.postgres import connection, relations
+relations.confirm = relations.confirm_after = lambda planned, found, place: None
+connection.SESSION["row_security"] = "on"
 """
 TOLD = {"source_changed", "source_filtered", "schema_drift"}
 """With what a run may fail while the storm lasts."""

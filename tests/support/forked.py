@@ -117,14 +117,9 @@ def main() -> None:
     if asked is None:
         shutil.rmtree(Path(sys.argv[1]).parent)
         return
-    option, what, *arguments = asked["command"]
-    sys.path[0] = "" if option == "-c" else asked["cwd"]
-    if option == "-c":
-        sys.argv = ["-c", *arguments]
-        exec(compile(what, "<string>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
-    else:
-        sys.argv = [what, *arguments]
-        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    _, module, *arguments = asked["command"]
+    sys.path[0], sys.argv = asked["cwd"], [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

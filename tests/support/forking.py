@@ -28,7 +28,8 @@ def run(command: list[str], cwd: Path, env: dict[str, str], timeout: float) -> s
     """Run a command to its end and keep what it writes, as subprocess.run does.
 
     Args:
-        command: A copy runs it if it is this Python's, with `-m MODULE` or `-c PROGRAM`; else it is started as it is.
+        command: A copy runs it if it is this Python's, with `-m MODULE`. A program after `-c` is started anew:
+            it may replace something that comboi's modules import.
         env: All of its environment.
         timeout: Seconds.
 
@@ -47,7 +48,7 @@ def run(command: list[str], cwd: Path, env: dict[str, str], timeout: float) -> s
 
 
 def _can_be_a_copy(command: list[str], env: dict[str, str]) -> bool:
-    if os.environ.get(FRESH) == "fresh" or command[0] != sys.executable or command[1] not in ("-m", "-c"):
+    if os.environ.get(FRESH) == "fresh" or command[0] != sys.executable or command[1] != "-m":
         return False
     begun = _origin().env
     return all(env.get(name) == begun.get(name) for name in {*env, *begun} if name.startswith(_READ_AT_START))
