@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from comboi_core.app.place import APP_FOLDER
 from comboi_core.config.project import STAGES, Project
 from comboi_core.domain.errors import ConfigError
 
-APP_FOLDER = Path(__file__).resolve().parents[2]
 WORKERS = ("azure_functions_worker", "azure_functions_runtime", "proxy_worker")
 """What loads `function_app.py` on the real host, into its own process. Environment variables would not tell: the
 embedded host takes FUNCTIONS_WORKER_RUNTIME out of local.settings.json as well."""

@@ -9,15 +9,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import comboi_core
 from comboi_core.app.loader import config_path, load
+from comboi_core.app.place import APP_FOLDER
 from comboi_core.cli.client import Api, part
 from comboi_core.cli.options import errors
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.folders import make_private
 from comboi_core.domain.names import RUN_ID_PATTERN, pipeline_of
 
-APP_FOLDER = Path(comboi_core.__file__).resolve().parent.parent
 STARTING = 15.0
 """Seconds that another command's host gets to come up."""
 GRACE = 5.0
@@ -28,7 +27,7 @@ class NoApp(ComboiError):
     """function_app.py is not where it has to be."""
 
     code = "app_missing"
-    remedy = "Run comboi from its checkout: `pip install -e .` there keeps function_app.py beside comboi_core."
+    remedy = "Install comboi anew: `pip install --force-reinstall comboi`, or `pip install -e .` in its checkout."
 
 
 class AppBroken(ComboiError):

@@ -9,18 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from comboi_core.app.place import APP_FOLDER, CODE_FOLDER, INSTALLED
 from comboi_core.bruin.header.asset import SEED
 from comboi_core.bruin.header.finding import asset_files, is_yaml_asset
 from comboi_core.bruin.header.loading import read_asset
 from comboi_core.domain.errors import ConfigError
 
-APP = Path(__file__).resolve().parents[2]
 FILES = ("function_app.py", "host.json", "requirements.txt")
 PACKAGES = ("activities", "comboi_core", "entities", "orchestrators")
-NOT_IN_AZURE = "comboi_core/cli/"
+NOT_IN_AZURE = ("comboi_core/cli/", f"comboi_core/{INSTALLED.name}/")
 PROJECT_FOLDERS = ("configs", "transformations")
 
-_CODE = frozenset({".py", ".css", ".html", ".js"})
+_CODE = frozenset({".py", ".css", ".html", ".js", ".typed"})
 _ENDINGS = {
     "configs": frozenset({".yml", ".yaml"}),
     "transformations": frozenset({".py", ".sql", ".yml", ".yaml"}),
@@ -41,10 +41,11 @@ class _Refused(NamedTuple):
 def code_files() -> Iterator[tuple[str, Path]]:
     """Yield comboi's own code as (name in the package, file)."""
     for name in FILES:
-        yield name, APP / name
+        yield name, APP_FOLDER / name
     for folder in PACKAGES:
-        for file in _visible(APP / folder):
-            name = file.relative_to(APP).as_posix()
+        home = CODE_FOLDER if folder == "comboi_core" else APP_FOLDER
+        for file in _visible(home / folder):
+            name = file.relative_to(home).as_posix()
             if file.suffix in _CODE and not name.startswith(NOT_IN_AZURE):
                 yield name, file
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from comboi_core.cli.members import APP, PROJECT_FOLDERS, code_files, project_files
+from comboi_core.app.place import APP_FOLDER
+from comboi_core.cli.members import PROJECT_FOLDERS, code_files, project_files
 from comboi_core.cli.options import AsJson, console, print_json, reporting, writing
 from comboi_core.cli.wheels import PYTHON, checked_lock, unpack
 from comboi_core.domain.errors import ConfigError, RequestInvalid
@@ -145,7 +146,7 @@ def _host_json(task_hub: str, file: Path) -> Path:
     """Write host.json with another task hub. An app setting would not do: the scale controller reads the file alone."""
     if not _TASK_HUB.fullmatch(task_hub):
         raise RequestInvalid(f"'{task_hub}' is no name of a task hub: 3 to 45 letters and digits, a letter first")
-    document = json.loads((APP / "host.json").read_text())
+    document = json.loads((APP_FOLDER / "host.json").read_text())
     document["extensions"]["durableTask"]["hubName"] = task_hub
     file.write_text(json.dumps(document, indent=2))
     return file

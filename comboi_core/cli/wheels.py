@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from comboi_core.app.place import APP_FOLDER
 from comboi_core.domain.errors import ConfigError
 
-APP = Path(__file__).resolve().parents[2]
-REQUIREMENTS, LOCK = APP / "requirements.txt", APP / "infra" / "requirements.lock"
+REQUIREMENTS, LOCK = APP_FOLDER / "requirements.txt", APP_FOLDER / "infra" / "requirements.lock"
 PYTHON = "3.12"
 """The default of the Terraform variable `python_version`; other versions install other wheels."""
 
@@ -99,4 +99,4 @@ def _plain(name: str) -> str:
 
 
 if __name__ == "__main__":
-    print(f"{LOCK.relative_to(APP)}: {write_lock()} packages for Python {PYTHON}")
+    print(f"{LOCK.relative_to(APP_FOLDER)}: {write_lock()} packages for Python {PYTHON}")

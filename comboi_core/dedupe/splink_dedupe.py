@@ -16,7 +16,8 @@ from comboi_core.dedupe.samples import HIDDEN, take_samples
 from comboi_core.dedupe.settings import order_query, settings_problems
 from comboi_core.dedupe.survivors import JOINT, assign, column_order, crosswalk_columns, survivor_order, write
 from comboi_core.dedupe.workbench import LABEL, RECORDS, SOURCE, SOURCE_DATASET, UNIQUE_ID, Workbench, workbench
-from comboi_core.domain.errors import DedupeError
+from comboi_core.domain.errors import DedupeError, ExtraMissing
+from comboi_core.domain.extras import require
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.duckdb.errors import error_details
@@ -72,10 +73,12 @@ def deduplicate(
         title: The page's heading.
 
     Raises:
+        ExtraMissing: Splink is not installed.
         DedupeError: the settings do not fit Splink or the data, unique ids are missing or repeated, or the training
             cannot succeed.
         duckdb.Error: reading `table` failed.
     """
+    require("splink", f"splink: of {title}")
     problems = settings_problems(config)
     if problems:
         raise DedupeError("; ".join(problems))
@@ -95,7 +98,11 @@ def deduplicate(
 
 
 def validate_splink(config: SplinkConfig) -> list[str]:
-    """Return what is wrong with the settings, as far as that shows without data."""
+    """Return what is wrong with the settings, as far as that shows without data; without Splink, that it is missing."""
+    try:
+        require("splink", "splink:")
+    except ExtraMissing as missing:
+        return [missing.message]
     return settings_problems(config)
 
 

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import comboi_core
 from comboi_core.app.loader import config_path
+from comboi_core.app.place import APP_FOLDER, INSTALLED
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.redaction import redactor
 
-APP_FOLDER = Path(comboi_core.__file__).resolve().parent.parent
 IMPORT_SECONDS = 120.0
 
 
@@ -42,20 +41,24 @@ def finding(check: str, ok: bool, told: str, remedy: str = "") -> Finding:
 
 
 def packages(requirements: Path | None = None) -> Iterator[Finding]:
-    """Compare what is installed with the pins of requirements.txt."""
-    from importlib.metadata import PackageNotFoundError, version
+    """Compare what is installed with the pins of requirements.txt; of an installed wheel, with what it asks for."""
+    from importlib.metadata import PackageNotFoundError, requires, version
 
     from packaging.requirements import Requirement
 
-    requirements = requirements or APP_FOLDER / "requirements.txt"
-    if not requirements.exists():
-        yield finding("versions", True, f"{requirements.name} is not here, so nothing is compared")
-        return
-    lines = [line.partition("#")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
+    if requirements is None and INSTALLED.is_dir():
+        lines, mend = requires("comboi") or [], "install --upgrade comboi"
+    else:
+        requirements = requirements or APP_FOLDER / "requirements.txt"
+        if not requirements.exists():
+            yield finding("versions", True, f"{requirements.name} is not here, so nothing is compared")
+            return
+        text = requirements.read_text(encoding="utf-8")
+        lines, mend = [line.partition("#")[0].strip() for line in text.splitlines()], f"install -r {requirements}"
     pins = [Requirement(line) for line in lines if line]
     wrong = []
     for pin in pins:
-        if pin.marker and not pin.marker.evaluate():
+        if pin.marker and not pin.marker.evaluate({"extra": ""}):
             continue
         try:
             installed = version(pin.name)
@@ -63,12 +66,12 @@ def packages(requirements: Path | None = None) -> Iterator[Finding]:
             wrong.append(f"{pin.name} is not installed ({pin.specifier})")
         else:
             if not pin.specifier.contains(installed, prereleases=True):
-                wrong.append(f"{pin.name} {installed} is installed, {pin.specifier} is pinned")
+                wrong.append(f"{pin.name} {installed} is installed, {pin.specifier} is asked for")
     if wrong:
-        yield finding("versions", False, "; ".join(wrong), f"Run `{sys.executable} -m pip install -r {requirements}`.")
+        yield finding("versions", False, "; ".join(wrong), f"Run `{sys.executable} -m pip {mend}`.")
     else:
         python = ".".join(map(str, sys.version_info[:3]))
-        yield finding("versions", True, f"Python {python}, {len(pins)} packages as pinned")
+        yield finding("versions", True, f"Python {python}, {len(pins)} packages as asked for")
 
 
 def disk(workspace: Workspace) -> Iterator[Finding]:
@@ -96,7 +99,7 @@ def disk(workspace: Workspace) -> Iterator[Finding]:
 def function_app(config: Path | None, folder: Path = APP_FOLDER) -> Iterator[Finding]:
     """Import function_app.py in a process of its own, as the Functions host does."""
     if not (folder / "function_app.py").exists():
-        remedy = "Run comboi from its checkout: `pip install -e .` there keeps function_app.py beside comboi_core."
+        remedy = "Install comboi anew: `pip install --force-reinstall comboi`, or `pip install -e .` in its checkout."
         yield finding("function app", False, f"{folder / 'function_app.py'} does not exist", remedy)
         return
     program = "import function_app; print(len(function_app.app.get_functions()))"

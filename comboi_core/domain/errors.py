@@ -53,6 +53,13 @@ class ConfigError(ComboiError):
     remedy = "Correct the places named in the message, then run `comboi validate`."
 
 
+class ExtraMissing(ConfigError):
+    """The project uses a part of comboi that is installed on request only, and it is not installed."""
+
+    code = "extra_missing"
+    remedy = "Install the extra that the message names, or all of them: `pip install 'comboi[all]'`."
+
+
 class ConfigChanged(ComboiError):
     """The configuration differs from the one that the run was planned with."""
 

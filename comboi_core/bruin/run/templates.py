@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from comboi_core.bruin.header.asset import Asset
 from comboi_core.domain.errors import ScriptError
+from comboi_core.domain.extras import require
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.redaction import redactor
 
@@ -49,8 +50,10 @@ class Template:
         """Return the text with everything filled in.
 
         Raises:
+            ExtraMissing: Jinja is not installed.
             ScriptError: the template is none, or something in it is not defined.
         """
+        require("bruin", f"the template in {self.place or self.asset.shown}")
         return self._render(variables, _environment())
 
     def line(self, variables: Variables, rendered: str, offset: int) -> int:
@@ -100,6 +103,7 @@ def render(asset: Asset, text: str, variables: Variables, *, place: str) -> str:
     """Return a short text of an asset's header with everything filled in.
 
     Raises:
+        ExtraMissing: Jinja is not installed.
         ScriptError: naming `place`.
     """
     return Template(asset, text, place=place).render(variables)

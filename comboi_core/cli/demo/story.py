@@ -14,11 +14,12 @@ from typing import Any
 
 from rich.console import Console
 
+from comboi_core.app.place import APP_FOLDER
 from comboi_core.cli import render
 from comboi_core.cli.following import follow
-from comboi_core.cli.hosting import APP_FOLDER, serving
+from comboi_core.cli.hosting import serving
 from comboi_core.cli.options import writing
-from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.errors import ComboiError, RequestInvalid
 
 Record = dict[str, Any]
 
@@ -35,8 +36,13 @@ def tell(console: Console, folder: Path | None = None) -> bool:
 
     Raises:
         DemoBusy: another demo is at work there.
-        RequestInvalid: the folder cannot be written.
+        RequestInvalid: the folder cannot be written, or the demo's project is not here: a wheel does not hold it.
     """
+    if not (APP_FOLDER / "configs" / "initial.yml").is_file():
+        raise RequestInvalid(
+            "the demo's project is in comboi's checkout, and this comboi was installed without one",
+            remedy="Clone the repository and run `make demo` there; or make a project that runs: `comboi init FOLDER`.",
+        )
     from comboi_core.cli.demo.data import change_source, load_source
     from comboi_core.cli.demo.postgres import EmbeddedPostgres
 

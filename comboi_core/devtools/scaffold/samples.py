@@ -211,8 +211,8 @@ comboi new transformation NAME --from orders_clean       # one dataset more
 comboi new check NAME --for orders_clean                 # one check more
 ```
 
-Silver is in `lake/silver/refined/`, gold in `lake/gold/metrics/`, as Parquet files. comboi runs from its checkout
-(`pip install -e .` there); commands look for `configs/initial.yml` where you are.
+Silver is in `lake/silver/refined/`, gold in `lake/gold/metrics/`, as Parquet files. Commands look for
+`configs/initial.yml` where you are.
 """
     for source in SOURCES
 }

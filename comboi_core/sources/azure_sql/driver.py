@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from comboi_core.domain.errors import ConfigError
+from comboi_core.domain.extras import require
 
 PROVIDER_VARIABLE = "MSSQL_PYTHON_NATIVE_PROVIDER"
 """Chooses between the driver's two providers: msodbcsql18 (default) and mssql-odbc, which needs no system library."""
@@ -23,13 +24,16 @@ def load() -> Any:
     """Return the module `mssql_python`.
 
     Raises:
-        ConfigError: the package, or a system library that its provider needs, is missing.
+        ExtraMissing: the package is not installed.
+        ConfigError: it cannot be loaded, or a system library that its provider needs is missing.
     """
+    require("azure-sql", "a source of type azure_sql")
     try:
         import mssql_python
     except ImportError as error:
         raise ConfigError(
-            f"the driver for Azure SQL cannot be loaded: {error}", remedy="Run `pip install mssql-python`."
+            f"the driver for Azure SQL cannot be loaded: {error}",
+            remedy="Run `pip install --force-reinstall 'comboi[azure-sql]'`.",
         ) from None
     missing = missing_libraries() if mssql_python.ProviderManager.effective() == "msodbcsql18" else []
     if missing:
