@@ -89,7 +89,7 @@ def _result(work: Work, workspace: Workspace, payload: dict[str, Any]) -> dict[s
 
 def _shown(error: ErrorRecord) -> ErrorRecord:
     """Return the error without secrets, and short: it goes into orchestrations' histories. The log has all of it."""
-    shown = redactor.value(dict(error))
+    shown: ErrorRecord = redactor.value(dict(error))
     if len(shown["message"]) > MESSAGE_LENGTH:
         shown["message"] = f"{shown['message'][:MESSAGE_LENGTH]} ... (the log has the rest)"
     return shown

@@ -304,10 +304,10 @@ def _refuse_emptying(work: Build) -> None:
 
 
 def _count(work: Build, relation: str) -> int:
-    return one_row(work.con, f"SELECT count(*) FROM {relation}")[0]
+    return int(one_row(work.con, f"SELECT count(*) FROM {relation}")[0])
 
 
 def _spill(con: DuckDBPyConnection) -> str:
-    folder = one_row(con, "SELECT current_setting('temp_directory')")[0]
+    folder = str(one_row(con, "SELECT current_setting('temp_directory')")[0])
     Path(folder).mkdir(parents=True, exist_ok=True)
     return folder

@@ -161,7 +161,7 @@ def _latest(found: list[dict[str, Any]]) -> str:
         from comboi_core.domain.errors import RunNotFound
 
         raise RunNotFound("there has been no run yet", remedy="Start one with `comboi run`.")
-    return found[0]["run_id"]
+    return str(found[0]["run_id"])
 
 
 def _lake(config: Path | None) -> tuple[Any, str]:

@@ -23,6 +23,7 @@ def follow(api: Api, run_id: str, console: Console) -> Record:
     """Show a run until it has ended; return its record."""
     if not console.is_terminal:
         return _lines(api, run_id, console)
+    record: Record
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         while (record := api.get(f"runs/{part(run_id)}"))["status"] == "running":
             live.update(run_view(record))
@@ -34,7 +35,7 @@ def _lines(api: Api, run_id: str, console: Console) -> Record:
     seen: dict[str, str] = {}
     said: dict[str, float] = {}
     while True:
-        record = api.get(f"runs/{part(run_id)}")
+        record: Record = api.get(f"runs/{part(run_id)}")
         for item in [*record.get("tables", ()), *record.get("datasets", ())]:
             name = item.get("name") or f"{item['source']}.{item['table']}"
             if item["status"] not in ("pending", "queued", seen.get(name)):

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from comboi_core.app.loader import config_path, load
 from comboi_core.app.place import APP_FOLDER
@@ -16,6 +17,9 @@ from comboi_core.cli.options import errors
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.folders import make_private
 from comboi_core.domain.names import RUN_ID_PATTERN, pipeline_of
+
+if TYPE_CHECKING:
+    from durable_local import Host
 
 STARTING = 15.0
 """Seconds that another command's host gets to come up."""
@@ -172,7 +176,7 @@ def _wait_for_live_api(config: Path | None) -> Api | None:
 
 
 @contextmanager
-def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool = True) -> Iterator:
+def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool = True) -> Iterator[Host]:
     """Run the app on an embedded host for the length of the block; it asks for the key beside the hub (`host.key`).
 
     Raises:

@@ -70,7 +70,7 @@ def _running(served: Served) -> str:
     found = served.api.get("runs", limit=1)["runs"]
     if not found or found[0]["status"] != "running":
         raise RunNotFound("no run is on")
-    return found[0]["run_id"]
+    return str(found[0]["run_id"])
 
 
 def run_on(served: Served, request: dict[str, Any], progress: Console) -> dict[str, Any]:

@@ -281,7 +281,7 @@ class Project(Model):
         stage, _ = self.dataset(name)
         folder = SILVER_FOLDER if stage == "silver" else GOLD_FOLDER
         schema, _, bare = name.rpartition(".")
-        template = getattr(self.pipeline_file.stages, stage).remote_path_template
+        template: str = getattr(self.pipeline_file.stages, stage).remote_path_template
         return template.format(stage=stage, source=schema or folder, table=bare)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import get_args
 
 from comboi_core.config.base import DURATION, SIZE, SOME_DURATION
@@ -247,7 +247,7 @@ def _number(word: str, field: Json) -> str:
     return f"{word} {' '.join(bounds)}".strip()
 
 
-_KINDS_OF = {
+_KINDS_OF: dict[str, Callable[[Json, Json], str]] = {
     "string": lambda field, found: _text(field),
     "boolean": lambda field, found: "`true`, `false`",
     "integer": lambda field, found: _number("whole number", field),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
@@ -93,7 +93,7 @@ def canonical(con: DuckDBPyConnection, text: str, type_name: str) -> str | None:
     if bare in _WRITTEN and not _WRITTEN[bare].fullmatch(text):
         return None
     if bare == "BLOB" and (digits := _HEXADECIMAL.fullmatch(text)):
-        return one_row(con, "SELECT CAST(unhex(?) AS VARCHAR)", [digits[1]])[0]
+        return str(one_row(con, "SELECT CAST(unhex(?) AS VARCHAR)", [digits[1]])[0])
     found, same_moment = one_row(
         con,
         "SELECT written, TRY_CAST(written AS TIMESTAMPTZ) IS NOT DISTINCT FROM TRY_CAST($1 AS TIMESTAMPTZ) "
@@ -102,7 +102,7 @@ def canonical(con: DuckDBPyConnection, text: str, type_name: str) -> str | None:
     )
     if found is None or (bare in _MOMENTS and not same_moment) or (bare in _NUMBERS and not _same_number(text, found)):
         return None
-    return found
+    return str(found)
 
 
 def _same_number(text: str, found: str) -> bool:
@@ -159,7 +159,7 @@ def condition(
     )
 
 
-def _any(conditions) -> str:
+def _any(conditions: Iterable[str]) -> str:
     return " OR ".join(conditions)
 
 
@@ -214,7 +214,7 @@ class Selection:
 
     def count(self, con: DuckDBPyConnection) -> int:
         """Return how many rows go."""
-        return one_row(con, f"SELECT count(*) FROM {self.source} WHERE {self.condition}")[0]
+        return int(one_row(con, f"SELECT count(*) FROM {self.source} WHERE {self.condition}")[0])
 
     @property
     def kept(self) -> str:

@@ -90,7 +90,7 @@ def read_manifest(lake: Lake, path: str) -> Manifest:
         version = plain.get("version")
         if version != FORMAT_VERSION:
             raise ManifestUnreadable(f"{path} has version {version}; this comboi reads version {FORMAT_VERSION}")
-        manifest = _adapter().validate_json(data, strict=True)
+        manifest: Manifest = _adapter().validate_json(data, strict=True)
     except (ValueError, AttributeError, ValidationError) as error:
         raise ManifestUnreadable(f"{path} is not a manifest: {str(error).splitlines()[0]}") from error
     known = json.loads(_encode(manifest))
@@ -105,7 +105,7 @@ def _within(plain: Any, known: Any) -> bool:
         return plain.keys() <= known.keys() and all(_within(value, known[name]) for name, value in plain.items())
     if isinstance(plain, list) and isinstance(known, list):
         return len(plain) == len(known) and all(map(_within, plain, known))
-    return plain == known
+    return bool(plain == known)
 
 
 def next_manifest(

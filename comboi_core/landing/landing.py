@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -248,7 +249,7 @@ def keep_files(workspace: Workspace, job: Payload) -> Payload:
 
 
 @contextmanager
-def _translated(source: Source, load: LoadPlan):
+def _translated(source: Source, load: LoadPlan) -> Iterator[None]:
     """Let the source say in comboi's terms what went wrong while its rows were read; a change of the columns meanwhile
     explains more than what reading them ran into.
 

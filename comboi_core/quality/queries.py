@@ -65,7 +65,7 @@ def _number(value: Any) -> Decimal | None:
 
 
 def _rows(subject: Subject) -> int:
-    return one_row(subject.con, f"SELECT count(*) FROM {_VIEW}")[0]
+    return int(one_row(subject.con, f"SELECT count(*) FROM {_VIEW}")[0])
 
 
 @contextmanager

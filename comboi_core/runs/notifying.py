@@ -238,9 +238,10 @@ def _now() -> str:
 
 def _claim(lake: Lake, path: str) -> Payload | None:
     try:
-        return runfiles.read_json(lake, path)
+        claim: Payload = runfiles.read_json(lake, path)
     except LakeNotFound:
         return None
+    return claim
 
 
 def _age(at: str) -> float:

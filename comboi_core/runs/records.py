@@ -64,6 +64,7 @@ def read_record(lake: Lake, run_id: str) -> dict[str, Any]:
         RecordUnreadable: the file is no record of this run; the context's `path` names it.
     """
     path = record_path(run_id)
+    record: dict[str, Any]
     try:
         try:
             record = runfiles.read_json(lake, path)

@@ -69,7 +69,8 @@ def vault_address(vault: KeyVaultConfig) -> str:
         ReferenceMissing: a variable has no value.
         ConfigError: what came of it is no address.
     """
-    url, _ = resolve(vault.vault_url, {"env": environment})
+    resolved, _ = resolve(vault.vault_url, {"env": environment})
+    url = str(resolved)
     if not is_vault_url(url):
         raise ConfigError(
             f"key_vault.vault_url: {vault.vault_url} is '{url}', which is no address of a vault",

@@ -27,13 +27,14 @@ def envelope(signal: Signal, instrumentation_key: str) -> dict[str, Any]:
         tags["ai.operation.name"] = "run"
     if signal.parent:
         tags["ai.operation.parentId"] = signal.parent
-    return Envelope(
+    made: dict[str, Any] = Envelope(
         name=f"Microsoft.ApplicationInsights.{kind.removesuffix('Data')}",
         time=signal.at,
         iKey=instrumentation_key,
         tags=tags,
         data=Data(baseType=kind, baseData=base),
     )
+    return made
 
 
 def _data(signal: Signal) -> tuple[str, Any]:

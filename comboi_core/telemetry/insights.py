@@ -139,7 +139,7 @@ def open_transport(connection_string: str) -> Any:
 
     identity = wanted_identity()
 
-    class Transport(TransportMixin):
+    class Transport(TransportMixin):  # type: ignore[misc]  # opencensus has no types
         def __init__(self) -> None:
             self.options = Options(connection_string=connection_string, timeout=TIMEOUT)
             utils.validate_instrumentation_key(self.options.instrumentation_key)

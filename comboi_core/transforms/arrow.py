@@ -113,4 +113,4 @@ def _unreadable(kind: pa.DataType) -> bool:
     empty = pa.types.is_struct(kind) and kind.num_fields == 0
     negative = pa.types.is_decimal(kind) and kind.scale < 0
     fine = pa.types.is_interval(kind) or pa.types.is_date64(kind)
-    return empty or negative or fine or _storable(kind) != kind
+    return bool(empty or negative or fine or _storable(kind) != kind)

@@ -127,7 +127,7 @@ def _interval(request: dict[str, Any]) -> Interval | None:
 
 
 def _backfill(request: dict[str, Any]) -> dict[str, str] | None:
-    backfill = request.get("backfill")
+    backfill: dict[str, str] | None = request.get("backfill")
     if backfill is None:
         return None
     if set(backfill) != {"from", "to"} or not all(isinstance(value, str) and value for value in backfill.values()):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 _OPENING = {".sql": re.compile(r"/\*[ \t]{0,3}@bruin"), ".py": re.compile(r'"""[ \t]{0,3}@bruin')}
 _CLOSING = {".sql": re.compile(r"@bruin[ \t]{0,3}\*/"), ".py": re.compile(r'@bruin[ \t]{0,3}"""')}
@@ -123,13 +123,17 @@ def _legacy_keys(lines: list[str], suffix: str) -> tuple[LegacyKey, ...]:
     return tuple(found)
 
 
-def as_yaml(keys: tuple[LegacyKey, ...]) -> tuple[dict, dict[tuple[str | int, ...], int]]:
+Lines = dict[tuple[str | int, ...], int]
+"""Place in a document -> line in the file."""
+
+
+def as_yaml(keys: tuple[LegacyKey, ...]) -> tuple[dict[str, Any], Lines]:
     """Return the older form as the mapping that a block would hold, and the line of each of its places.
 
     Raises:
         HeaderError: an unknown key, or one given twice.
     """
-    value: dict = {}
+    value: dict[str, Any] = {}
     lines: dict[tuple[str | int, ...], int] = {(): keys[0].line}
     for item in keys:
         parts = tuple(item.key.split("."))
@@ -158,7 +162,7 @@ def as_yaml(keys: tuple[LegacyKey, ...]) -> tuple[dict, dict[tuple[str | int, ..
     return value, lines
 
 
-def _put(value: dict, lines: dict, path: tuple[str, ...], given: object, item: LegacyKey) -> None:
+def _put(value: dict[str, Any], lines: Lines, path: tuple[str, ...], given: object, item: LegacyKey) -> None:
     inner = value
     for part in path[:-1]:
         inner = inner.setdefault(part, {})
@@ -171,7 +175,7 @@ def _put(value: dict, lines: dict, path: tuple[str, ...], given: object, item: L
         lines[(*path, position)] = item.line
 
 
-def _put_column(value: dict, lines: dict, name: str, key: str, item: LegacyKey) -> None:
+def _put_column(value: dict[str, Any], lines: Lines, name: str, key: str, item: LegacyKey) -> None:
     columns = value.setdefault("columns", [])
     position = next((number for number, column in enumerate(columns) if column["name"] == name), len(columns))
     if position == len(columns):

@@ -88,7 +88,7 @@ def _equal(wanted: Any, found: Any) -> bool:
     if wanted is None or found is None:
         return wanted is found
     if isinstance(wanted, dict | list):
-        return _json(wanted) == _json(found)
+        return bool(_json(wanted) == _json(found))
     if isinstance(wanted, bool) or isinstance(found, bool):
         return str(wanted).lower() == str(found).lower()
     if isinstance(found, datetime | date) or isinstance(wanted, datetime | date):

@@ -261,4 +261,5 @@ def _cte_differences(con: DuckDBPyConnection, query: Query, name: str, expected:
 
 
 def _parsed(con: DuckDBPyConnection, sql: str) -> dict[str, Any]:
-    return json.loads(one_row(con, "SELECT json_serialize_sql(?::VARCHAR)", [sql])[0])
+    parsed: dict[str, Any] = json.loads(one_row(con, "SELECT json_serialize_sql(?::VARCHAR)", [sql])[0])
+    return parsed

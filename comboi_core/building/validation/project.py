@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 from comboi_core.building.code import code_problems
 from comboi_core.building.validation.text import validation_job
@@ -49,7 +50,7 @@ def _check_problems(project: Project, dataset: DatasetConfig) -> list[str]:
     return problems
 
 
-def _shown(project: Project, path) -> str:
+def _shown(project: Project, path: Path) -> str:
     return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,12 +107,13 @@ def _counts(console: Console, title: str, counts: dict[str, int]) -> None:
 def _closing(console: Console, home: Path, first: Record, second: Record, total: float) -> None:
     console.rule("what came of it", align="left")
     table = render.grid("", "first run", "second run", right="first run,second run")
-    for title, value in (
+    figures: tuple[tuple[str, Callable[[Record], str]], ...] = (
         ("rows read from PostgreSQL", lambda run: f"{sum(item['rows'] for item in run['tables']):,}"),
         ("rows published in silver and gold", lambda run: f"{sum(item['rows'] for item in run['datasets']):,}"),
         ("checks passed", lambda run: f"{sum(check['passed'] for check in _checks(run))} of {len(_checks(run))}"),
         ("time", lambda run: render.seconds(run["seconds"])),
-    ):
+    )
+    for title, value in figures:
         table.add_row(title, value(first), value(second))
     console.print(table)
     for item in second["datasets"]:

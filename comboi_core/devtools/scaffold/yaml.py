@@ -44,9 +44,9 @@ class Item:
 def flow(value: Any) -> str:
     """Return a value as YAML on one line."""
     options: dict[str, Any] = {"default_flow_style": True, "sort_keys": False, "width": _WIDE}
-    text = yaml.safe_dump(value, allow_unicode=True, **options).removesuffix("\n").removesuffix("\n...")
+    text: str = yaml.safe_dump(value, allow_unicode=True, **options).removesuffix("\n").removesuffix("\n...")
     faithful = "\n" not in text and yaml.safe_load(text) == value  # a text of U+0085 alone would not be
-    return text if faithful else yaml.safe_dump(value, default_style='"', **options).removesuffix("\n")
+    return text if faithful else str(yaml.safe_dump(value, default_style='"', **options)).removesuffix("\n")
 
 
 def mapping_lines(value: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -123,9 +123,10 @@ def _inserted(text: str, root: yaml.Node | None, path: tuple[Key, ...], item: It
 
 
 def _child(node: yaml.Node, key: Key) -> yaml.Node:
-    if isinstance(key, int):
-        return node.value[key]
-    return next(value for name, value in node.value if name.value == key)
+    found: yaml.Node = (
+        node.value[key] if isinstance(key, int) else next(value for name, value in node.value if name.value == key)
+    )
+    return found
 
 
 def _after_last(text: str, found: yaml.SequenceNode, item: Item) -> str:

@@ -39,7 +39,7 @@ _FIRST_WAIT = 0.25
 """Doubled for each retry, 8 seconds in all; what lasts longer is for the run's own retries."""
 
 
-class _Transport(AioHttpTransport):
+class _Transport(AioHttpTransport):  # type: ignore[misc]  # azure.core hands it out by name, so mypy sees no class
     """Lets the SDK's retries see 429 as well, which they take for a final answer."""
 
     async def send(self, request: Any, **options: Any) -> Any:
@@ -54,7 +54,7 @@ class _Patience(ExponentialRetry):
     """Waits that start below a second (the SDK's own start at 15), and never for a sign-in that was refused."""
 
     def get_backoff_time(self, settings: dict[str, Any]) -> float:
-        return random.uniform(0.7, 1.3) * _FIRST_WAIT * 2 ** (settings["count"] - 1)
+        return random.uniform(0.7, 1.3) * _FIRST_WAIT * float(2 ** (settings["count"] - 1))
 
     def increment(self, settings: dict[str, Any], *rest: Any, **of: Any) -> bool:
         return not isinstance(of.get("error"), ClientAuthenticationError) and super().increment(settings, *rest, **of)
@@ -69,7 +69,7 @@ class Piece:
     etag: str
 
 
-class FileSystem(AzureBlobFileSystem):
+class FileSystem(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs has no types
     """adlfs with a client of ours: adlfs itself would let AZURE_STORAGE_* variables overrule the configuration.
 
     Listings are never taken from a cache: other processes write to the same lake.
@@ -107,7 +107,8 @@ class FileSystem(AzureBlobFileSystem):
 
     def many_properties(self, container: str, names: Iterable[str]) -> list[Any]:
         """Return the properties of blobs, asked for side by side; None for one that is not there."""
-        return sync(self.loop, self._many_properties, container, tuple(names))
+        found: list[Any] = sync(self.loop, self._many_properties, container, tuple(names))
+        return found
 
     def listed(self, container: str, start: str, *, deep: bool) -> list[tuple[Any, float]]:
         """Return the properties of the blobs whose names begin with `start`; the SDK's errors.
@@ -118,7 +119,8 @@ class FileSystem(AzureBlobFileSystem):
         Returns:
             With each, when it was looked at: by the account's own clock, in seconds since 1970.
         """
-        return sync(self.loop, self._listed, container, start, deep)
+        found: list[tuple[Any, float]] = sync(self.loop, self._listed, container, start, deep)
+        return found
 
     def piece(self, container: str, name: str, start: int, length: int, etag: str | None) -> Piece:
         """Return up to `length` bytes of a blob from `start`; the SDK's errors.
@@ -126,7 +128,8 @@ class FileSystem(AzureBlobFileSystem):
         Args:
             etag: The version that it has to be, if any.
         """
-        return sync(self.loop, self._piece, container, name, start, length, etag)
+        piece: Piece = sync(self.loop, self._piece, container, name, start, length, etag)
+        return piece
 
     def upload(self, content: bytes | Path, container: str, name: str) -> None:
         """Write a blob in one step: in one request, or in parallel blocks and the commit of their list.

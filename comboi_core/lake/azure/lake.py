@@ -41,7 +41,8 @@ class AzureLake(Container):
     def read(self, path: str) -> bytes:
         """See `domain.ports.Lake.read`."""
         with self._explained(path):
-            return self._files.cat_file(self._place(path))
+            content: bytes = self._files.cat_file(self._place(path))
+            return content
 
     def write(self, path: str, data: bytes) -> None:
         """See `domain.ports.Lake.write`."""

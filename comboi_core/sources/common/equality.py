@@ -32,7 +32,8 @@ def texts_of(source: str, column: Column) -> Texts:
     """
     if column.type.removeprefix("U").startswith(_NUMBERS):
         return Texts("number")
-    return _OF.get(source, lambda _: LETTERS)(column) if column.type == "VARCHAR" else LETTERS
+    rule = _OF.get(source)
+    return rule(column) if rule and column.type == "VARCHAR" else LETTERS
 
 
 def _postgres(column: Column) -> Texts:

@@ -115,7 +115,7 @@ class Csv:
                 next(rows, None)
             for row in rows:
                 if len(row) > position and row[position] == text:
-                    return rows.line_num + start.cut
+                    return int(rows.line_num) + start.cut
         return None
 
     def _scan(self, files: Sequence[SourceFile]) -> str:

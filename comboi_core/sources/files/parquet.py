@@ -133,7 +133,7 @@ class Parquet:
     def has_no_value(self, path: str, column: str) -> bool:
         """Tell whether a column holds NULL in every row of a file."""
         scan = f"read_parquet({pattern(self._files.address(path))}, hive_partitioning = false)"
-        return one_row(self._con, f"SELECT count({identifier(column)}) = 0 FROM {scan}")[0]
+        return bool(one_row(self._con, f"SELECT count({identifier(column)}) = 0 FROM {scan}")[0])
 
     def line(self, path: str, column: str | None, text: str) -> int | None:
         """See `Format.line`; Parquet has no lines."""

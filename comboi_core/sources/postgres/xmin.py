@@ -19,9 +19,9 @@ from comboi_core.domain.errors import SourceRewound, UnsupportedValue
 from comboi_core.domain.load import Window
 from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import literal
+from comboi_core.sources.common.cursor_windows import DEFAULT_LAG
 from comboi_core.sources.postgres import sql
 from comboi_core.sources.postgres.cursor import Ask, Outlook
-from comboi_core.sources.postgres.window import DEFAULT_LAG
 
 CURSOR = "xmin"
 CURSOR_TYPE = "xid8"
