@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from comboi_core.app.logs import send_logs
 from comboi_core.app.workspace import Workspace, open_workspace
@@ -26,7 +26,8 @@ WORKED_WITH = frozenset(
 """Fields of results that later activities take: paths, names, cursors, and parts that are framed already. They stay as
 they are; all others are texts."""
 
-Work = Callable[[Workspace, dict[str, Any]], dict[str, Any]]
+Asked = TypeVar("Asked", bound=Mapping[str, Any])
+Work = Callable[[Workspace, Any], Mapping[str, Any]]
 
 
 def answer(work: Work, payload: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def answer(work: Work, payload: dict[str, Any]) -> dict[str, Any]:
         payload: Its input; `config_hash`, where given, is the configuration it has to work with.
     """
 
-    def opened() -> dict[str, Any]:
+    def opened() -> Mapping[str, Any]:
         workspace = open_workspace(config_hash=payload.get("config_hash"))
         send_logs(workspace)
         return _result(work, workspace, payload)
@@ -48,12 +49,12 @@ def answer(work: Work, payload: dict[str, Any]) -> dict[str, Any]:
     return _framed(work.__name__, payload, opened)
 
 
-def part(work: Work, workspace: Workspace, payload: dict[str, Any]) -> dict[str, Any]:
+def part(work: Callable[[Workspace, Asked], Any], workspace: Workspace, payload: Asked) -> Any:
     """Do one of several pieces of work of an activity in the frame of `answer`: one that fails leaves the others be."""
     return _framed(work.__name__, payload, lambda: _result(work, workspace, payload))
 
 
-def _framed(name: str, payload: dict[str, Any], do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _framed(name: str, payload: Mapping[str, Any], do: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     context = {**work_context(payload), "activity": name}
     started = time.monotonic()
     try:
@@ -72,11 +73,11 @@ def _framed(name: str, payload: dict[str, Any], do: Callable[[], dict[str, Any]]
     return _told(result)
 
 
-def _told(result: dict[str, Any]) -> dict[str, Any]:
+def _told(result: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value if key in WORKED_WITH else redactor.value(value) for key, value in result.items()}
 
 
-def _result(work: Work, workspace: Workspace, payload: dict[str, Any]) -> dict[str, Any]:
+def _result(work: Work, workspace: Workspace, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """Do the work; once more where a login was refused whose secret has been rotated in the vault meanwhile."""
     version = secrets_version()
     try:

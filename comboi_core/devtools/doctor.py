@@ -71,7 +71,7 @@ def vault(workspace: Workspace) -> Iterator[Finding]:
     """Read every secret that the configuration refers to."""
     file = workspace.project.pipeline_file
     references = [item for item in dict.fromkeys(find(file.model_dump())) if item.store == "keyvault"]
-    if not references or file.key_vault is None:
+    if not references:
         yield finding("vault", True, "no secret is referred to")
         return
     failed = 0
@@ -81,7 +81,7 @@ def vault(workspace: Workspace) -> Iterator[Finding]:
         except ComboiError as error:
             failed += 1
             yield finding("vault", False, error.message, error.remedy)
-    if not failed:
+    if file.key_vault is not None and not failed:
         yield finding("vault", True, f"{len(references)} secrets can be read from {vault_address(file.key_vault)}")
 
 

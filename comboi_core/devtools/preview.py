@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.building.scripts import made_with
+from comboi_core.domain.contracts.table import CheckpointRecord
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.origin import changed_parts, told
 from comboi_core.domain.redaction import redactor
@@ -17,7 +17,7 @@ from comboi_core.runs.planning import plan_waves
 Payload = dict[str, Any]
 
 
-def preview(workspace: Workspace, request: Payload, checkpoints: Mapping[str, Payload]) -> Payload:
+def preview(workspace: Workspace, request: Payload, checkpoints: Mapping[str, CheckpointRecord]) -> Payload:
     """Return what a run would read and build: windows, chunks, estimated rows, schema differences, warnings.
 
     Args:
@@ -65,7 +65,7 @@ def _changed(workspace: Workspace, names: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _table(workspace: Workspace, item: Payload, known: Payload, full_refresh: bool) -> Payload:
+def _table(workspace: Workspace, item: Any, known: CheckpointRecord, full_refresh: bool) -> Payload:
     named = {"source": item["source"], "table": item["table"]}
     try:
         load = plan_load(workspace, item, known, full_refresh)
@@ -76,10 +76,10 @@ def _table(workspace: Workspace, item: Payload, known: Payload, full_refresh: bo
         "mode": load.mode,
         "replaces": load.replaces,
         "unchanged": load.unchanged,
-        "window": asdict(load.window) if load.window else None,
+        "window": load.window.record() if load.window else None,
         "chunks": len(load.chunks),
         "estimated_rows": load.estimated_rows,
         "schema_changes": list(load.schema_changes),
         "warnings": list(load.warnings),
-        "shortfalls": [asdict(shortfall) for shortfall in load.shortfalls],
+        "shortfalls": [shortfall.record() for shortfall in load.shortfalls],
     }

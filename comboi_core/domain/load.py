@@ -7,7 +7,7 @@ datetime, so no precision is lost. Only the source's own SQL compares or shifts 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict
 
 from comboi_core.domain.origin import Origin
 from comboi_core.domain.shortfall import Shortfall
@@ -42,6 +42,16 @@ class Column:
         return "VARCHAR" if self.masked else self.type
 
 
+class WindowRecord(TypedDict):
+    """A window as data; see `Window`."""
+
+    cursor: str
+    cursor_type: str
+    low: str | None
+    high: str | None
+    lag_seconds: float
+
+
 @dataclass(frozen=True)
 class Window:
     """The half-open range `(low - lag, high]` of the cursor that a load reads.
@@ -59,6 +69,16 @@ class Window:
     low: str | None
     high: str | None
     lag_seconds: float = 0.0
+
+    def record(self) -> WindowRecord:
+        """Return the window as data."""
+        return {
+            "cursor": self.cursor,
+            "cursor_type": self.cursor_type,
+            "low": self.low,
+            "high": self.high,
+            "lag_seconds": self.lag_seconds,
+        }
 
 
 @dataclass(frozen=True)

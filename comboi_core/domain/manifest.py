@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from comboi_core.domain.load import Column, Mode, Relation, SourceFile, Window
 from comboi_core.domain.origin import Origin
@@ -25,6 +26,17 @@ SOURCE_ROW = "_comboi_row"
 with one key is known. Merged tables of files have it."""
 RESERVED_COLUMNS = frozenset({LOAD_COLUMN, "_comboi_file", "file_row_number"})
 """Names that readers of bronze add to a table's own; no source column may have one of them, in any case."""
+
+
+class FileRecord(TypedDict):
+    """A file as data; see `DataFile`."""
+
+    path: str
+    load: int
+    rows: int
+    bytes: int
+    max_cursor: str | None
+    folded: bool
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,17 @@ class DataFile:
     bytes: int
     max_cursor: str | None = None
     folded: bool = False
+
+    def record(self) -> FileRecord:
+        """Return the file as data."""
+        return {
+            "path": self.path,
+            "load": self.load,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "max_cursor": self.max_cursor,
+            "folded": self.folded,
+        }
 
 
 @dataclass(frozen=True)

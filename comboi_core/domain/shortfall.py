@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypedDict
 
 CODES = MappingProxyType(
     {
@@ -34,6 +35,15 @@ CODES = MappingProxyType(
 """Every code and its meaning. Add a code here before you use it, and to the table in docs/operations.md#shortfalls."""
 
 
+class ShortfallRecord(TypedDict):
+    """A shortfall as data: what activities return, run records keep and pages show."""
+
+    code: str
+    message: str
+    remedy: str
+    rows: int | None
+
+
 @dataclass(frozen=True)
 class Shortfall:
     """One thing that readers do not see, and what to do about it.
@@ -56,3 +66,7 @@ class Shortfall:
     def __post_init__(self) -> None:
         if self.code not in CODES:
             raise ValueError(f"there is no shortfall '{self.code}'; domain.shortfall.CODES lists them")
+
+    def record(self) -> ShortfallRecord:
+        """Return the shortfall as data."""
+        return {"code": self.code, "message": self.message, "remedy": self.remedy, "rows": self.rows}

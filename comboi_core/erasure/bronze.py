@@ -14,6 +14,7 @@ from typing import Any
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.table import TableName
 from comboi_core.domain.errors import RequestInvalid
 from comboi_core.domain.load import Checkpoint
 from comboi_core.domain.manifest import DataFile, Manifest, data_path, table_folder
@@ -56,7 +57,8 @@ def plan_erasure(workspace: Workspace, job: Payload) -> Payload:
         )
     sought = read_keys(workspace, job["keys"])
     manifest = read_manifest(lake, committed)
-    item = {"source": manifest.source, "table": manifest.table, "name": table_id(manifest.source, manifest.table)}
+    name = table_id(manifest.source, manifest.table)
+    item: TableName = {"name": name, "source": manifest.source, "table": manifest.table}
     known = decode(Checkpoint, job["checkpoint"])
     refuse_other_table(lake, item, known, manifest, job["fence"], project.owners)
     superseding = f"{secret_folder(job['run_id'])}/superseding-{secrets.token_hex(4)}.parquet"

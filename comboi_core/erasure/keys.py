@@ -15,6 +15,7 @@ from comboi_core.app import runfiles
 from comboi_core.app.codec import decode_json
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
+from comboi_core.domain.contracts.table import TableName
 from comboi_core.domain.errors import CheckpointLost, ComboiError, InternalError, LakeNotFound, RequestInvalid
 from comboi_core.domain.load import Checkpoint, Column
 from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, loads_of, table_folder
@@ -59,7 +60,8 @@ def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | N
     from comboi_core.lake.bronze import read_manifest
 
     name, lake = table_id(source, table), workspace.lake("bronze")
-    item, owners = {"source": source, "table": table, "name": name}, workspace.project.owners
+    item: TableName = {"name": name, "source": source, "table": table}
+    owners = workspace.project.owners
     if manifest is None:
         refuse_other_loader(lake, item, Checkpoint(), owners)
         if loads_of(lake.list(f"{table_folder(source, table)}/{LOADS_FOLDER}")):

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from comboi_core.domain.contracts.landing import Range
 from comboi_core.domain.errors import BackfillImpossible
 from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
 from comboi_core.domain.redaction import redactor
 
-Payload = dict[str, Any]
 
-
-def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Payload) -> LoadPlan:
+def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Range) -> LoadPlan:
     """Turn a plan into one that reads a range again, as a load of its own.
 
     Args:
@@ -33,11 +32,11 @@ def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Payload) -> Loa
         raise BackfillImpossible(f"{place} is read anew, whole, by its next load", remedy="Run the table first.")
     if not checkpoint.sequence:
         raise BackfillImpossible(f"{place} has not been loaded yet", remedy="Run the table first.")
-    for end in ("from", "to"):
+    for end, value in (("from", backfill["from"]), ("to", backfill["to"])):
         wanted = _wanted(load.window.cursor_type)
-        if wanted and not wanted.fits(backfill[end]):
+        if wanted and not wanted.fits(value):
             raise BackfillImpossible(
-                f"{place}: `{end}` is {redactor.cut(backfill[end], 100)!r}, but the cursor {load.window.cursor} is "
+                f"{place}: `{end}` is {redactor.cut(value, 100)!r}, but the cursor {load.window.cursor} is "
                 f"{load.window.cursor_type}",
                 remedy=f"Give {wanted.told}.",
             )

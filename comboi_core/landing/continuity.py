@@ -4,9 +4,9 @@ and what might is told."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from comboi_core.config.tables import BaseTable
+from comboi_core.domain.contracts.table import TableName
 from comboi_core.domain.errors import (
     CheckpointLost,
     ConfigError,
@@ -21,8 +21,6 @@ from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, loads_of, table_
 from comboi_core.domain.origin import Origin, changed_parts, told
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.shortfall import Shortfall
-
-Payload = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def refuse_other_owner(owner: str, accepted: tuple[str, ...], what: str, rename:
 
 def refuse_other_loader(
     lake: Lake,
-    item: Payload,
+    item: TableName,
     checkpoint: Checkpoint,
     accepted: tuple[str, ...],
     *,
@@ -134,7 +132,12 @@ def _written(lake: Lake, path: str, field: str) -> str:
 
 
 def refuse_other_table(
-    lake: Lake, item: Payload, checkpoint: Checkpoint, previous: Manifest, fence: int | None, accepted: tuple[str, ...]
+    lake: Lake,
+    item: TableName,
+    checkpoint: Checkpoint,
+    previous: Manifest,
+    fence: int | None,
+    accepted: tuple[str, ...],
 ) -> None:
     """Raise where the rows of a table, as it is committed or by a later load, are another pipeline's.
 

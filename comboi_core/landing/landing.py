@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from comboi_core.app import runfiles
@@ -18,48 +18,57 @@ from comboi_core.app.answers import part
 from comboi_core.app.codec import decode, decode_json
 from comboi_core.app.origin import origin_of
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.landing import (
+    ExtractChunks,
+    Extracted,
+    FilesKept,
+    Folded,
+    FoldLoads,
+    KeepFiles,
+    LandPlanned,
+    LandTables,
+    Planned,
+    PlanTable,
+    Published,
+    PublishLoad,
+    Range,
+    RunWork,
+    TableOutcome,
+    TablesLanded,
+)
+from comboi_core.domain.contracts.table import CheckpointRecord, Commit, TableItem, TableName
 from comboi_core.domain.errors import ComboiError, SchemaDrift, SourceChanged, SourceFileChanged
 from comboi_core.domain.load import Checkpoint, LoadPlan
-from comboi_core.domain.manifest import DataFile, Manifest, data_path
+from comboi_core.domain.manifest import DataFile, FileRecord, Manifest, data_path
 from comboi_core.domain.ports import Source, TellsState
 from comboi_core.landing import continuity, shortfalls
 from comboi_core.landing.backfill import backfilled
 from comboi_core.sources.common.chunks import PER_ACTIVITY
 
-Payload = dict[str, Any]
-
 PLANNING_SECONDS = 5.0
 """After so long an execution begins no further table, so that what is shown of the run keeps up with it."""
 
 
-def land_tables(workspace: Workspace, job: Payload) -> Payload:
+def land_tables(workspace: Workspace, job: LandTables) -> TablesLanded:
     """Land tables one after the other: up to the first that has changed, fails, or would be begun too late.
 
     A table that has changed is landed as far as its manifest, if it comes first and needs no more than one chunk. One
     that comes later is left planned, so that it comes first in the next execution: what is slow is then known by name.
 
-    Args:
-        job: `run_id`, `fence`, `full_refresh`, `backfill` (or None), `tables`: at least one, each with `item`,
-            `checkpoint` and, where an execution before this one has planned it, `planned`: its outcome.
-
-    Returns:
-        `outcomes` of the first of the tables, in their order. Each is what `plan_table` returns; where it was
-        landed, what `publish_load` returns is over it, the `commit` among it; `error`, if it failed. Each has `after`:
-        seconds from the beginning of the execution to that of the table, and `seconds`. `cancelled`: who cancelled the
-        run, if so; no table was begun after that.
     """
     lake, began = workspace.lake("bronze"), time.monotonic()
-    outcomes: list[Payload] = []
+    outcomes: list[TableOutcome] = []
     for number, table in enumerate(job["tables"]):
         after = time.monotonic() - began
         if number and after >= PLANNING_SECONDS:
             break
         if cancelled := runfiles.cancellation(lake, job["run_id"]):
             return {"outcomes": outcomes, "cancelled": cancelled}
-        work = {**{key: value for key, value in job.items() if key != "tables"}, **table}
-        outcome = table.get("planned") or part(plan_table, workspace, work)
+        work: PlanTable = {**_run_work(job), "item": table["item"], "checkpoint": table["checkpoint"]}
+        outcome: TableOutcome = table["planned"] if "planned" in table else part(plan_table, workspace, work)
         if "error" not in outcome and _fits(outcome) and not number:
-            outcome = {**outcome, **part(land_planned, workspace, {**work, "plan": outcome["plan"]})}
+            asked: LandPlanned = {**work, "plan": outcome["plan"]}
+            outcome = {**outcome, **part(land_planned, workspace, asked)}
         seconds = time.monotonic() - began - after
         outcomes.append({**outcome, "after": round(after, 3), "seconds": round(seconds, 3)})
         if "error" in outcome or not outcome["unchanged"]:
@@ -67,19 +76,31 @@ def land_tables(workspace: Workspace, job: Payload) -> Payload:
     return {"outcomes": outcomes}
 
 
-def _fits(planned: Payload) -> bool:
+def _run_work(job: RunWork) -> RunWork:
+    work: RunWork = {
+        "run_id": job["run_id"],
+        "pipeline": job["pipeline"],
+        "fence": job["fence"],
+        "config_hash": job["config_hash"],
+        "full_refresh": job["full_refresh"],
+        "backfill": job["backfill"],
+    }
+    return {**work, "attempt": job["attempt"]} if "attempt" in job else work
+
+
+def _fits(planned: TableOutcome) -> bool:
     return not planned["unchanged"] and planned["chunks"] <= 1
 
 
-def land_planned(workspace: Workspace, job: Payload) -> Payload:
+def land_planned(workspace: Workspace, job: LandPlanned) -> Published:
     """Extract the one chunk of a planned load and publish its manifest, in this execution.
 
     The manifest's name is unique to the execution, as those of its files are: another execution has another plan, whose
     window may end elsewhere, and the table's entity commits one of the two manifests.
     """
     load = decode_json(LoadPlan, workspace.lake("bronze").read(job["plan"]))
-    extracted = _extracted(workspace, job, load, [chunk.index for chunk in load.chunks])
-    work = {
+    extracted = _extracted(workspace, job["item"], load, [chunk.index for chunk in load.chunks])
+    work: PublishLoad = {
         **job,
         "files": extracted["files"],
         "pages": [],
@@ -89,15 +110,8 @@ def land_planned(workspace: Workspace, job: Payload) -> Payload:
     return publish_load(workspace, work)
 
 
-def plan_table(workspace: Workspace, job: Payload) -> Payload:
-    """Decide what the next load of a table reads, and freeze it into the lake.
-
-    Args:
-        job: `run_id`, `fence`, `item` (`source`, `table`, `name`), `checkpoint`, `full_refresh`, `backfill` (or None).
-
-    Returns:
-        `plan` (path), `chunks` (how many), `unchanged`, and what the run record shows of the load.
-    """
+def plan_table(workspace: Workspace, job: PlanTable) -> Planned:
+    """Decide what the next load of a table reads, and freeze it into the lake."""
     item, lake = job["item"], workspace.lake("bronze")
     load = plan_load(
         workspace,
@@ -116,7 +130,7 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
         "unchanged": load.unchanged,
         "estimated_rows": load.estimated_rows,
         "mode": load.mode,
-        "window": asdict(load.window) if load.window else None,
+        "window": load.window.record() if load.window else None,
         "sequence": load.sequence - 1,
         "watermark": job["checkpoint"]["watermark"],
         "manifest": job["checkpoint"]["manifest"],
@@ -126,16 +140,16 @@ def plan_table(workspace: Workspace, job: Payload) -> Payload:
         "files": 0,
         "schema_changes": list(load.schema_changes),
         "warnings": list(load.warnings),
-        "shortfalls": [asdict(shortfall) for shortfall in load.shortfalls],
+        "shortfalls": [shortfall.record() for shortfall in load.shortfalls],
     }
 
 
 def plan_load(
     workspace: Workspace,
-    item: Payload,
-    known: Payload,
+    item: TableName,
+    known: CheckpointRecord,
     full_refresh: bool,
-    backfill: Payload | None = None,
+    backfill: Range | None = None,
     *,
     fence: int | None = None,
     run_id: str | None = None,
@@ -189,35 +203,27 @@ def plan_load(
     )
 
 
-def extract_chunks(workspace: Workspace, job: Payload) -> Payload:
+def extract_chunks(workspace: Workspace, job: ExtractChunks) -> Extracted:
     """Read chunks from the source, each into a Parquet file of its own, until the soft deadline has passed.
 
     A file's name is unique to this execution. Whoever calls again with the rest loses nothing, and an execution that is
     cut off costs no more than the deadline.
-
-    Args:
-        job: `run_id`, `item`, `plan` (path), `chunks` (indexes, at least one).
-
-    Returns:
-        `files` (a chunk without rows has none); `rest`: the chunks that are left to do; `state`: of the source, in
-        which the chunks were read, empty where the source does not tell. Where the run has been cancelled before the
-        first of them, `cancelled` says by whom and when.
     """
     lake = workspace.lake("bronze")
     if cancelled := runfiles.cancellation(lake, job["run_id"]):
         return {"files": [], "rest": job["chunks"], "state": "", "cancelled": cancelled}
-    return _extracted(workspace, job, decode_json(LoadPlan, lake.read(job["plan"])), job["chunks"])
+    return _extracted(workspace, job["item"], decode_json(LoadPlan, lake.read(job["plan"])), job["chunks"])
 
 
-def _extracted(workspace: Workspace, job: Payload, load: LoadPlan, chunks: list[int]) -> Payload:
+def _extracted(workspace: Workspace, item: TableItem, load: LoadPlan, chunks: list[int]) -> Extracted:
     from comboi_core.lake.bronze import write_chunk
     from comboi_core.lake.masking import keyed, masked_rows
 
-    item, lake = job["item"], workspace.lake("bronze")
+    lake = workspace.lake("bronze")
     cursor = load.window.cursor if load.window else None
     salt = workspace.salt() if any(column.masked == "hash" for column in load.columns) else None
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
-    files: list[Payload] = []
+    files: list[FileRecord] = []
     rest = list(chunks)
     with (
         workspace.borrowed_duckdb(item["source"]) as con,
@@ -230,19 +236,15 @@ def _extracted(workspace: Workspace, job: Payload, load: LoadPlan, chunks: list[
                 path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
                 select = masked_rows(source.select(load, chunk), load.columns)
                 rows, size, max_cursor = write_chunk(con, lake, select, path, cursor=cursor)
-                files += [asdict(DataFile(path, load.sequence, rows, size, max_cursor))] if rows else []
+                files += [DataFile(path, load.sequence, rows, size, max_cursor).record()] if rows else []
                 rest.pop(0)
         source.confirm(load)
         state = source.state if isinstance(source, TellsState) else ""
     return {"files": files, "rest": rest, "state": state}
 
 
-def keep_files(workspace: Workspace, job: Payload) -> Payload:
-    """Keep a list of files in the lake, where an orchestration's history would grow too long with it.
-
-    Args:
-        job: `run_id`, `item`, `lane`, `page`, `files`.
-    """
+def keep_files(workspace: Workspace, job: KeepFiles) -> FilesKept:
+    """Keep a list of files in the lake, where an orchestration's history would grow too long with it."""
     path = runfiles.files_path(job["run_id"], job["item"]["name"], job["lane"], job["page"], secrets.token_hex(4))
     runfiles.write_work(workspace.lake("bronze"), path, job["files"])
     return {"path": path}
@@ -274,17 +276,8 @@ def _translated(source: Source, load: LoadPlan) -> Iterator[None]:
     raise failed
 
 
-def publish_load(workspace: Workspace, job: Payload) -> Payload:
+def publish_load(workspace: Workspace, job: PublishLoad) -> Published:
     """Write the load's manifest. A doubled execution writes the same bytes to the same path.
-
-    Args:
-        job: `run_id`, `fence`, `item`, `checkpoint`, `plan` (path), `files`, `pages` (paths of kept files), `states`
-            (of the source, in which the chunks were read), and where the plan is this execution's own, `token`: see
-            `domain.manifest.manifest_path`.
-
-    Returns:
-        `commit`: what the table's entity is asked to commit; `files`: how many there are; `foldable`: whether the
-        table has many small loads by now; `fallen_short`: what of the load readers do not see.
 
     Raises:
         UnsupportedValue: rows have no key, and the table says `on_null_key: fail`.
@@ -310,24 +303,17 @@ def publish_load(workspace: Workspace, job: Payload) -> Payload:
         owner=workspace.project.pipeline,
     )
     path = write_manifest(lake, manifest, job.get("token", ""))
-    commit = {**_commit(manifest, path, load.mode), "reloaded": load.replaces}
+    commit: Commit = {**_commit(manifest, path, load.mode), "reloaded": load.replaces}
     return {
         "files": len(files),
         "foldable": bool(foldable(manifest)),
         "commit": commit,
-        "fallen_short": [asdict(shortfall) for shortfall in found],
+        "fallen_short": [shortfall.record() for shortfall in found],
     }
 
 
-def fold_loads(workspace: Workspace, job: Payload) -> Payload:
-    """Fold a table's newest loads into one where that is worth it; see `lake.compaction`.
-
-    Args:
-        job: `run_id`, `fence`, `manifest` (path of the committed one).
-
-    Returns:
-        `{"commit": ...}` for the table's entity, or nothing where there is nothing to fold.
-    """
+def fold_loads(workspace: Workspace, job: FoldLoads) -> Folded:
+    """Fold a table's newest loads into one where that is worth it; see `lake.compaction`."""
     from comboi_core.lake.bronze import read_manifest, write_manifest
     from comboi_core.lake.compaction import fold
 
@@ -344,7 +330,7 @@ def fold_loads(workspace: Workspace, job: Payload) -> Payload:
     return {"commit": _commit(folded, write_manifest(lake, folded), "compaction")} if folded else {}
 
 
-def _commit(manifest: Manifest, path: str, mode: str) -> Payload:
+def _commit(manifest: Manifest, path: str, mode: str) -> Commit:
     written = [file for file in manifest.files if file.load == manifest.sequence]
     return {
         "sequence": manifest.sequence,
@@ -358,7 +344,7 @@ def _commit(manifest: Manifest, path: str, mode: str) -> Payload:
     }
 
 
-def sweep_landed(workspace: Workspace, landed: list[Payload]) -> None:
+def sweep_landed(workspace: Workspace, landed: list[dict[str, Any]]) -> None:
     """Delete what killed and superseded loads have left of tables that have just been landed.
 
     Where that fails, the table's outcome gets a warning: the next load tries again.

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -25,7 +25,7 @@ CONTEXT_FIELDS = ("run_id", "pipeline", "activity", "table", "dataset", "item", 
 """What a record may carry beyond its message; `extra=` of a logging call gives it."""
 
 
-def work_context(payload: dict[str, Any]) -> dict[str, Any]:
+def work_context(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return the context fields of an activity's payload: run, pipeline, attempt, and what it works on, if given.
 
     `item` is the name of a table or dataset; `table` or `dataset` is the same, where the payload says which it is.
