@@ -101,17 +101,17 @@ def reset(
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the next load of a table read it anew, whole; until then readers see what they see now."""
+    """Make the next load of a table read all of it; until then readers see the rows they see now."""
     with reporting(config), serving(config, url, key, resume=False) as served:
         found = served.api.get(f"tables/{part(table)}")
         name = f"{found['source']}.{found['table']}"
         if not yes:
-            typer.confirm(f"Read {name} anew with the next run?", abort=True, err=True)
+            typer.confirm(f"Read all of {name} again in the next run?", abort=True, err=True)
         after = served.api.post(f"tables/{part(name)}/reset", {})
     if as_json:
         print_json(after)
     else:
-        console.print(f"{name} is read anew, whole, by the next run", markup=False)
+        console.print(f"the next run reads all of {name} again", markup=False)
 
 
 @checkpoints.command()
@@ -125,6 +125,6 @@ def rebuild(config: Config = None, url: Url = None, key: Key = None, as_json: As
     for name, sequence in found["restored"].items():
         console.print(f"✓ {name}: load {sequence}", style="green", markup=False)
     for name in found["reload"]:
-        console.print(f"! {name}: the next run reads it anew, whole", style="yellow", markup=False)
+        console.print(f"! {name}: the next run reads the whole table", style="yellow", markup=False)
     if not found["restored"] and not found["reload"]:
-        console.print("every checkpoint is as far as the lake; nothing was changed")
+        console.print("every checkpoint matches the lake; nothing was changed")

@@ -74,7 +74,7 @@ class Api:
     The key goes to this one address, in a header: no redirect is followed, and without TLS it goes to loopback only.
 
     Raises:
-        ApiUnreachable: `url` is no address of an app.
+        ApiUnreachable: `url` is not the address of an app.
         KeyInDanger: there is a key, and `url` is neither https nor loopback.
         RequestInvalid: `key` holds what no key does.
     """
@@ -89,11 +89,11 @@ class Api:
         self._session.trust_env = not local
         if key:
             if scheme != "https" and not local:
-                raise KeyInDanger(f"{self.url} is not https, and the function key would go there in clear")
+                raise KeyInDanger(f"{self.url} is not https: the function key would be sent unencrypted")
             if not (key.isascii() and key.isprintable()) or " " in key:
                 raise RequestInvalid(
-                    "the function key holds blanks or characters that no key has",
-                    remedy="Copy the key anew, into COMBOI_KEY or --key.",
+                    "the function key contains blanks or other characters that keys never have",
+                    remedy="Copy the key again, into COMBOI_KEY or --key.",
                 )
             redactor.add(key)
             self._session.headers["x-functions-key"] = key
@@ -154,7 +154,7 @@ def part(text: str) -> str:
         RequestInvalid: `.` and `..`, which lead elsewhere in any spelling.
     """
     if text in (".", ".."):
-        raise RequestInvalid(f"'{text}' is no name of anything", remedy="Copy the name from `comboi runs` or `status`.")
+        raise RequestInvalid(f"'{text}' is not a valid name", remedy="Copy the name from `comboi runs` or `status`.")
     return quote(text, safe="", errors="replace")
 
 
@@ -164,7 +164,7 @@ def _parts(url: str) -> tuple[str, str]:
     if match is None:
         shown = "the address given" if re.search(r"[?#@]", url) else f"'{url}'"
         raise ApiUnreachable(
-            f"{shown} is no address of an app",
+            f"{shown} is not the address of an app",
             remedy="Write --url or COMBOI_URL like https://NAME.azurewebsites.net or http://127.0.0.1:7071, without "
             "a query or a password; the key goes into COMBOI_KEY or --key.",
         )

@@ -68,7 +68,9 @@ def run(
     start: Annotated[
         str | None, typer.Option("--from", help="Start of the interval that windowed datasets build; UTC.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Its end, exclusive; default: yesterday as a whole.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="End of the interval, exclusive; default: all of yesterday.")
+    ] = None,
     strict: Strict = False,
     config: Config = None,
     url: Url = None,
@@ -112,7 +114,7 @@ def status(
         told = f"! this is a run of the pipeline {record['pipeline']}; this project is the pipeline {pipeline}"
         console.print(render.plain(told, style="yellow"))
     elif record["status"] == "unfinished":
-        console.print("no host is running it; `comboi run` takes it up and finishes it first", markup=False)
+        console.print("no host is running it; the next `comboi run` finishes it first", markup=False)
 
 
 @app.command()
@@ -123,7 +125,7 @@ def runs(
     end: Annotated[str | None, typer.Option("--to", help="Only runs before it.")] = None,
     table: Annotated[
         str | None,
-        typer.Option("--table", help="Only runs that were to work on it.", autocompletion=complete_names),
+        typer.Option("--table", help="Only runs that include this table or dataset.", autocompletion=complete_names),
     ] = None,
     config: Config = None,
     url: Url = None,
@@ -217,7 +219,7 @@ def serve(
         str | None, typer.Option("--schedule", help="NCRONTAB, six fields; default: COMBOI_TIMER_SCHEDULE.")
     ] = None,
 ) -> None:
-    """Keep the embedded host up: API, timer, and whatever runs."""
+    """Keep the embedded host up: HTTP API, timer and runs."""
     with reporting(config):
         from comboi_core.app.loader import load
         from durable_local.keys import key_file
@@ -239,7 +241,7 @@ def serve(
             console.print(f"the key of the API, for the header x-functions-key, is in {key_file(host.store_path)}")
             own, others = left_behind(host.unfinished, project.pipeline)
             for unfinished in own:
-                console.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
+                console.print(f"finishing run {unfinished}, which was left unfinished", markup=False)
             for other in others:
                 console.print(OTHER.format(other), markup=False)
             console.print("Ctrl-C stops it")
@@ -250,7 +252,7 @@ def serve(
 def demo(
     folder: Annotated[Path | None, typer.Option("--folder", help="Default: .comboi/demo in the checkout.")] = None,
 ) -> None:
-    """Run the whole thing on real data, from nothing: two runs, with a day of changes between them."""
+    """Run the pipeline on real data: two runs, with a day of changes at the source between them."""
     with reporting():
         from comboi_core.cli.demo.story import tell
 

@@ -10,7 +10,7 @@ from comboi_core.cli.options import AsJson, Config, console, print_json, reporti
 
 
 def doctor(config: Config = None, as_json: AsJson = False) -> None:
-    """Try sources, lake, vault, telemetry, versions, clocks, disk; say how to mend what is wrong (exit code 1)."""
+    """Try sources, lake, vault, telemetry, versions, clocks, disk; say how to repair what is wrong (exit code 1)."""
     found = []
     with reporting(config):
         from comboi_core.devtools.doctor import diagnose

@@ -42,12 +42,12 @@ def erase(
     """Erase a person from bronze, silver, gold and the run records, for good."""
     if not yes:
         keys = "1 key" if len(key) == 1 else f"{len(key)} keys"
-        typer.confirm(f"Erase {keys} from {table} and from all that is made of it, for good?", abort=True)
+        typer.confirm(f"Erase {keys} from {table} and everything made from it? This cannot be undone.", abort=True)
     request = {"table": table, "keys": key, "columns": column or [], "by": by if by is not None else _login()}
     progress = errors if as_json else console
     with reporting(config), serving(config, url, function_key) as served:
         for unfinished in served.unfinished:
-            progress.print(f"taking up run {unfinished}, which was left unfinished", markup=False)
+            progress.print(f"finishing run {unfinished}, which was left unfinished", markup=False)
             progress.print(f"run {unfinished}: {follow(served.api, unfinished, progress)['status']}", markup=False)
         run_id = served.api.post("erasures", request)["run_id"]
         record = follow(served.api, run_id, progress)

@@ -15,7 +15,7 @@ from comboi_core.cli.options import AsJson, Config, Select, console, print_json,
 if TYPE_CHECKING:
     from comboi_core.devtools.catalogue.lineage import Edge, Lineage, Node
 
-Html = Annotated[Path | None, typer.Option("--html", help="Write a page to this file; it needs nothing else.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write an HTML page to this file.")]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Write a drawing to this file.")]
 
 _STYLES = {"source": "bold", "bronze": "dark_orange3", "silver": "grey62", "gold": "gold3"}

@@ -104,7 +104,7 @@ def _tell(done: Scaffolded, then: str, as_json: bool) -> None:
     for path in done.created:
         console.print(f"✓ {path}", style="green", markup=False)
     for path in done.edited:
-        console.print(f"✓ {path}: one entry more", style="green", markup=False)
+        console.print(f"✓ {path}: added one entry", style="green", markup=False)
     for note in done.notes:
         console.print(f"! {note}", style="yellow", markup=False)
     console.print(f"next: {then}", markup=False)

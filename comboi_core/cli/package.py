@@ -145,7 +145,9 @@ def build(
 def _host_json(task_hub: str, file: Path) -> Path:
     """Write host.json with another task hub. An app setting would not do: the scale controller reads the file alone."""
     if not _TASK_HUB.fullmatch(task_hub):
-        raise RequestInvalid(f"'{task_hub}' is no name of a task hub: 3 to 45 letters and digits, a letter first")
+        raise RequestInvalid(
+            f"'{task_hub}' is not a valid name of a task hub: use 3 to 45 letters and digits, beginning with a letter"
+        )
     document = json.loads((APP_FOLDER / "host.json").read_text())
     document["extensions"]["durableTask"]["hubName"] = task_hub
     file.write_text(json.dumps(document, indent=2))
@@ -183,7 +185,7 @@ def _notes(project: Project) -> Iterator[str]:
     local = [stage for stage in STAGES if getattr(stages, stage).data_lake.path is not None]
     if local:
         yield (
-            f"stages {', '.join(local)}: data_lake has path: and no folder outlives an instance; "
+            f"stages {', '.join(local)}: data_lake has path:, but a folder is lost with its instance; "
             'write {account_name: "{{env:DATA_LAKE_ACCOUNT_NAME}}", file_system: ...}'
         )
     engine = project.pipeline_file.engine

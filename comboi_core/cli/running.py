@@ -63,7 +63,7 @@ def cancel(
         return
     console.print(f"run {answer['run_id']} ends before its next table or dataset", markup=False)
     if served.here:
-        console.print("no host is running it; the next `comboi run` takes it up and ends it", markup=False)
+        console.print("no host is running it; the next `comboi run` ends it", markup=False)
 
 
 def _running(served: Served) -> str:
@@ -78,7 +78,7 @@ def run_on(served: Served, request: dict[str, Any], progress: Console) -> dict[s
     for other in served.others:
         progress.print(OTHER.format(other), markup=False)
     for unfinished in served.unfinished:
-        progress.print(f"taking up run {unfinished}, which was left unfinished; yours starts after it", markup=False)
+        progress.print(f"finishing run {unfinished}, which was left unfinished; yours starts after it", markup=False)
         finished = follow(served.api, unfinished, progress)
         why = (finished.get("error") or {}).get("message")
         progress.print(": ".join(filter(None, (f"run {unfinished}", finished["status"], why))), markup=False)
@@ -92,9 +92,7 @@ def _interruptible(served: Served) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         left = (
-            "the next `comboi run` takes it up where it was"
-            if served.here
-            else "it goes on where it runs; `comboi cancel` ends it"
+            "the next `comboi run` continues it" if served.here else "it goes on where it runs; `comboi cancel` ends it"
         )
         errors.print(f"\ninterrupted; the run is not lost: {left}", markup=False)
         raise typer.Exit(130) from None

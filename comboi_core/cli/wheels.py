@@ -52,8 +52,8 @@ def checked_lock() -> Path:
     differing = sorted(name for name in wanted | locked if not locked.get(name, set()) & wanted.get(name, set()))
     if differing:
         raise ConfigError(
-            f"{LOCK.name} is not in step with {REQUIREMENTS.name}: {', '.join(differing)}",
-            remedy="Write it anew with `make lock`.",
+            f"{LOCK.name} does not match {REQUIREMENTS.name}: {', '.join(differing)}",
+            remedy="Write it again with `make lock`.",
         )
     return LOCK
 

@@ -69,7 +69,7 @@ def _whole(value: Any) -> None:
 def _count(value: Any) -> None:
     _whole(value)
     if value < 0:
-        raise ValueError(f"{value} rows are less than none")
+        raise ValueError(f"{value} is negative; a number of rows is 0 or more")
 
 
 def _scalar(value: Any) -> None:

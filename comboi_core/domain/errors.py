@@ -43,7 +43,7 @@ class ComboiError(Exception):
         return {"code": self.code, "message": self.message, "remedy": self.remedy, "transient": self.transient}
 
 
-# What the configuration's author can mend.
+# Errors that the configuration's author can correct.
 
 
 class ConfigError(ComboiError):
@@ -64,7 +64,7 @@ class ConfigChanged(ComboiError):
     """The configuration differs from the one that the run was planned with."""
 
     code = "config_changed"
-    remedy = "Start a new run: a run keeps to the configuration that it was planned with."
+    remedy = "Start a new run: it uses the changed configuration."
 
 
 class ReferenceMissing(ComboiError):
@@ -93,10 +93,10 @@ class SelectionEmpty(ComboiError):
     """`select` or `stage` matches nothing in the configuration."""
 
     code = "selection_empty"
-    remedy = "Select names that stand in the configuration."
+    remedy = "Select names of tables or datasets that the configuration has."
 
 
-# What the source says.
+# Errors of the source.
 
 
 class SourceUnreachable(ComboiError):
@@ -143,8 +143,8 @@ class SourceChanged(ComboiError):
 
     code = "source_changed"
     remedy = (
-        "Run again: the next run plans with the source as it is. If that ends the same way, run when nobody rewrites "
-        "the table, or let `retry:` plan more often."
+        "Run again: the next run plans with the source as it is now. If it fails again, run when nobody rewrites "
+        "the table, or raise `attempts` under `retry:`."
     )
 
 
@@ -162,14 +162,14 @@ class SourceFileChanged(ComboiError):
     """A file is not what it was when it was landed, or when the load was planned."""
 
     code = "source_file_changed"
-    remedy = "Run again: the next run plans with the files as they are."
+    remedy = "Run again: the next run plans with the files as they are now."
 
 
 class SourceRewound(ComboiError):
     """The source is at an earlier point of its history than the committed watermark."""
 
     code = "source_rewound"
-    remedy = "Run the table with --full-refresh: rows written since then cannot be told from older ones."
+    remedy = "Run the table with --full-refresh: new rows cannot be distinguished from rows that were landed before."
 
 
 class SchemaDrift(ComboiError):
@@ -179,7 +179,7 @@ class SchemaDrift(ComboiError):
     remedy = "Accept the change (`schema_policy: evolve`), or run the table with --full-refresh."
 
 
-# What the lake says.
+# Errors of the lake.
 
 
 class LakeUnavailable(ComboiError):
@@ -201,7 +201,7 @@ class LakeNotFound(ComboiError):
     """A file that has to be there is not."""
 
     code = "lake_not_found"
-    remedy = "Run the stage that makes the file first; if it did run, look for what deleted the file."
+    remedy = "Run the stage that makes the file first; if it has run, find out what deleted the file."
 
 
 class ManifestUnreadable(ComboiError):
@@ -211,7 +211,7 @@ class ManifestUnreadable(ComboiError):
     remedy = "Use the comboi version that wrote it, or reset the table and run it with --full-refresh."
 
 
-# What a run says.
+# Errors of a run.
 
 
 class RunRefused(ComboiError):
@@ -239,21 +239,21 @@ class LoadLost(ComboiError):
     """The task hub knows of a load that the lake does not have."""
 
     code = "load_lost"
-    remedy = "Read the sources anew with `comboi run --full-refresh`."
+    remedy = "Read the sources again with `comboi run --full-refresh`."
 
 
 class DatasetLost(ComboiError):
     """A published dataset is not in its lake any more, and the next build would be a part of it."""
 
     code = "dataset_lost"
-    remedy = "Restore it from a backup, or build all of its intervals in one run with --from and --to."
+    remedy = "Restore it from a backup, or rebuild all of its intervals in one run with --from and --to."
 
 
 class OriginChanged(ComboiError):
     """A table would be made from something else than what its landed rows are of."""
 
     code = "origin_changed"
-    remedy = "Read the table anew with --full-refresh, or accept the change with `on_change: warn`."
+    remedy = "Read the whole table with --full-refresh, or accept the change with `on_change: warn`."
 
 
 class NotOwner(ComboiError):
@@ -274,7 +274,7 @@ class BackfillImpossible(ComboiError):
     """A range of this table cannot be read again."""
 
     code = "backfill_impossible"
-    remedy = "Use --full-refresh to read the table anew."
+    remedy = "Use --full-refresh to read the whole table."
 
 
 class CommitConflict(ComboiError):
@@ -305,7 +305,7 @@ class RequestInvalid(ComboiError):
     remedy = "Correct what the message names."
 
 
-# What user code says.
+# Errors of the project's scripts.
 
 
 class ScriptError(ComboiError):
@@ -333,7 +333,7 @@ class ScriptChanged(ComboiError):
     """What makes a dataset has changed, and its published rows are of the former script or settings."""
 
     code = "script_changed"
-    remedy = "Build the dataset anew with --full-refresh, or accept its rows with `on_change: warn`."
+    remedy = "Rebuild the dataset with --full-refresh, or accept its rows with `on_change: warn`."
 
 
 class DedupeError(ComboiError):

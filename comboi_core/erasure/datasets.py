@@ -1,6 +1,6 @@
 """Erasing keys from the datasets that are made of a table.
 
-What is built anew each time is built anew, from inputs that hold the key no more. What grows from build to build would
+A dataset with `replace` is rebuilt from inputs that no longer hold the key. What grows from build to build would
 keep its rows: those with the key are taken out of its file. The numbers of the inputs that a file says it has read
 move along with the erasure; else the next build would take the erased table for news and append it once more.
 """

@@ -29,7 +29,9 @@ def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Range) -> LoadP
         why = "its rows would be landed twice" if load.mode == "append" else "it has no cursor"
         raise BackfillImpossible(f"{place} has mode {load.mode}: {why}")
     if load.replaces and checkpoint.sequence:
-        raise BackfillImpossible(f"{place} is read anew, whole, by its next load", remedy="Run the table first.")
+        raise BackfillImpossible(
+            f"{place} has no range to read again: its next load reads the whole table", remedy="Run the table first."
+        )
     if not checkpoint.sequence:
         raise BackfillImpossible(f"{place} has not been loaded yet", remedy="Run the table first.")
     for end, value in (("from", backfill["from"]), ("to", backfill["to"])):

@@ -201,7 +201,7 @@ _SAME_ROWS = (
     "one load. "
 )
 """Not said of a mask: rows with it and rows without it have no common type, or hide and show the same value."""
-_RELOADED = "the table is read anew, whole (`on_change: reload`)"
+_RELOADED = "the whole table is read again (`on_change: reload`)"
 
 
 def refuse_other_cursor(previous: Manifest, cursor: str | None) -> None:

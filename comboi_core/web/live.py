@@ -61,7 +61,7 @@ async def _latest(hub: Hub, instance: str) -> Body | None:
 async def _progress(hub: Hub, lake: Lake, name: str, instance: str, shown: Body) -> Body:
     """Return the part of the record of an item that is worked on.
 
-    Rows so far are those of the extracting calls that have returned, or what the chunks in the lake let expect.
+    Rows so far are those of the extracting calls that have returned, or an estimate from chunks in the lake.
     """
     attempts = [shown.get("attempt", 1)]
     progress = {key: value for key, value in shown.items() if key not in ("lanes", "lanes_of", "started_at")}

@@ -134,7 +134,7 @@ def test_an_address_with_a_key_in_it_is_refused_and_not_repeated(url):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1\\@app.example.com", "http://127.0.0.1 /", "http://a\n.example"])
 def test_an_address_that_two_readers_may_read_differently_is_none(url):
-    with pytest.raises(ApiUnreachable, match="is no address"):
+    with pytest.raises(ApiUnreachable, match="is not the address"):
         Api(url, KEY)
 
 
@@ -201,7 +201,7 @@ def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_asked(name, s
 
     shown = CliRunner().invoke(app, ["cancel", "--url", here.url, "--", name])
 
-    assert shown.exit_code == 1 and "is no name of anything" in shown.stderr and here.asked == []
+    assert shown.exit_code == 1 and "is not a valid name" in shown.stderr and here.asked == []
 
 
 def test_json_for_a_program_holds_no_characters_that_steer_a_terminal(server):

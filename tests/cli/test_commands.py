@@ -193,7 +193,7 @@ def test_an_app_that_does_not_answer_is_an_error_with_a_remedy(deployed):
 
 @pytest.mark.parametrize("url", ["app", "ftp://app", "http://", ""])
 def test_a_url_that_is_none_is_not_taken_for_an_app_that_is_down(url):
-    with pytest.raises(ApiUnreachable, match="is no address of an app"):
+    with pytest.raises(ApiUnreachable, match="is not the address of an app"):
         Api(url).get("ok")
 
 

@@ -166,7 +166,7 @@ def test_every_form_of_a_check_is_brought_to_one(entry, expected):
         ("row_count: {min: many}", "row_count: min: 'many' is not a whole number"),
         ("row_count: {max: 1.5}", "row_count: max: 1.5 is not a whole number"),
         ("row_count: {min: true}", "row_count: min: True is not a whole number"),
-        ("row_count: {min: -1}", "row_count: min: -1 rows are less than none"),
+        ("row_count: {min: -1}", "row_count: min: -1 is negative; a number of rows is 0 or more"),
         ("row_count: {min: 5, max: 4}", "row_count: min: 5 is above max: 4"),
         ("row_count: {min_change: -20}", "row_count: min_change: -20 is no percentage; write -20%"),
         ("row_count: {max_change: much}", "row_count: max_change: 'much' is no percentage"),
@@ -216,7 +216,7 @@ def test_every_form_of_a_check_is_brought_to_one(entry, expected):
         ("custom: {query: FROM d, value: 1, count: 1}", "custom takes value: or count:, not both"),
         ("custom: {query: FROM d, value: 1.5}", "custom: value: 1.5 is not a whole number"),
         ("custom: {query: FROM d, value: true}", "custom: value: True is not a whole number"),
-        ("custom: {query: FROM d, count: -1}", "custom: count: -1 rows are less than none"),
+        ("custom: {query: FROM d, count: -1}", "custom: count: -1 is negative; a number of rows is 0 or more"),
         ("custom: {query: FROM d, name: ''}", "custom: name: is empty"),
     ],
 )

@@ -253,7 +253,7 @@ def test_the_command_line_cancels_what_a_killed_host_left_and_the_next_run_ends_
     assert "no host is running it" in said.stdout
     (project.folder / "go").touch()
     done = project.comboi("run", "bronze")
-    assert done.returncode == 0 and "taking up run shop-" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "finishing run shop-" in done.stdout, done.stdout + done.stderr
     assert ": cancelled" in done.stdout and "/runs/20" in done.stdout, done.stdout
     nothing = project.comboi("cancel", "--json")
     assert (nothing.returncode, json.loads(nothing.stdout)["error"]["code"]) == (1, "run_not_found")

@@ -111,9 +111,9 @@ def test_a_table_may_be_read_anew_whenever_its_settings_change(till: Till, setti
     till.sql("INSERT INTO sales VALUES (3, 4, 'new')")
     till.table(on_change="reload", **settings)
     planned = json.loads(till.comboi("plan", "bronze", "--json").stdout)["tables"][0]
-    assert planned["replaces"] and any("read anew, whole" in said for said in planned["warnings"])
+    assert planned["replaces"] and any("whole table is read again" in said for said in planned["warnings"])
     record = till.run("bronze")["tables"][0]
-    assert any("read anew, whole" in said for said in record["warnings"]) and record["rows"] in (2, 3)
+    assert any("whole table is read again" in said for said in record["warnings"]) and record["rows"] in (2, 3)
     assert [row[0] for row in till.rows()] == ([2, 3] if "where" in settings else [1, 2, 3])
     assert till.run("bronze")["tables"][0]["rows"] == 0, "only once"
 

@@ -1,7 +1,7 @@
 """Seeds: CSV files of the project, as RFC 4180 has them. Nothing is sniffed.
 
 Fields are separated by commas and may stand in `"`; the first record names the columns; the file is UTF-8. A column has
-the type that the header gives it, else it is text. Unquoted nothing is NULL, `""` is the empty text.
+the type that the header gives it, else it is text. An empty field without quotes is NULL, `""` is the empty text.
 """
 
 from __future__ import annotations
