@@ -11,7 +11,7 @@ import azure.durable_functions as df
 def run_operation(
     context: df.DurableEntityContext,
     initial: Callable[[], Any],
-    operations: Mapping[str, Callable[[Any, dict[str, Any]], tuple[Any, dict[str, Any]]]],
+    operations: Mapping[str, Callable[[Any, Any], tuple[Any, Mapping[str, Any]]]],
 ) -> None:
     """Apply one operation. State and result are always set: the SDK would let an earlier operation's leak in.
 

@@ -6,9 +6,19 @@ that lost its lease cannot commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
+from comboi_core.domain.contracts.table import (
+    AuditEntry,
+    CheckpointRecord,
+    Commit,
+    Landed,
+    OpenRequest,
+    ResetRequest,
+    RestoreRequest,
+    TableAnswer,
+)
 from comboi_core.domain.errors import CommitConflict, LeaseLost
 
 COMMITS_KEPT = 20
@@ -25,11 +35,8 @@ class TableState(TypedDict):
     manifest: str | None
     fence: int
     reload: bool
-    commits: list[dict[str, Any]]
-    audit: list[dict[str, Any]]
-
-
-Result = dict[str, Any]
+    commits: list[Commit]
+    audit: list[AuditEntry]
 
 
 def initial() -> TableState:
@@ -45,7 +52,7 @@ def initial() -> TableState:
     }
 
 
-def _checkpoint(state: TableState) -> dict[str, Any]:
+def _checkpoint(state: TableState) -> CheckpointRecord:
     return {
         "sequence": state["sequence"],
         "watermark": state["watermark"],
@@ -54,11 +61,8 @@ def _checkpoint(state: TableState) -> dict[str, Any]:
     }
 
 
-def open_load(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
+def open_load(state: TableState, request: OpenRequest) -> tuple[TableState, TableAnswer]:
     """Note the fence of the run that is about to load, and return the checkpoint.
-
-    Args:
-        request: `fence`; `run_id`, if what the run has committed before is asked for.
 
     Returns:
         The result is `{"checkpoint": {...}}`, or `{"error": ...}` if a newer run has opened the table already. Where
@@ -67,24 +71,22 @@ def open_load(state: TableState, request: dict[str, Any]) -> tuple[TableState, R
     """
     if request["fence"] < state["fence"]:
         return state, {"error": LeaseLost("a newer run has taken over this table").record()}
-    after = TableState(**(state | {"fence": request["fence"]}))  # type: ignore[typeddict-item]
-    return after, {"checkpoint": _checkpoint(state), **_landed(state, request.get("run_id"))}
+    after: TableState = {**state, "fence": request["fence"]}
+    answer: TableAnswer = {"checkpoint": _checkpoint(state)}
+    if landed := _landed(state, request.get("run_id")):
+        answer["landed"] = landed
+    return after, answer
 
 
-def _landed(state: TableState, run_id: str | None) -> Result:
+def _landed(state: TableState, run_id: str | None) -> Landed | None:
     commits = [made for made in state["commits"] if made["run_id"] == run_id and made["mode"] != "compaction"]
     if not commits:
-        return {}
-    return {"landed": {key: sum(made[key] for made in commits) for key in ("rows", "bytes")}}
+        return None
+    return {"rows": sum(made["rows"] for made in commits), "bytes": sum(made["bytes"] for made in commits)}
 
 
-def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
+def commit(state: TableState, request: Commit) -> tuple[TableState, TableAnswer]:
     """Move the checkpoint to the next load.
-
-    Args:
-        request: `sequence`, `fence`, `run_id`, `watermark`, `manifest`, `rows`, `bytes`, `mode`, `committed_at`, and
-            `reloaded` if the load read the whole table as `reload` asked; for an erasure `by` and `removed`, which
-            the audit keeps.
 
     Returns:
         The result is `{"checkpoint": {...}}`, also for a commit that was made before; else `{"error": ...}`.
@@ -98,8 +100,13 @@ def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Resu
         return state, {"error": CommitConflict(message).record()}
     audit = state["audit"]
     if request["mode"] == "erasure":
-        entry = {"what": "erasure", "at": request["committed_at"], "by": request["by"], "removed": request["removed"]}
-        audit = [entry, *audit][:COMMITS_KEPT]
+        erased: AuditEntry = {
+            "what": "erasure",
+            "at": request["committed_at"],
+            "by": request["by"],
+            "removed": request["removed"],
+        }
+        audit = [erased, *audit][:COMMITS_KEPT]
     after: TableState = {
         "sequence": request["sequence"],
         "watermark": request["watermark"],
@@ -112,40 +119,36 @@ def commit(state: TableState, request: dict[str, Any]) -> tuple[TableState, Resu
     return after, {"checkpoint": _checkpoint(after)}
 
 
-def reset(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
-    """Ask the next load to read the whole table anew; until it has committed, readers see what they see now.
-
-    Args:
-        request: `at` (ISO 8601) and `by`, for the audit.
-    """
-    entry = {"what": "reset", "at": request["at"], "by": request["by"], "watermark": state["watermark"]}
-    after = TableState(**(state | {"reload": True, "audit": [entry, *state["audit"]][:COMMITS_KEPT]}))
+def reset(state: TableState, request: ResetRequest) -> tuple[TableState, TableAnswer]:
+    """Ask the next load to read the whole table anew; until it has committed, readers see what they see now."""
+    entry: AuditEntry = {"what": "reset", "at": request["at"], "by": request["by"], "watermark": state["watermark"]}
+    after: TableState = {**state, "reload": True, "audit": [entry, *state["audit"]][:COMMITS_KEPT]}
     return after, {"checkpoint": _checkpoint(after)}
 
 
-def restore(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
-    """Take over a checkpoint that was rebuilt from a manifest, if it is ahead of the one at hand.
-
-    Args:
-        request: `sequence`, `fence`, `watermark`, `manifest`, `at`, `by`; `reload` if the next load has to read the
-            whole table, since the lake has no load of it that is complete.
-    """
+def restore(state: TableState, request: RestoreRequest) -> tuple[TableState, TableAnswer]:
+    """Take over a checkpoint that was rebuilt from a manifest, if it is ahead of the one at hand."""
     if request["sequence"] <= state["sequence"]:
         return state, {"checkpoint": _checkpoint(state)}
-    entry = {"what": "restore", "at": request["at"], "by": request["by"], "sequence": request["sequence"]}
-    found = {key: request[key] for key in ("sequence", "watermark", "manifest")}
-    found["reload"] = state["reload"] or request.get("reload", False)
-    fence = max(state["fence"], request["fence"])
-    after = TableState(**(state | found | {"fence": fence, "audit": [entry, *state["audit"]][:COMMITS_KEPT]}))  # type: ignore[typeddict-item]
+    entry: AuditEntry = {"what": "restore", "at": request["at"], "by": request["by"], "sequence": request["sequence"]}
+    after: TableState = {
+        **state,
+        "sequence": request["sequence"],
+        "watermark": request["watermark"],
+        "manifest": request["manifest"],
+        "fence": max(state["fence"], request["fence"]),
+        "reload": state["reload"] or request.get("reload", False),
+        "audit": [entry, *state["audit"]][:COMMITS_KEPT],
+    }
     return after, {"checkpoint": _checkpoint(after)}
 
 
-def get(state: TableState, request: dict[str, Any]) -> tuple[TableState, Result]:
+def get(state: TableState, request: Mapping[str, Any]) -> tuple[TableState, TableAnswer]:
     """Return the checkpoint."""
     return state, {"checkpoint": _checkpoint(state)}
 
 
-OPERATIONS: dict[str, Callable[[TableState, dict[str, Any]], tuple[TableState, Result]]] = {
+OPERATIONS: dict[str, Callable[[TableState, Any], tuple[TableState, TableAnswer]]] = {
     "open": open_load,
     "commit": commit,
     "reset": reset,

@@ -160,7 +160,7 @@ def renew(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState,
 
 def raise_fence(state: PipelineState, request: dict[str, Any]) -> tuple[PipelineState, Result]:
     """Let the next lease's fence be above `fence`: the tables know it from before the task hub was lost."""
-    after = PipelineState(**(state | {"fence": max(state["fence"], request["fence"])}))  # type: ignore[typeddict-item]
+    after: PipelineState = {**state, "fence": max(state["fence"], request["fence"])}
     return after, {"fence": after["fence"]}
 
 
