@@ -31,7 +31,7 @@ class AzureSqlConnection(Model):
         password: As it is: unlike in `dsn:`, no character in it needs braces.
         authentication: `sql` (user and password) or `managed_identity` (Entra ID through azure-identity: a managed
             identity in Azure, `az login` on a laptop). Default: `sql` where there is a user.
-        client_id: Of a user-assigned managed identity; default: AZURE_CLIENT_ID.
+        client_id: The client id of a user-assigned managed identity; default: AZURE_CLIENT_ID.
         encrypt: `strict` is TDS 8. `no` is for tests: the data travels in clear; never with Entra ID.
         trust_server_certificate: Do not verify the server's certificate; for servers with a self-signed one.
         dsn: A connection string in place of the keys before, as the Azure portal shows it: ODBC, ADO.NET or JDBC.

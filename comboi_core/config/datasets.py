@@ -84,7 +84,7 @@ class ColumnNote(Model):
 
     Attributes:
         name: The column's name.
-        type: Its type, in words of one's own.
+        type: Its type, in your own words.
         description: What it holds.
         sensitive: Whether its values are left out of the failing rows that run records show.
     """

@@ -65,7 +65,7 @@ class EngineConfig(Model):
         memory_limit: Memory per DuckDB instance; each activity opens one.
         threads: Threads per DuckDB instance; default: as many as the machine has processors, at most 4.
         temp_directory: Where DuckDB spills and files are staged for upload; default: the system's temporary folder.
-        parallel_datasets: Datasets built side by side.
+        parallel_datasets: How many datasets are built at the same time.
         soft_deadline: After so long an extracting activity begins no further chunk but leaves the rest to the next
             one; keep it well inside the function's time limit.
     """
@@ -153,7 +153,7 @@ class PipelineFile(Model):
         monitoring: Where logs and telemetry go.
         notifications: Webhooks that are called when a run fails, recovers, or a table is stale.
         takes_over: Pipelines whose tables and datasets in the lake this one goes on with: its own former name, or one
-            whose place it takes. Anybody else's it refuses.
+            whose place it takes. Those of any other pipeline are refused.
         transformations_file: The datasets' file, counted from the project's folder; default: `transformations.yml`
             beside this file.
         queue: Ignored, with a note: durable orchestration has replaced the storage queue.

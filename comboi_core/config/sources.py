@@ -28,7 +28,7 @@ class PostgresConnection(Model):
         row_security: Where policies of row-level security would hide rows from the role. `refuse`: the load fails and
             says so. `apply`: what the policies let the role see is landed, as if there were no other rows. Default:
             `refuse`.
-        client_id: Of a user-assigned managed identity; default: AZURE_CLIENT_ID.
+        client_id: The client id of a user-assigned managed identity; default: AZURE_CLIENT_ID.
     """
 
     model_config = ConfigDict(

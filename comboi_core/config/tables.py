@@ -38,13 +38,13 @@ class BaseTable(Model):
             late. Default: none where the source shows which transactions are open, else `5m` (two days for dates).
         schema_policy: When columns change at the source. `evolve`: new ones appear, missing ones are NULL, types widen
             safely. `freeze`: a difference fails the load. `discard_columns`: new ones are not landed.
-        parallel_chunks: So many chunks of one load are read side by side.
+        parallel_chunks: How many chunks of one load are read at the same time.
         mask: What lands of personal values, by column: `hash` (equal values stay equal), `redact` (that there was one),
             `partial` (the first and the last character), `drop` (nothing). A key can only be hashed.
         on_change: When what the table is made from changes (server, database, path, `table`, `query`, `where`,
             `columns`, `mask`, the masks' salt), the landed rows are of something else. `refuse`: the load fails and
             says what has changed. `warn`: the landed rows stay, the run says so, and the change counts as accepted once
-            a load is committed. `reload`: the table is read anew, whole. A table of mode `full` is replaced by each
+            a load is committed. `reload`: the whole table is read again. A table of mode `full` is replaced by each
             load: there it is only told.
         freshness: The table is stale when its last good load began longer ago than this; default: it never is.
     """
@@ -175,7 +175,7 @@ class SourceBase(Model):
         name: The source's name, unique in the pipeline; the lake's folders and inputs use it.
         type: What kind of source it is.
         connection: How it is reached.
-        max_parallel: So many of its tables are read side by side.
+        max_parallel: How many of its tables are read at the same time.
         tables: What to land.
     """
 
