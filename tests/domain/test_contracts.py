@@ -1,4 +1,4 @@
-"""Data that activities return holds every field of its dataclass, in its order: histories and records keep that shape."""
+"""Data that activities return holds every field of its dataclass, in its order: histories keep that shape."""
 
 from __future__ import annotations
 
