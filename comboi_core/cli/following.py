@@ -13,8 +13,8 @@ from comboi_core.cli.render import number, pace, run_view, seconds
 
 Record = dict[str, Any]
 
-INTERVAL = 0.25
-"""Seconds between two looks at the run."""
+SHORTEST, LONGEST = 0.02, 0.25
+"""Seconds between two looks at the run: a tenth of the time that it has taken so far, within these bounds."""
 SAY_AGAIN = 15.0
 """Seconds between two lines on a table that takes long."""
 
@@ -24,16 +24,22 @@ def follow(api: Api, run_id: str, console: Console) -> Record:
     if not console.is_terminal:
         return _lines(api, run_id, console)
     record: Record
+    began = time.monotonic()
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         while (record := api.get(f"runs/{part(run_id)}"))["status"] == "running":
             live.update(run_view(record))
-            time.sleep(INTERVAL)
+            _wait(began)
     return record
+
+
+def _wait(began: float) -> None:
+    time.sleep(min(max((time.monotonic() - began) / 10, SHORTEST), LONGEST))
 
 
 def _lines(api: Api, run_id: str, console: Console) -> Record:
     seen: dict[str, str] = {}
     said: dict[str, float] = {}
+    began = time.monotonic()
     while True:
         record: Record = api.get(f"runs/{part(run_id)}")
         for item in [*record.get("tables", ()), *record.get("datasets", ())]:
@@ -46,7 +52,7 @@ def _lines(api: Api, run_id: str, console: Console) -> Record:
                 _line(console, name, item)
         if record["status"] != "running":
             return record
-        time.sleep(INTERVAL)
+        _wait(began)
 
 
 def _line(console: Console, name: str, item: Record) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -260,11 +261,19 @@ class Project(Model):
 
     def source(self, name: str) -> SourceConfig:
         """Return a source by name; KeyError if there is none."""
-        return next(source for source in self.pipeline_file.sources if source.name == name)
+        return self._sources[name]
+
+    @cached_property
+    def _sources(self) -> dict[str, SourceConfig]:
+        return {source.name: source for source in self.pipeline_file.sources}
 
     def table(self, source: str, name: str) -> AnyTable:
-        """Return a table by source and name; StopIteration if there is none."""
-        return next(table for table in self.source(source).tables if table.name == name)
+        """Return a table by source and name; KeyError if there is none."""
+        return self._tables[source, name]
+
+    @cached_property
+    def _tables(self) -> dict[tuple[str, str], AnyTable]:
+        return {(source.name, table.name): table for source in self.pipeline_file.sources for table in source.tables}
 
     def datasets(self, stage: Stage | None = None) -> tuple[DatasetConfig, ...]:
         """Return the datasets of a stage, or all."""
@@ -273,8 +282,12 @@ class Project(Model):
         return {"bronze": (), "silver": self.transformations.silver, "gold": self.transformations.gold}[stage]
 
     def dataset(self, name: str) -> tuple[Stage, DatasetConfig]:
-        """Return a dataset and its stage; StopIteration if there is none."""
-        return next((stage, item) for stage in STAGES for item in self.datasets(stage) if item.name == name)
+        """Return a dataset and its stage; KeyError if there is none."""
+        return self._datasets[name]
+
+    @cached_property
+    def _datasets(self) -> dict[str, tuple[Stage, DatasetConfig]]:
+        return {item.name: (stage, item) for stage in STAGES for item in self.datasets(stage)}
 
     def dataset_path(self, name: str) -> str:
         """Return the path of a published dataset in its stage's lake."""
@@ -289,7 +302,7 @@ class Project(Model):
         """What the paths of local lakes count from: COMBOI_LAKE_ROOT, if set, else the project's folder."""
         return Path(os.environ.get("COMBOI_LAKE_ROOT") or self.root)
 
-    @property
+    @cached_property
     def config_hash(self) -> str:
         """A short hash of what the files and the assets' headers configure; references count by name, not by value.
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.base import Name
+from comboi_core.config.project import Project
 from comboi_core.config.sources import SourceConfig, TableConfig
 from comboi_core.devtools.scaffold.carry_out import Files, carry_out, entry, position_of
 from comboi_core.devtools.scaffold.pieces import Scaffolded, check_name
@@ -169,9 +170,9 @@ class _Asked:
         source = self.source.model_copy(update={"tables": (config,)})
         file = self.workspace.project.pipeline_file
         others = tuple(source if one.name == source.name else one for one in file.sources)
-        project = self.workspace.project.model_copy(
-            update={"pipeline_file": file.model_copy(update={"sources": others})}
-        )
+        # A new project, not a copy: what it has worked out of its sources would be copied too.
+        changed = {"pipeline_file": file.model_copy(update={"sources": others})}
+        project = Project(**dict(self.workspace.project) | changed)
         with Workspace(project).source(self.con, source.name, config.name) as opened:
             yield opened
 
