@@ -38,12 +38,12 @@ def test_every_locked_wheel_has_one_hash():
     ],
     ids=["another version", "one missing", "one too many", "none"],
 )
-def test_a_lock_that_is_not_in_step_is_refused_with_names_and_the_command(lock, tmp_path, monkeypatch):
+def test_a_lock_that_does_not_match_is_refused_with_names_and_the_command(lock, tmp_path, monkeypatch):
     (tmp_path / "requirements.txt").write_text('# why\nadlfs==2.0  # lake\nb==2; python_version < "3.13"\n')
     (tmp_path / "lock").write_text(lock)
     monkeypatch.setattr(wheels, "REQUIREMENTS", tmp_path / "requirements.txt")
     monkeypatch.setattr(wheels, "LOCK", tmp_path / "lock")
-    with pytest.raises(ConfigError, match="not in step") as refused:
+    with pytest.raises(ConfigError, match="lock does not match requirements.txt") as refused:
         wheels.checked_lock()
     assert "make lock" in refused.value.remedy
 
