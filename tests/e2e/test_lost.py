@@ -77,7 +77,7 @@ def test_each_way_out_of_a_lost_lake_works(till: Till, way: str):
     lose(till, Path("lake"))
     if way == "rebuild":
         done = till.comboi("checkpoints", "rebuild")
-        assert done.returncode == 0 and "till.sales: the next run reads it anew" in done.stdout
+        assert done.returncode == 0 and "till.sales: the next run reads the whole table" in done.stdout
     elif way == "reset":
         assert till.comboi("checkpoints", "reset", "till.sales", "--yes").returncode == 0
     till.run(*["--full-refresh"] * (way == "full refresh"))

@@ -10,6 +10,7 @@ import pytest
 
 from comboi_core.domain.errors import (
     ConfigError,
+    ExtraMissing,
     InternalError,
     SourceAuthFailed,
     SourceObjectMissing,
@@ -376,9 +377,9 @@ class TestSystemLibraries:
 
     def test_a_missing_driver_says_how_to_install_it(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "mssql_python", None)
-        with pytest.raises(ConfigError, match="driver for Azure SQL cannot be loaded") as caught:
+        with pytest.raises(ExtraMissing, match="needs mssql-python, which is not installed") as caught:
             azure_sql_driver.load()
-        assert "pip install mssql-python" in caught.value.remedy
+        assert "pip install 'comboi[azure-sql]'" in caught.value.remedy
 
 
 def test_several_tables_are_read_at_once_each_over_a_connection_of_its_own(azure, con):
