@@ -229,7 +229,9 @@ def test_a_request_that_cannot_be_met_is_refused_and_repeats_no_key(project: Pro
         done = project.comboi("erase", "--table", table, "--yes", "--key", *arguments)
         assert done.returncode == 1 and why in done.stderr and KEY not in done.stdout + done.stderr
     asked = project.comboi("erase", "--table", "shop.orders", "--key", KEY)
-    assert asked.returncode == 1 and "This cannot be undone" in asked.stdout, "it is asked for, and not done without an answer"
+    assert asked.returncode == 1 and "This cannot be undone" in asked.stdout, (
+        "it is asked for, and not done without an answer"
+    )
     assert not list(project.folder.glob("lake/bronze/work/*/secret"))
 
 
