@@ -141,7 +141,7 @@ def _table(
         "reload": known["reload"],
         "freshness": table.freshness,
         "stale": _stale(table.freshness, item["as_of"], now),
-        # See app.bronze: only a merge over a range of the cursor's values can read rows twice.
+        # See landing.backfill: only a merge over a range of the cursor's values can read rows twice.
         "backfill": bool(getattr(table, "incremental_column", None) and table.primary_key and table.mode != "full"),
     }
 

@@ -171,7 +171,8 @@ def storm_over(project: Project, database: EmbeddedPostgres) -> dict[str, tuple[
 @pytest.fixture
 def stormy(project: Project, database: EmbeddedPostgres) -> Project:
     """A project over the storm's tables, one per kind of cursor."""
-    database.psql(TABLES)
+    # A storm that failed may have left a session with locks: then this one fails too, and does not wait for ever.
+    database.psql(f"SET lock_timeout = '60s'; {TABLES}")
     config = CONFIG | {"engine": {"memory_limit": "256MB", "threads": 1}}
     source = config["sources"][0] | {"tables": [{"table": f"storm.{table['name']}"} | table for table in CURSORS]}
     project.write("configs/initial.yml", yaml.safe_dump(config | {"sources": [source]}, sort_keys=False))
