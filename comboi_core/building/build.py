@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.building.code import Code, code_of
-from comboi_core.building.growing import builds_anew, lost_columns, mixed_parts, shortfall
+from comboi_core.building.growing import builds_anew, lost_columns, mixed_parts, of_former_script
 from comboi_core.building.inputs import Inputs, create_inputs, others, relations
 from comboi_core.building.scripts import code_fingerprint, made_with
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.materialization import Materialization
+from comboi_core.domain.contracts.building import BuildDetails, BuildWork
 from comboi_core.domain.errors import ConfigChanged
 from comboi_core.domain.origin import Origin
 from comboi_core.domain.ports import Lake
@@ -25,8 +26,6 @@ from comboi_core.transforms.scd2 import VERSIONING
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-Payload = dict[str, Any]
 
 
 @dataclass
@@ -46,14 +45,14 @@ class Build:
     workspace: Workspace
     con: DuckDBPyConnection
     code: Code
-    job: Payload
+    job: BuildWork
     published: Published | None
     inputs: Inputs
     lake: Lake
     path: str
     match_quality: str | None = None
     made_with: Origin = field(default_factory=dict)
-    details: Payload = field(default_factory=lambda: {"checks": [], "duplicates": None, "quarantined": 0})
+    details: BuildDetails = field(default_factory=lambda: BuildDetails(checks=[], duplicates=None, quarantined=0))
 
     @property
     def dataset(self) -> DatasetConfig:
@@ -110,7 +109,7 @@ def open_build(
     workspace: Workspace,
     con: DuckDBPyConnection,
     dataset: DatasetConfig,
-    job: Payload,
+    job: BuildWork,
     published: Published | None,
     *,
     sample: int | None = None,
@@ -123,11 +122,12 @@ def open_build(
     code = code_of(workspace.project, dataset, job)
     stage, _ = workspace.project.dataset(dataset.name)
     made = made_with(workspace.project, dataset)
-    if job.get("item", {}).get("code") not in (None, code_fingerprint(made)):
+    if job["item"].get("code") not in (None, code_fingerprint(made)):
         raise ConfigChanged(f"{dataset.name}: its script, or a file that it imports, has changed during the run")
     grows = published is not None and dataset.materialization.incremental and not code.anew
     if published and grows and builds_anew(dataset, stage, published, made):
-        code = code_of(workspace.project, dataset, {**job, "full_refresh": True})
+        anew: BuildWork = {**job, "full_refresh": True}
+        code = code_of(workspace.project, dataset, anew)
     before = None if code.anew else published
     inputs = create_inputs(workspace, con, dataset, job["manifests"], published=before, sample=sample)
     work = Build(
@@ -158,9 +158,10 @@ def tell_changes(work: Build, batch: str) -> tuple[str, ...]:
     stage, _ = work.workspace.project.dataset(work.dataset.name)
     lost = lost_columns(tuple(columns_of(work.con, work.previous)), columns_of(work.con, batch))
     lost = [name for name in lost if name not in VERSIONING]
-    fall_short(work, shortfall(work.dataset, stage, work.published, work.made_with, mixed, kept, lost))
+    fall_short(work, of_former_script(work.dataset, stage, work.published, work.made_with, mixed, kept, lost))
     return mixed
 
 
-def fall_short(work: Build, told: Shortfall) -> None:
-    work.details.setdefault("shortfalls", []).append(asdict(told))
+def fall_short(work: Build, shortfall: Shortfall) -> None:
+    """Have the run record show a shortfall of the build."""
+    work.details.setdefault("shortfalls", []).append(shortfall.record())

@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.project import Project
+from comboi_core.domain.contracts.building import RunMoment
 from comboi_core.domain.errors import MaterializationRefused
 from comboi_core.domain.sql import literal
 from comboi_core.transforms.batches import Moment
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from comboi_core.bruin.run.context import AssetContext
 
 _READS_INTERVAL = re.compile(r"getvariable\s*\(\s*'interval_(?:start|end)'\s*\)", re.IGNORECASE)
 
@@ -55,7 +58,7 @@ class Code(Protocol):
 class Script:
     """`transformations/NAME.sql` or `.py`."""
 
-    def __init__(self, project: Project, dataset: DatasetConfig, job: Mapping[str, Any]) -> None:
+    def __init__(self, project: Project, dataset: DatasetConfig, job: RunMoment) -> None:
         from comboi_core.transforms.scripts import find_script
 
         self.dataset, self.moment, self.anew = dataset, _moment(job), bool(job["full_refresh"])
@@ -96,7 +99,7 @@ class Script:
 class BruinAsset:
     """An asset of Bruin."""
 
-    def __init__(self, project: Project, dataset: DatasetConfig, job: Mapping[str, Any]) -> None:
+    def __init__(self, project: Project, dataset: DatasetConfig, job: RunMoment) -> None:
         from comboi_core.bruin.run.running import interval_of, render_checks
 
         self._file: Path = project.transformations_folder / str(dataset.asset)
@@ -132,11 +135,8 @@ class BruinAsset:
         post_hooks(con, self._file, self._context)
 
 
-def code_of(project: Project, dataset: DatasetConfig, job: Mapping[str, Any]) -> Code:
+def code_of(project: Project, dataset: DatasetConfig, job: RunMoment) -> Code:
     """Return a dataset's code.
-
-    Args:
-        job: `run_id`, `started_at`, `interval` (`start`, `end`), `full_refresh`.
 
     Raises:
         ScriptError: there is no such file, or it cannot be run in this interval.
@@ -144,13 +144,13 @@ def code_of(project: Project, dataset: DatasetConfig, job: Mapping[str, Any]) ->
     return (BruinAsset if dataset.asset else Script)(project, dataset, job)
 
 
-def _moment(job: Mapping[str, Any]) -> Moment:
+def _moment(job: RunMoment) -> Moment:
     times = (job["started_at"], job["interval"]["start"], job["interval"]["end"])
     return Moment(*map(datetime.fromisoformat, times))
 
 
-def asset_context(project: Project, job: Mapping[str, Any]) -> Any:
-    """Return what assets know of the run; `job` as for `code_of`."""
+def asset_context(project: Project, job: RunMoment) -> AssetContext:
+    """Return what assets know of the run."""
     from comboi_core.bruin.run.context import AssetContext
 
     moment = _moment(job)
@@ -165,11 +165,11 @@ def asset_context(project: Project, job: Mapping[str, Any]) -> Any:
     )
 
 
-def code_problems(project: Project, dataset: DatasetConfig, job: Mapping[str, Any]) -> list[str]:
+def code_problems(project: Project, dataset: DatasetConfig, job: RunMoment) -> list[str]:
     """Return what is wrong with a dataset's code, as `file:line: text`, without running it.
 
     Args:
-        job: As for `code_of`: that of a run as it could be now.
+        job: Of a run as it could be now.
     """
     if dataset.asset:
         from comboi_core.bruin.run.running import validate_asset

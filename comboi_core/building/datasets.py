@@ -10,9 +10,9 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
@@ -22,6 +22,7 @@ from comboi_core.building.inputs import create_view, refuse_foreign
 from comboi_core.building.remembered import Note, has_looked, looked_at, loss, lost, remember
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.splink import SplinkConfig
+from comboi_core.domain.contracts.building import BuildDetails, BuildWork, Built
 from comboi_core.domain.errors import CheckFailed, DedupeError, MaterializationRefused
 from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import literal, qualified
@@ -44,21 +45,11 @@ BUILD = "_build"
 _TELLING = (CheckFailed, DedupeError, MaterializationRefused)
 """Errors that leave something to look at: they are recorded with what the build has found so far."""
 
-Payload = dict[str, Any]
 
-
-def build(workspace: Workspace, job: Payload) -> Payload:
+def build(workspace: Workspace, job: BuildWork) -> Built:
     """Build a dataset and put it in place in one step, if its checks pass; else the published one stays as it is.
 
     An execution that comes after another one of the same run has published gives that one's answer.
-
-    Args:
-        job: `run_id`, `fence`, `started_at`, `interval` (`start`, `end`), `full_refresh`, `item` (`name`, `stage`),
-            `manifests` (`source.table` -> the committed manifest's path, or None).
-
-    Returns:
-        `rows`, `bytes`, `path`, `details` (path of the checks' results and the deduplication report), and `error` if
-        nothing was published. Where the run has been cancelled before, `cancelled`: by whom and when.
     """
     stage, dataset = workspace.project.dataset(job["item"]["name"])
     lake, path = workspace.lake(stage), workspace.project.dataset_path(dataset.name)
@@ -90,11 +81,11 @@ def build(workspace: Workspace, job: Payload) -> Payload:
     return _answer(path, details_path, work.details)
 
 
-def _earlier_answer(workspace: Workspace, path: str, published: Published) -> Payload:
+def _earlier_answer(workspace: Workspace, path: str, published: Published) -> Built:
     return _answer(path, published.details, runfiles.read_json(workspace.lake("bronze"), published.details))
 
 
-def _answer(path: str, details_path: str, details: Payload) -> Payload:
+def _answer(path: str, details_path: str, details: BuildDetails) -> Built:
     return {"rows": details["rows"], "bytes": details["bytes"], "path": path, "details": details_path}
 
 
@@ -184,7 +175,7 @@ def _deduplicate(work: Build, splink: SplinkConfig) -> None:
             sensitive=sensitive(work.dataset),
             title=work.dataset.name,
         )
-    work.details["duplicates"] = asdict(done.report) | {"report": work.beside("report", "html")}
+    work.details["duplicates"] = {**done.report.record(), "report": work.beside("report", "html")}
     work.match_quality = done.html
     for doubt in done.doubts:
         fall_short(work, Shortfall("model_doubtful", doubt.message, doubt.remedy))
@@ -236,7 +227,7 @@ def check(work: Build, relation: str) -> None:
         relations=work.relations,
         sensitive=sensitive(work.dataset),
     )
-    work.details["checks"] += [asdict(result) for result in results]
+    work.details["checks"] += [result.record() for result in results]
     _refuse_failures(work.dataset, results)
 
 
@@ -258,7 +249,7 @@ def _quarantine(work: Build, batch: str) -> None:
         relations=work.relations,
         sensitive=sensitive(work.dataset),
     )
-    work.details["checks"] += [asdict(result) for result in results]
+    work.details["checks"] += [result.record() for result in results]
     work.details["quarantined"] = _count(work, BAD)
 
 

@@ -7,18 +7,16 @@ a run that comes later can tell, until the dataset has been built anew.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from comboi_core.config.datasets import DatasetConfig
+from comboi_core.domain.contracts.building import BuildWork
 from comboi_core.domain.errors import CheckpointLost, LeaseLost, ScriptChanged
 from comboi_core.domain.origin import Origin, changed_parts, told
 from comboi_core.domain.shortfall import Shortfall
 from comboi_core.lake.published import Published
 
-Payload = dict[str, Any]
 
-
-def refuse_newer(dataset: str, published: Published | None, job: Payload) -> None:
+def refuse_newer(dataset: str, published: Published | None, job: BuildWork) -> None:
     """Raise where the published dataset has a larger fence than the run that is about to build it.
 
     Raises:
@@ -57,7 +55,7 @@ def mixed_parts(published: Published, now: Origin) -> tuple[str, ...]:
     return tuple(sorted({*published.mixed, *changed_parts(published.made_with, now)}))
 
 
-def shortfall(
+def of_former_script(
     dataset: DatasetConfig,
     stage: str,
     published: Published,
@@ -74,17 +72,17 @@ def shortfall(
         lost: Columns that the former script made and the present one does not.
     """
     parts = changed_parts(published.made_with, now)
-    said = told(published.made_with, now, parts) if parts else f"`{'`, `'.join(mixed)}` changed in an earlier build"
+    changes = told(published.made_with, now, parts) if parts else f"`{'`, `'.join(mixed)}` changed in an earlier build"
     gone = f"; `{'`, `'.join(lost)}` is not made any more: NULL in new rows" if lost else ""
-    message = f"rows that were made before stay as they are: {said}{gone}"
+    message = f"rows that were made before stay as they are: {changes}{gone}"
     # Later builds leave rows of the present script as well: how many are of the former one is known at the first only.
     return Shortfall("script_changed", message, _remedy(dataset, stage), kept if parts else None)
 
 
 def lost_columns(before: Sequence[str], now: Mapping[str, str]) -> list[str]:
     """Return the columns that were there and are not any more, in whatever case."""
-    there = {name.lower() for name in now}
-    return [name for name in before if name.lower() not in there]
+    present = {name.lower() for name in now}
+    return [name for name in before if name.lower() not in present]
 
 
 def column_gone(lost: Sequence[str]) -> Shortfall:

@@ -128,7 +128,7 @@ def relations(
     workspace: Workspace, con: DuckDBPyConnection, dataset: DatasetConfig, manifests: Manifests
 ) -> dict[str, str]:
     """Return a FROM item for each dataset or table that the checks refer to."""
-    found = {}
+    items = {}
     datasets = {item.name for item in workspace.project.datasets()}
     for name in dataset.references:
         if name in datasets:
@@ -137,8 +137,8 @@ def relations(
             source, _, table = name.partition(".")
             item = Input(alias="referred", source=source, table=table)
             view = _table_view(workspace, con, dataset, item, manifests.get(name), None)
-        found[name] = f"({view.sql})"
-    return found
+        items[name] = f"({view.sql})"
+    return items
 
 
 def dataset_view(workspace: Workspace, con: DuckDBPyConnection, name: str, *, reader: str) -> View:

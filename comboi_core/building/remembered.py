@@ -161,9 +161,9 @@ def _covers(work: Build, note: Note) -> bool:
 
 
 def _told(work: Build, note: Note) -> str:
-    place = work.lake.describe()
-    was = f"in the lake {place}" if place == note.lake else f"in the lake {place}; it was in {note.lake}"
+    lake = work.lake.describe()
+    where = f"in the lake {lake}" if lake == note.lake else f"in the lake {lake}; it was in {note.lake}"
     return (
-        f"{work.dataset.name}: the dataset is not {was}: it had {note.rows:,} rows, built by the run {note.run_id} "
+        f"{work.dataset.name}: the dataset is not {where}: it had {note.rows:,} rows, built by the run {note.run_id} "
         f"at {note.built_at}"
     )

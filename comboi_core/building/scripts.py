@@ -35,8 +35,8 @@ def made_with(project: Project, dataset: DatasetConfig) -> Origin:
     quarantine = [check.model_dump(mode="json") for check in dataset.checks if check.on_fail == "quarantine"]
     if quarantine:
         parts["quarantine"] = json.dumps(quarantine, sort_keys=True)
-    shown = {name: text if redactor.text(text) == text else fingerprint(text) for name, text in parts.items()}
-    return shown | (_asset(project, dataset) if dataset.asset else _script(project, dataset))
+    parts = {name: text if redactor.text(text) == text else fingerprint(text) for name, text in parts.items()}
+    return parts | (_asset(project, dataset) if dataset.asset else _script(project, dataset))
 
 
 def code_fingerprint(made: Origin) -> str:
@@ -81,14 +81,14 @@ def _asset(project: Project, dataset: DatasetConfig) -> dict[str, str]:
 
 def _imported(project: Project, script: Path) -> dict[str, str]:
     """Return the project's own files that a Python file imports, at whatever distance."""
-    found: dict[Path, str] = {}
+    codes: dict[Path, str] = {}
     waiting = [script]
     while waiting:
         for file in _imports(project, waiting.pop()):
-            if file not in found and file != script:
-                found[file] = _code(file)
+            if file not in codes and file != script:
+                codes[file] = _code(file)
                 waiting.append(file)
-    return {file.relative_to(project.root).as_posix(): code for file, code in sorted(found.items())}
+    return {file.relative_to(project.root).as_posix(): code for file, code in sorted(codes.items())}
 
 
 def _imports(project: Project, script: Path) -> Iterator[Path]:

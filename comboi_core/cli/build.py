@@ -65,17 +65,14 @@ def _view(trial: Trial, *, kept: bool) -> RenderableType:
     for name, kind in trial.columns.items():
         columns.add_row(render.plain(name), kind)
     checks = render.grid("", "check", "", right="")
-    for found in trial.details["checks"]:
-        sign = render.status("succeeded" if found["passed"] else "failed")
-        checks.add_row(sign, render.plain(found["name"]), render.plain(found["message"]))
+    for check in trial.details["checks"]:
+        sign = render.status("succeeded" if check["passed"] else "failed")
+        checks.add_row(sign, render.plain(check["name"]), render.plain(check["message"]))
     parts: list[RenderableType] = [head, "", columns]
     parts += ["", checks] if trial.details["checks"] else []
-    if trial.details["duplicates"]:
-        found = trial.details["duplicates"]
-        parts += [
-            "",
-            f"{found['records']:,} records, {found['clusters']:,} clusters, {found['duplicates']:,} duplicates",
-        ]
+    if figures := trial.details["duplicates"]:
+        records, clusters, duplicates = (figures[key] for key in ("records", "clusters", "duplicates"))
+        parts += ["", f"{records:,} records, {clusters:,} clusters, {duplicates:,} duplicates"]
     spent = ", ".join(f"{step} {render.seconds(taken)}" for step, taken in trial.seconds.items())
     read = trial.details["rows_read"]
     parts += ["", f"{trial.stage} {trial.name}: {trial.rows:,} rows of {read:,} in the inputs; {spent}; not published"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.dedupe.survivors import ASSIGNED
 from comboi_core.dedupe.workbench import LABEL, RECORDS, UNIQUE_ID, Workbench
+from comboi_core.domain.contracts.building import DuplicatesRecord
 from comboi_core.duckdb.rows import one_row
 
 
@@ -32,6 +33,19 @@ class DedupeReport:
     recall: float | None = None
     f1: float | None = None
     remarks: tuple[str, ...] = ()
+
+    def record(self) -> DuplicatesRecord:
+        """Return the figures as data."""
+        return {
+            "records": self.records,
+            "clusters": self.clusters,
+            "duplicates": self.duplicates,
+            "largest_cluster": self.largest_cluster,
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "remarks": list(self.remarks),
+        }
 
 
 def make_report(bench: Workbench, config: SplinkConfig, remarks: tuple[str, ...]) -> DedupeReport:

@@ -11,6 +11,7 @@ from typing import Any
 from comboi_core.app.workspace import Workspace
 from comboi_core.building.build import open_build
 from comboi_core.building.datasets import check, next_state, sensitive, transformed
+from comboi_core.domain.contracts.building import BuildDetails, BuildWork
 from comboi_core.domain.errors import CheckFailed, SelectionEmpty
 from comboi_core.domain.interval import Interval, day_before
 from comboi_core.domain.names import did_you_mean
@@ -40,7 +41,7 @@ class Trial:
     rows: int = 0
     columns: dict[str, str] = field(default_factory=dict)
     head: list[dict[str, Any]] = field(default_factory=list)
-    details: dict[str, Any] = field(default_factory=dict)
+    details: BuildDetails = field(default_factory=BuildDetails)
     failed: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -67,13 +68,14 @@ def try_build(
     stage, dataset = workspace.project.dataset(name)
     now = datetime.now(UTC)
     known = checkpoints_in_lake(workspace)
-    job = {
+    job: BuildWork = {
         "run_id": "trial",
         "fence": 0,
         "started_at": now.isoformat(),
         "interval": interval or day_before(now),
         "full_refresh": False,
-        "manifests": {table: found["manifest"] for table, found in known.items()},
+        "item": {"name": name},
+        "manifests": {table: loads["manifest"] for table, loads in known.items()},
     }
     trial = Trial(name, stage, folder / f"{name}.parquet")
     with workspace.duckdb() as con:

@@ -73,8 +73,8 @@ def _newest(workspace: Workspace, source: str, table: str) -> Payload | None:
 
     lake = workspace.lake("bronze")
     folder = table_folder(source, table)
-    there = set(lake.list(folder))
-    loads = sorted((path for path in there if path.startswith(f"{folder}/{LOADS_FOLDER}/")), reverse=True)
+    files = set(lake.list(folder))
+    loads = sorted((path for path in files if path.startswith(f"{folder}/{LOADS_FOLDER}/")), reverse=True)
     for path in loads:
         try:
             manifest: Manifest = read_manifest(lake, path)
@@ -86,7 +86,7 @@ def _newest(workspace: Workspace, source: str, table: str) -> Payload | None:
             f"{table_id(source, table)} in the lake {lake.describe()}",
             "the source or the table",
         )
-        if all(file.path in there for file in manifest.files):
+        if all(file.path in files for file in manifest.files):
             fields = {"sequence": manifest.sequence, "fence": manifest.fence, "watermark": manifest.watermark}
             return {**fields, "manifest": path, "reload": False}
     known = loads_of(loads)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.config.checks import Check
+from comboi_core.domain.contracts.building import CheckRecord
 from comboi_core.domain.errors import ScriptError
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier
@@ -43,6 +44,18 @@ class CheckResult:
     sample: list[dict[str, Any]] = field(default_factory=list)
     message: str = ""
     quarantined: int = 0
+
+    def record(self) -> CheckRecord:
+        """Return the result as data."""
+        return {
+            "name": self.name,
+            "severity": self.severity,
+            "passed": self.passed,
+            "failed_rows": self.failed_rows,
+            "sample": self.sample,
+            "message": self.message,
+            "quarantined": self.quarantined,
+        }
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def _check_problems(project: Project, dataset: DatasetConfig) -> list[str]:
         if script.exists():
             problems += validate_check_script(script)
         else:
-            place = project.places[dataset.name]
-            problems.append(f"{place}: {dataset.name}: the check script {_shown(project, script)} does not exist")
+            where = f"{project.places[dataset.name]}: {dataset.name}"
+            problems.append(f"{where}: the check script {_shown(project, script)} does not exist")
     return problems
 
 
@@ -101,5 +101,5 @@ def reference_problems(project: Project) -> list[str]:
 
 def project_problems(project: Project) -> list[str]:
     """Return everything that `comboi validate` reports beyond what loading the files has found."""
-    found = [*script_problems(project), *name_problems(project), *dedupe_problems(project)]
-    return [*found, *reference_problems(project)]
+    names = [*script_problems(project), *name_problems(project)]
+    return [*names, *dedupe_problems(project), *reference_problems(project)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from comboi_core.building.code import asset_context
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.project import Project
+from comboi_core.domain.contracts.building import RunMoment
 from comboi_core.domain.errors import ConfigError, ScriptError
 from comboi_core.domain.interval import day_before
 
@@ -40,7 +41,7 @@ def select_of(project: Project, dataset: DatasetConfig) -> Select | None:
     return Select(file, text, lambda offset: 1 + text.count("\n", 0, offset))
 
 
-def validation_job() -> dict[str, object]:
+def validation_job() -> RunMoment:
     """Return what code is asked with where nothing is run: a run as it could be now."""
     now = datetime.now(UTC)
     return {"run_id": "validation", "started_at": now.isoformat(), "interval": day_before(now), "full_refresh": False}

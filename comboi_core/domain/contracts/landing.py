@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+from comboi_core.domain.contracts.pipeline import Cancelled
 from comboi_core.domain.contracts.table import CheckpointRecord, Commit, TableItem
 from comboi_core.domain.errors import ErrorRecord
 from comboi_core.domain.load import Mode, WindowRecord
@@ -12,13 +13,6 @@ from comboi_core.domain.shortfall import ShortfallRecord
 
 Range = TypedDict("Range", {"from": str, "to": str})
 """Cursor values as text: rows above `from` up to `to`."""
-
-
-class Cancelled(TypedDict):
-    """Who cancelled a run, and when (ISO 8601)."""
-
-    at: str
-    by: str
 
 
 class RunWork(TypedDict):
