@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -19,40 +20,40 @@ SAY_AGAIN = 15.0
 """Seconds between two lines on a table that takes long."""
 
 
+def watch(api: Api, run_id: str) -> Iterator[Record]:
+    """Yield a run's record again and again, the last time when the run has ended."""
+    began = time.monotonic()
+    while True:
+        record: Record = api.get(f"runs/{part(run_id)}")
+        yield record
+        if record["status"] != "running":
+            return
+        time.sleep(min(max((time.monotonic() - began) / 10, SHORTEST), LONGEST))
+
+
 def follow(api: Api, run_id: str, console: Console) -> Record:
     """Show a run until it has ended; return its record."""
     if not console.is_terminal:
         return _lines(api, run_id, console)
-    record: Record
-    began = time.monotonic()
+    record: Record = {}
     with Live(console=console, refresh_per_second=8, transient=True) as live:
-        while (record := api.get(f"runs/{part(run_id)}"))["status"] == "running":
+        for record in watch(api, run_id):
             live.update(run_view(record))
-            _wait(began)
     return record
 
 
-def _wait(began: float) -> None:
-    time.sleep(min(max((time.monotonic() - began) / 10, SHORTEST), LONGEST))
-
-
 def _lines(api: Api, run_id: str, console: Console) -> Record:
+    record: Record = {}
     seen: dict[str, str] = {}
-    said: dict[str, float] = {}
-    began = time.monotonic()
-    while True:
-        record: Record = api.get(f"runs/{part(run_id)}")
+    printed_at: dict[str, float] = {}
+    for record in watch(api, run_id):
         for item in [*record.get("tables", ()), *record.get("datasets", ())]:
             name = item.get("name") or f"{item['source']}.{item['table']}"
-            if item["status"] not in ("pending", "queued", seen.get(name)):
-                seen[name], said[name] = item["status"], time.monotonic()
+            changed = item["status"] not in ("pending", "queued", seen.get(name))
+            if changed or (item["status"] == "running" and time.monotonic() - printed_at[name] > SAY_AGAIN):
+                seen[name], printed_at[name] = item["status"], time.monotonic()
                 _line(console, name, item)
-            elif item["status"] == "running" and time.monotonic() - said[name] > SAY_AGAIN:
-                said[name] = time.monotonic()
-                _line(console, name, item)
-        if record["status"] != "running":
-            return record
-        _wait(began)
+    return record
 
 
 def _line(console: Console, name: str, item: Record) -> None:

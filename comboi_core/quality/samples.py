@@ -41,7 +41,7 @@ def may_show(column: str, *, known: Collection[str], sensitive: Collection[str])
 
 
 def sample(
-    con: DuckDBPyConnection, rows: str, *, known: Collection[str], sensitive: Collection[str]
+    con: DuckDBPyConnection, rows: str, *, known: Collection[str], sensitive: Collection[str], most: int = MOST_ROWS
 ) -> list[dict[str, Any]]:
     """Return the first rows of a query that starts with its FROM clause.
 
@@ -50,13 +50,14 @@ def sample(
 
     Args:
         known, sensitive: See `may_show`.
+        most: So many rows at most.
     """
     columns = con.execute(f"DESCRIBE {rows}").fetchall()
     shown = ", ".join(
         _shown(name, type_name) if may_show(name, known=known, sensitive=sensitive) else _masked(name)
         for name, type_name, *_ in columns
     )
-    found = con.execute(f"SELECT {shown} FROM ({rows} LIMIT {MOST_ROWS})").fetchall()
+    found = con.execute(f"SELECT {shown} FROM ({rows} LIMIT {most})").fetchall()
     names = [column[0] for column in columns]
     return [dict(zip(names, map(_safe, row), strict=True)) for row in found]
 

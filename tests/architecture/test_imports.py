@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ("comboi_core", "durable_local", "orchestrators", "entities", "activities")
+SHIPPED = ("comboi", "comboi_core", "durable_local", "orchestrators", "entities", "activities")
 ADAPTERS = {"sources", "lake", "transforms", "quality", "dedupe", "secrets", "telemetry"}
 BELOW = {"domain", "config", "duckdb"}
 LAYERS = {

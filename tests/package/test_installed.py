@@ -76,9 +76,12 @@ def test_the_wheel_holds_the_app_the_page_and_the_marks_for_type_checkers(wheel)
     code = {HOME + str(file.relative_to(ROOT)) for part in ("activities", "entities", "orchestrators")
             for file in (ROOT / part).rglob("*.py")}  # fmt: skip
     page = {str(file.relative_to(ROOT)) for file in (ROOT / "comboi_core/web/page").glob("*.[hcj]*")}
-    engine = {str(file.relative_to(ROOT)) for part in ("comboi_core", "durable_local")
+    engine = {str(file.relative_to(ROOT)) for part in ("comboi", "comboi_core", "durable_local")
               for file in (ROOT / part).rglob("*.py")}  # fmt: skip
-    assert app | code | page | engine | {"comboi_core/py.typed", "durable_local/py.typed"} <= names
+    assert (
+        app | code | page | engine | {f"{name}/py.typed" for name in ("comboi", "comboi_core", "durable_local")}
+        <= names
+    )
     assert {name.split("/")[0] for name in names} <= {
         "comboi", "comboi_core", "durable_local", f"{wheel.name.split('-py3')[0]}.dist-info"
     }  # fmt: skip
@@ -98,6 +101,15 @@ def test_a_new_project_runs_and_runs_again(python, shop):
     second = json.loads(comboi(python, "run", "--json", cwd=shop))
     assert second["status"] == "succeeded" and second["tables"][0]["rows"] == 0
     assert first["run_id"] in comboi(python, "runs", "--json", cwd=shop)
+
+
+def test_a_project_runs_and_is_read_from_python(python, shop):
+    program = (
+        "import comboi; project = comboi.Project.open(); run = project.run().raise_for_status(); "
+        "print(run.tables['shop.orders']['rows'], project.table('orders').read().num_rows)"
+    )
+    done = call(str(python), "-c", program, cwd=shop)
+    assert done.stdout.split() == ["60", "60"], done.stderr
 
 
 def test_it_says_which_version_it_is_and_finds_its_dependencies_in_order(python, shop):
