@@ -21,7 +21,18 @@ from comboi_core.app.workspace import open_workspace
 from comboi_core.domain.errors import ComboiError, InternalError, RunRefused
 from comboi_core.domain.redaction import redactor
 from comboi_core.telemetry.logs import guard_logs
-from comboi_core.web import cancel, erasing, maintenance, monitoring, openapi, paging, reports, restarting, starting
+from comboi_core.web import (
+    cancel,
+    erasing,
+    forgetting,
+    maintenance,
+    monitoring,
+    openapi,
+    paging,
+    reports,
+    restarting,
+    starting,
+)
 from comboi_core.web.addresses import own_address
 from comboi_core.web.answers import (
     HTML,
@@ -100,6 +111,16 @@ async def restart_run(timer: func.TimerRequest, client: df.DurableOrchestrationC
         return
     except ComboiError as error:
         log.error("cannot look after the runs: %s", redactor.text(error.message))
+
+
+@app.timer_trigger(arg_name="timer", schedule=forgetting.SCHEDULE, use_monitor=False)
+@app.durable_client_input(client_name="client")
+async def forget_runs(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    """Delete from the task hub what ended long ago."""
+    try:
+        await forgetting.forget_runs(DurableHub(client), open_workspace())
+    except ComboiError as error:
+        log.error("the task hub keeps what it has: %s", redactor.text(error.message))
 
 
 @app.route(route="runs", methods=["POST"])

@@ -8,6 +8,7 @@ import secrets
 import socket
 import time
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,6 +33,7 @@ from .loop import acquire_loop, release_loop, run_on
 from .management import Management
 from .pool import remaining
 from .records import TERMINAL
+from .retention import Retention
 from .routing.table import http_functions
 from .sdk import quieten, remember_timestamps
 from .settings import load_settings
@@ -54,7 +56,8 @@ class Host:
     key, but for functions with the level anonymous: the one in the file `<store>.key`, which is made if it is not there
     and which only its owner can read; `key` has it after the start. `limits` is what one client may take. `strict`
     True refuses an app of which something does not work in Azure; otherwise the host does as Azure, which serves the
-    rest, and logs what it leaves out.
+    rest, and logs what it leaves out. `keep` is how long orchestrations stay in the store after their end, with their
+    histories; None keeps them for ever, as Azure does.
     A host starts once; take a new object for another start.
     """
 
@@ -72,6 +75,7 @@ class Host:
         keyed: bool = False,
         limits: Limits | None = None,
         strict: bool = False,
+        keep: timedelta | None = None,
     ) -> None:
         self.app_dir = Path(app_dir).resolve()
         self.store_path = Path(store).resolve()
@@ -88,6 +92,7 @@ class Host:
         self._limits = limits or Limits()
         self._worker = Worker(self._faults.worker_death)
         self._strict = strict
+        self._keep = keep
         self._cleanup = ExitStack()
         self._deadline = 0.0
         self._engine: Engine | None = None
@@ -158,6 +163,8 @@ class Host:
         self.unfinished = _unfinished(store)
         if self._resume:
             engine.resume()
+        if self._keep is not None:
+            self._cleanup.callback(Retention(store, self._clock, self._keep).stop)
         run_on(loop, timers.start())
         self._cleanup.callback(lambda: run_on(loop, timers.stop(remaining(self._deadline)), self._grace + 30))
 

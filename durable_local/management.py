@@ -156,7 +156,7 @@ class Management:
         wanted = _filter(request)
         if wanted.created_from is None:
             raise Refused(400, "Please provide value for 'createdTimeFrom' parameter.")
-        deleted = queries.purge(self._store, wanted)
+        deleted = await asyncio.to_thread(queries.purge, self._store, wanted)  # it may take long: others are answered
         self._engine.purged(deleted)
         return json_reply(200, {"instancesDeleted": len(deleted)}) if deleted else empty(404)
 

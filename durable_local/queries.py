@@ -10,8 +10,11 @@ from typing import Any
 
 from .clock import parse_time
 from .events import Event, Kind, encode, event
-from .records import Instance
+from .records import TERMINAL, Instance
 from .store import Store
+
+_BATCH = 100
+"""Instances that one transaction of a purge deletes: between two, others get the store."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,39 @@ def list_entities(
 def purge(store: Store, wanted: InstanceFilter) -> list[str]:
     """Delete all that the filter finds, with histories and messages; returns the ids.
 
-    As in Azure that takes instances that run and entities as well, unless the filter names statuses.
+    As in Azure that takes instances that run and entities as well, unless the filter names statuses. A process that is
+    killed meanwhile leaves a part of them.
     """
     where, values = wanted.where()
+    ids = [row[0] for row in store.rows(f"SELECT id FROM instances WHERE {where}", values)]
+    sids = [row[0] for row in store.rows(f"SELECT id FROM {_ENTITIES} WHERE {where}", values)]
+    deleted: list[str] = []
+    for start in range(0, len(ids), _BATCH):
+        batch = ids[start : start + _BATCH]
+        with store.transaction() as db:  # one that was started anew meanwhile stays, unless the filter finds it again
+            marks = ",".join("?" * len(batch))
+            found = db.execute(f"SELECT id FROM instances WHERE id IN ({marks}) AND {where}", [*batch, *values])
+            still = [row[0] for row in found]
+            _delete(db, still, [])
+        deleted += still
     with store.transaction() as db:
-        ids = [row[0] for row in db.execute(f"SELECT id FROM instances WHERE {where}", values)]
-        sids = [row[0] for row in db.execute(f"SELECT id FROM {_ENTITIES} WHERE {where}", values)]
-        _delete(db, ids, sids)
-    return ids + sids
+        _delete(db, [], sids)
+    store.give_back()
+    return deleted + sids
+
+
+def purge_ended(store: Store, before: int, most: int) -> int:
+    """Delete the oldest orchestrations that ended before a moment (microseconds), `most` of them, in one transaction.
+
+    Returns how many they were; none means that none is left.
+    """
+    marks = ",".join("?" * len(TERMINAL))
+    # What was changed before the moment was also created before it, which the index finds.
+    sql = f"SELECT id FROM instances WHERE created<? AND updated<? AND status IN ({marks}) ORDER BY created LIMIT ?"
+    with store.transaction() as db:
+        ids = [row[0] for row in db.execute(sql, (before, before, *sorted(TERMINAL), most))]
+        _delete(db, ids, [])
+    return len(ids)
 
 
 def purge_one(store: Store, found: Instance) -> bool:

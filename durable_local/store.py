@@ -19,29 +19,12 @@ from typing import Any
 from .errors import StoreError
 from .events import Event, Kind, child_finished, encode, execution_started
 from .records import TERMINAL, ActivityRow, Instance, Message, NewInstance, Step, Stored
+from .schema import prepare
 
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE instances(
-  id TEXT PRIMARY KEY, execution_id TEXT NOT NULL, name TEXT NOT NULL, version TEXT, status TEXT NOT NULL,
-  input TEXT, output TEXT, custom_status TEXT, parent_id TEXT, parent_execution TEXT, parent_seq INTEGER,
-  created INTEGER NOT NULL, updated INTEGER NOT NULL, revision INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
-CREATE INDEX instances_by_status ON instances(status);
-CREATE TABLE history(instance_id TEXT, idx INTEGER, body TEXT NOT NULL, PRIMARY KEY(instance_id, idx)) WITHOUT ROWID;
-CREATE TABLE inbox(
-  id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT, kind INTEGER NOT NULL,
-  visible_at INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE INDEX inbox_by_instance ON inbox(instance_id, visible_at);
-CREATE TABLE activities(
-  id INTEGER PRIMARY KEY AUTOINCREMENT, instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, seq INTEGER NOT NULL,
-  name TEXT NOT NULL, input TEXT);
-CREATE TABLE entities(sid TEXT PRIMARY KEY, state TEXT, updated INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE entity_inbox(id INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX entity_inbox_by_sid ON entity_inbox(sid, id);
-CREATE TABLE timers(
-  function TEXT PRIMARY KEY, schedule TEXT NOT NULL, last INTEGER, next INTEGER NOT NULL, updated INTEGER NOT NULL);
-"""
+_SPARE_PAGES = 4096
+"""Empty pages (of 4 KiB) that the file keeps for what comes next."""
+_STEP_PAGES = 256
+"""Pages that are given back in one transaction."""
 
 
 class Store:
@@ -53,20 +36,13 @@ class Store:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its other files the mode of this one
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         try:
-            self._open()
+            prepare(self._db)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise StoreError(f"{path} is not a usable store: {error}") from error
-
-    def _open(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-        elif version != SCHEMA_VERSION:
+        except StoreError:
             self._db.close()
-            raise StoreError(f"the store has schema {version}; this version reads schema {SCHEMA_VERSION}")
+            raise
 
     def close(self) -> None:
         with self._guard:
@@ -89,6 +65,22 @@ class Store:
         """All rows of one query."""
         with self._guard:
             return self._db.execute(sql, tuple(parameters)).fetchall()
+
+    def give_back(self) -> None:
+        """Give empty pages back to the disk, where they are many and the file can; a few at a time.
+
+        Files of earlier versions cannot: they keep their size, and their empty pages are used again.
+        """
+        while True:
+            with self._guard:
+                (free,), (pages,) = (
+                    self._db.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count")
+                )
+                if free <= max(_SPARE_PAGES, pages // 2):
+                    return
+                self._db.execute(f"PRAGMA incremental_vacuum({_STEP_PAGES})").fetchall()
+                if self._db.execute("PRAGMA page_count").fetchone()[0] == pages:
+                    return
 
     def instance(self, instance_id: str) -> Instance | None:
         found = self.rows("SELECT * FROM instances WHERE id=?", (instance_id,))

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
+
+
+BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
+"""Before any orchestration; a purge needs a moment to begin at."""
+ENDED = [
+    df.OrchestrationRuntimeStatus.Completed,
+    df.OrchestrationRuntimeStatus.Failed,
+    df.OrchestrationRuntimeStatus.Terminated,
+    df.OrchestrationRuntimeStatus.Canceled,
+]
 
 
 class DurableHub:
@@ -39,3 +50,8 @@ class DurableHub:
             "input": json.loads(status.input_) if isinstance(status.input_, str) else status.input_,
             "createdTime": status.created_time.isoformat() if status.created_time else None,
         }
+
+    async def purge(self, before: datetime) -> int:
+        """See Hub. Entities are instances without an end, so none of them is among those."""
+        found = await self._client.purge_instance_history_by(BEGINNING, before, ENDED)
+        return found.instances_deleted

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -180,6 +181,7 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
     """Run the app on an embedded host for the length of the block; it asks for the key beside the hub (`host.key`).
 
     Raises:
+        ConfigError: the configuration is missing or wrong.
         HostBusy: another live host holds the task hub.
         HubUnusable: the task hub's file cannot be opened or written.
         PortTaken: something listens on the port.
@@ -191,7 +193,17 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
         raise NoApp(f"{APP_FOLDER / 'function_app.py'} does not exist")
     os.environ["COMBOI_CONFIG"] = str(config_path(config).resolve())
     hub = hub_file(config)
-    host = Host(APP_FOLDER, hub, port=port, timers=timers, resume=resume, shutdown_grace=GRACE, keyed=True, strict=True)
+    keep = timedelta(seconds=load(config).pipeline_file.history.keep)
+    host = Host(
+        *(APP_FOLDER, hub),
+        port=port,
+        timers=timers,
+        resume=resume,
+        shutdown_grace=GRACE,
+        keyed=True,
+        strict=True,
+        keep=keep,
+    )
     try:
         make_private(hub.parent)
         host.start()

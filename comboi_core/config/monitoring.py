@@ -1,4 +1,4 @@
-"""Where logs, telemetry and alerts go."""
+"""Where logs, telemetry and alerts go, and how long the task hub remembers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from comboi_core.config.base import Model, Text
+from comboi_core.config.base import Model, SomeSeconds, Text
 from comboi_core.config.written import reference_or
 
 Occasion = Literal["failed", "warned", "recovered", "stale", "first_success"]
@@ -36,6 +36,17 @@ class MonitoringConfig(Model):
 
     log_path: str | None = None
     azure_connection_string: Text | None = None
+
+
+class HistoryConfig(Model):
+    """How long the task hub remembers runs that have ended. Their records stay in the lake.
+
+    Attributes:
+        keep: After so long, what Durable Functions knows of an ended run is deleted: histories, inputs and outputs. So
+            are the working files of a run that never got a record.
+    """
+
+    keep: SomeSeconds = 7 * 86400.0
 
 
 class NotificationConfig(Model):

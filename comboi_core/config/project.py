@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from comboi_core.config.base import MAY_BE_EMPTY, NO_LIST, Memory, Model, Name, Retry, SomeSeconds, Text
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.lakes import LakeConfig
-from comboi_core.config.monitoring import MonitoringConfig, NotificationConfig
+from comboi_core.config.monitoring import HistoryConfig, MonitoringConfig, NotificationConfig
 from comboi_core.config.sources import AnyTable, SourceConfig
 from comboi_core.config.written import Json, reference_or
 
@@ -152,6 +152,7 @@ class PipelineFile(Model):
         sources: Databases and places of files, with the tables to land.
         stages: Where the three layers of the lake are.
         monitoring: Where logs and telemetry go.
+        history: How long the task hub remembers runs that have ended.
         notifications: Webhooks that are called when a run fails, recovers, or a table is stale.
         takes_over: Pipelines whose tables and datasets in the lake this one goes on with: its own former name, or one
             whose place it takes. Those of any other pipeline are refused.
@@ -169,6 +170,7 @@ class PipelineFile(Model):
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     stages: Stages
     monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
+    history: HistoryConfig = Field(default_factory=HistoryConfig)
     notifications: tuple[NotificationConfig, ...] = ()
     takes_over: tuple[Name, ...] = ()
     transformations_file: str | None = None

@@ -181,6 +181,9 @@ stages:
     "MonitoringConfig": """\
 monitoring: {log_path: logs/comboi.log, azure_connection_string: "{{keyvault:application-insights-connection}}"}
 """,
+    "HistoryConfig": """\
+history: {keep: 3d}
+""",
     "NotificationConfig": """\
 notifications:
   - {on: [failed, warned, recovered, stale], webhook: "{{keyvault:teams-webhook}}"}

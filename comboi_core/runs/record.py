@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError, HostFailed
 from comboi_core.domain.folders import sweep
+from comboi_core.domain.names import pipeline_of, started_at
 from comboi_core.domain.ports import Lake
 from comboi_core.landing.landing import sweep_landed
 from comboi_core.runs.notifying import after_run
@@ -101,7 +102,7 @@ def record_run(workspace: Workspace, request: Payload) -> Payload:
     after_run(workspace, record, unrecorded=request.get("unrecorded"))
     sweep(workspace.project.pipeline_file.engine.temp_directory)
     try:
-        _tidy(lake, request["run_id"])
+        _tidy(workspace, request["run_id"], datetime.fromisoformat(request["finished_at"]))
     except ComboiError as error:  # the next run tidies up; this one has its record, whatever becomes of the lake now
         log.warning("%s", error.message, extra={"run_id": request["run_id"], "code": error.code})
     return {"summary": summary(record)}
@@ -113,10 +114,20 @@ def _interruption(parts: int, in_place_of: str | None) -> str:
     return f"the Functions host restarted, or lost its Python worker, while {hit}{again}, and no row is lost or doubled"
 
 
-def _tidy(lake: Lake, current: str) -> None:
-    """Delete the working files of earlier runs that have their record; the current run's may still be asked for."""
-    earlier = runfiles.working_runs(lake) - {current}
-    runfiles.delete_work(lake, {run_id for run_id in earlier if find_record(lake, run_id)})
+def _tidy(workspace: Workspace, current: str, now: datetime) -> None:
+    """Delete the working files of earlier runs that have their record; the current run's may still be asked for.
+
+    So are those of the pipeline's runs that ended without one (they were killed or terminated), once the task hub has
+    forgotten them, too: until then they are all that tells of such a run.
+    """
+    lake = workspace.lake("bronze")
+    forgotten = now - timedelta(seconds=workspace.project.pipeline_file.history.keep)
+
+    def over(run_id: str) -> bool:
+        lost = pipeline_of(run_id) == workspace.project.pipeline and started_at(run_id) < forgotten
+        return lost or find_record(lake, run_id) is not None
+
+    runfiles.delete_work(lake, {run_id for run_id in runfiles.working_runs(lake) - {current} if over(run_id)})
 
 
 def _log_failure(record: Payload) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal, Protocol, overload
 
 from comboi_core.domain.host import is_host_fault
@@ -31,6 +32,9 @@ class Hub(Protocol):
 
     async def status(self, instance_id: str) -> dict[str, Any] | None:
         """Return `runtimeStatus`, `customStatus`, `output`, `createdTime` of an instance, or None if unknown."""
+
+    async def purge(self, before: datetime) -> int:
+        """Delete the orchestrations that have ended and were created before a moment; return how many they were."""
 
 
 def why_ended(status: dict[str, Any] | None) -> str:

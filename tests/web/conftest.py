@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from comboi_core.app.loader import load
 from comboi_core.app.workspace import Workspace
 from comboi_core.state import pipeline
+from comboi_core.web.hub import ENDED
 
 
 class FakeHub:
@@ -40,6 +42,16 @@ class FakeHub:
 
     async def status(self, instance_id: str) -> dict[str, Any] | None:
         return self.instances.get(instance_id)
+
+    async def purge(self, before: datetime) -> int:
+        old = [
+            run_id
+            for run_id, found in self.instances.items()
+            if found["runtimeStatus"] in ENDED and datetime.fromisoformat(found["createdTime"]) < before
+        ]
+        for run_id in old:
+            del self.instances[run_id]
+        return len(old)
 
     def instance(self, run_id: str, runtime: str = "Running", **fields: Any) -> None:
         """Put an orchestration into the hub."""
