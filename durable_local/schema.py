@@ -8,8 +8,8 @@ from .errors import StoreError
 
 SCHEMA_VERSION = 1
 
-# `history` has rowids: without them SQLite puts each event of more than a quarter of a page into pages of its own, which
-# stay half empty. Stores of earlier versions have it so, and are used as they are.
+# `history` has rowids: without them SQLite puts each event of more than a quarter of a page into pages of its own, and
+# those stay half empty. Stores of earlier versions are without, and are used as they are.
 _SCHEMA = """
 CREATE TABLE instances(
   id TEXT PRIMARY KEY, execution_id TEXT NOT NULL, name TEXT NOT NULL, version TEXT, status TEXT NOT NULL,

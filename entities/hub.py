@@ -8,7 +8,6 @@ from typing import Any
 
 import azure.durable_functions as df
 
-
 BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
 """Before any orchestration; a purge needs a moment to begin at."""
 ENDED = [
