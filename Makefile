@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= auto
 BIN := $(VENV)/bin
+PYTEST ?= $(BIN)/python -m pytest
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
 
@@ -12,7 +13,7 @@ demo: $(STAMP)
 	$(BIN)/comboi demo
 
 test: $(STAMP) $(AZURITE)/.ready lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(PYTEST) -n $(JOBS) --dist loadfile
 
 lint: $(STAMP) lint-types
 	$(BIN)/ruff check .
