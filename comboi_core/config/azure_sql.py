@@ -22,21 +22,24 @@ _WITH_ENTRA = {
 
 
 class AzureSqlConnection(Model):
-    """How to reach the database; references are allowed in every text.
+    """How to connect to the database. Every text may contain references.
 
     Attributes:
-        server: Host name, and the port after a comma where it is not 1433: `host` or `host,1433`.
+        server: The host name, with the port after a comma if it is not 1433: `HOST` or `HOST,14330`.
         database: The database's name.
-        user: SQL login; beside `dsn:` it takes the place of the string's own.
-        password: As it is: unlike in `dsn:`, no character in it needs braces.
-        authentication: `sql` (user and password) or `managed_identity` (Entra ID through azure-identity: a managed
-            identity in Azure, `az login` on a laptop). Default: `sql` where there is a user.
-        client_id: The client id of a user-assigned managed identity; default: AZURE_CLIENT_ID.
-        encrypt: `strict` is TDS 8. `no` is for tests: the data travels in clear; never with Entra ID.
-        trust_server_certificate: Do not verify the server's certificate; for servers with a self-signed one.
-        dsn: A connection string in place of the keys before, as the Azure portal shows it: ODBC, ADO.NET or JDBC.
-        read_timeout: How long the server may stay silent, at work on a statement or gone; after that the load fails and
-            is tried again.
+        user: The SQL login. With `dsn`, it replaces the login in the connection string.
+        password: The login's password, as it is. Unlike in `dsn`, no character needs braces.
+        authentication: `sql`: sign in with `user` and `password`. `managed_identity`: sign in with Entra ID (a managed
+            identity in Azure, `az login` on a laptop). Default: `sql` if there is a user or a `dsn`, otherwise
+            `managed_identity`.
+        client_id: The client id of a user-assigned managed identity. Default: the environment variable AZURE_CLIENT_ID.
+        encrypt: `yes`: the connection uses TLS. `strict`: TDS 8, which uses TLS from the first byte. `no`: only for
+            tests; data is sent unencrypted, and Entra ID is not possible. Default: `yes`, or what `dsn` says.
+        trust_server_certificate: `true`: do not verify the server's certificate, for servers with a self-signed one.
+            Default: `false`.
+        dsn: A connection string as the Azure portal shows it (ODBC, ADO.NET or JDBC), in place of `server` and
+            `database`.
+        read_timeout: How long to wait for the server's next answer. After that the load fails and is tried again.
     """
 
     model_config = ConfigDict(
@@ -75,16 +78,18 @@ class AzureSqlConnection(Model):
         if self.dsn is not None and (self.server or self.database):
             raise ValueError("give server: and database:, or dsn:, not both")
         if (self.user is None) != (self.password is None):
-            raise ValueError("user: and password: belong together")
+            raise ValueError("give both user: and password:, or neither")
         if self.authentication == "managed_identity" and self.user:
-            raise ValueError("authentication: managed_identity takes no user: and no password:")
+            raise ValueError("authentication: managed_identity takes no user: and no password:; remove them")
         if self.authentication == "sql" and not (self.user or self.dsn):
             raise ValueError("authentication: sql needs user: and password:")
         if self.client_id and (self.user or self.authentication == "sql"):
-            raise ValueError("client_id: belongs to authentication: managed_identity")
+            raise ValueError(
+                "client_id: works only with authentication: managed_identity; remove user:, password: or client_id:"
+            )
         entra = self.authentication == "managed_identity" or (self.dsn is None and not self.user)
         if entra and self.encrypt == "no":
-            raise ValueError("encrypt: no would send the access token in clear; leave it out with managed_identity")
+            raise ValueError("encrypt: no would send the access token unencrypted; remove encrypt: no")
         return self
 
 
@@ -98,5 +103,7 @@ class AzureSqlSource(SourceBase):
     def _cursors(self) -> AzureSqlSource:
         wrong = next((table for table in self.tables if table.cursor == "xmin"), None)
         if wrong:
-            raise ValueError(f"table {wrong.name}: cursor: xmin is PostgreSQL's; Azure SQL has rowversion")
+            raise ValueError(
+                f"table {wrong.name}: cursor: xmin is for PostgreSQL; for Azure SQL write cursor: rowversion"
+            )
         return self

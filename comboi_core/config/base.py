@@ -1,4 +1,4 @@
-"""What all configuration models share: strictness, names, durations and references."""
+"""What all configuration models share: strict keys, names, durations and sizes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DatasetName = Annotated[str, StringConstraints(pattern=DATASET_NAME_PATTERN)]
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h|d)")
 LONGEST = 3650 * 86400.0
-"""The longest duration in seconds; timers and dates cannot count without end."""
+"""The longest duration in seconds. Timers and dates have an upper limit."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MEMORY = re.compile(r"(?=[0-9.]*[1-9])([0-9]+(?:\.[0-9]+)?)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 
@@ -45,7 +45,7 @@ SIZE: Json = {
     "pattern": rf"^(?:{_MEMORY.pattern})$",
     "patternErrorMessage": "Write an amount of memory as a number and a unit: 512MB, 1GB.",
 }
-"""What the types below are in the schema of the YAML."""
+"""The JSON schemas of the types below."""
 
 
 class Model(BaseModel):
@@ -55,14 +55,14 @@ class Model(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
-        """Describe the model and its keys as the docstrings do."""
-        found = handler.resolve_ref_schema(handler(core_schema))
-        found |= {"title": title(cls), "description": summary(cls)}
-        said = attributes(cls)
-        for name, field in found.get("properties", {}).items():
-            if name in said:
-                field["description"] = said[name]
-        return found
+        """Take the descriptions of the model and its keys from the docstrings."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        schema |= {"title": title(cls), "description": summary(cls)}
+        descriptions = attributes(cls)
+        for name, field in schema.get("properties", {}).items():
+            if name in descriptions:
+                field["description"] = descriptions[name]
+        return schema
 
 
 def _seconds(value: Any) -> Any:
@@ -78,7 +78,7 @@ def _seconds(value: Any) -> Any:
 
 def _text(value: str) -> str:
     if not value.strip() or "\x00" in value:
-        raise ValueError("is empty or holds a NUL character")
+        raise ValueError("the text is empty or contains a NUL character")
     return value
 
 
@@ -109,7 +109,7 @@ SomeSeconds = Annotated[
 """A duration above zero."""
 
 Text = Annotated[str, AfterValidator(_text), WithJsonSchema(TEXT)]
-"""Text that says something, and that SQL can hold."""
+"""Text that is not blank and has no NUL character."""
 
 Memory = Annotated[str, AfterValidator(_memory), WithJsonSchema(SIZE)]
 
@@ -118,12 +118,12 @@ Bytes = Annotated[int, BeforeValidator(_bytes), WithJsonSchema(SIZE | {"type": [
 
 
 class Retry(Model):
-    """How often, and how patiently, transient errors are tried again.
+    """How often transient errors are tried again, and after which delay.
 
     Attributes:
-        attempts: All attempts, the first one included.
-        first_delay: How long the second attempt waits.
-        factor: The factor by which the delay grows from attempt to attempt.
+        attempts: How many attempts there are, the first one included.
+        first_delay: How long to wait before the second attempt.
+        factor: Each further wait is this many times as long as the one before.
     """
 
     attempts: int = Field(default=4, ge=1, le=20)
@@ -132,6 +132,6 @@ class Retry(Model):
 
 
 MAY_BE_EMPTY = BeforeValidator(lambda value: () if value is None else value)
-"""Marks a list that is none where the YAML says nothing after its key: `gold:`."""
+"""Marks a list that is empty if nothing follows its key in the YAML: `gold:`."""
 NO_LIST: Json = {"type": ["array", "null"]}
-"""What such a list is in the schema."""
+"""The JSON schema of such a list."""

@@ -1,4 +1,4 @@
-"""The JSON schema of an entry of `quality_checks`, made of the tables that say what each check takes."""
+"""The JSON schema of an entry of `quality_checks`, made from the tables of the checks' parameters."""
 
 from __future__ import annotations
 
@@ -13,36 +13,42 @@ Severity = Literal["error", "warn"]
 OnFail = Literal["stop", "quarantine"]
 
 MEANINGS = {
-    "not_null": "Every row has a value in these columns.",
-    "unique": "No value of the column comes twice; NULLs do not count.",
-    "unique_combination": "No combination of values of these columns comes twice.",
-    "accepted_values": "The column holds these values only, or NULL.",
-    "min": "No value of the column is smaller.",
-    "max": "No value of the column is larger.",
-    "positive": "The numbers in these columns are above 0.",
-    "non_negative": "The numbers in these columns are 0 or above.",
-    "negative": "The numbers in these columns are below 0.",
-    "pattern": "A regular expression is found in every value of the column.",
-    "relationships": "Every value of the column is a value of another dataset's or table's column.",
-    "freshness": "The newest date or time of the column is not too old.",
-    "row_count": "The dataset has as many rows as expected, as a number or against the published ones.",
-    "sql": "A query of one's own returns no failing row.",
-    "custom": "A query of one's own returns the number that is expected.",
+    "not_null": "Every row has a value (not NULL) in each of these columns.",
+    "unique": "No value of the column occurs twice. NULLs do not count.",
+    "unique_combination": "No combination of values of these columns occurs twice.",
+    "accepted_values": "The column holds only these values, or NULL.",
+    "min": "No value of the column is smaller than `value`.",
+    "max": "No value of the column is larger than `value`.",
+    "positive": "The numbers in these columns are greater than 0.",
+    "non_negative": "The numbers in these columns are 0 or greater.",
+    "negative": "The numbers in these columns are less than 0.",
+    "pattern": "Every value of the column contains a match of the regular expression.",
+    "relationships": "Every value of the column also occurs in a column of another dataset or table.",
+    "freshness": "The newest date or time in the column is not older than `max_age`.",
+    "row_count": (
+        "The number of rows is inside the given limits: absolute (`min`, `max`) or compared with the "
+        "published dataset (`min_change`, `max_change`)."
+    ),
+    "sql": "Your own query returns no rows.",
+    "custom": "Your own query returns the expected number.",
 }
-SCRIPT = "The name of a script: `transformations/quality/NAME.py`."
+SCRIPT = "The name of your own check script: `transformations/quality/NAME.py`."
 
 _SEVERITY: Json = {
     "enum": list(get_args(Severity)),
     "default": "error",
-    "description": "Whether a failure stops the publish, or is only reported.",
+    "description": "`error`: a failed check stops the publish. `warn`: it is only reported.",
 }
 _ON_FAIL: Json = {
     "enum": list(get_args(OnFail)),
     "default": "stop",
-    "description": "Whether failing rows count as a failure, or are taken out and the rest is published.",
+    "description": (
+        "`stop`: a failing row fails the check. `quarantine`: failing rows go to the quarantine file, and the "
+        "rest is published."
+    ),
 }
-_COLUMN: Json = TEXT | {"description": "The column it looks at."}
-_COLUMNS: Json = {"type": "array", "minItems": 1, "items": TEXT, "description": "The columns it looks at."}
+_COLUMN: Json = TEXT | {"description": "The column to check."}
+_COLUMNS: Json = {"type": "array", "minItems": 1, "items": TEXT, "description": "The columns to check."}
 
 
 def check_schema(

@@ -1,4 +1,4 @@
-"""What the parameters of quality checks may be: what refuses a value that makes no sense, and its JSON schema."""
+"""The parameters of quality checks: how each value is validated, and its JSON schema."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def percent(text: str) -> Fraction:
     """Return `-20%` as the exact share -1/5.
 
     Raises:
-        ValueError: with what is expected.
+        ValueError: the text is not a percentage.
     """
     match = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
     if not match:
-        raise ValueError(f"{text!r} is no percentage; write -20%, 50% or +12.5%")
+        raise ValueError(f"{text!r} is not a percentage; write for example -20%, 50% or +12.5%")
     return Fraction(Decimal(match[1])) / 100
 
 
@@ -38,27 +38,31 @@ def seconds(value: Any) -> float:
     """Return a duration such as `26h` in seconds.
 
     Raises:
-        ValueError: it is no duration, or not above zero.
+        ValueError: the value is not a duration above zero.
     """
     try:
-        found = _SECONDS.validate_python(value)
+        duration = _SECONDS.validate_python(value)
     except ValidationError:
-        found = 0.0
-    if found <= 0:
-        raise ValueError(f"{value!r} is no duration; write a number and a unit: 30m, 26h, 2d (at most 3650d)")
-    return found
+        duration = 0.0
+    if duration <= 0:
+        raise ValueError(
+            f"{value!r} is not a duration above zero; write a number and a unit: 30m, 26h, 2d (at most 3650d)"
+        )
+    return duration
 
 
 def _text(value: Any) -> None:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text; put it in quotes")
     if not value.strip() or "\x00" in value:
-        raise ValueError("is empty or holds a NUL character")
+        raise ValueError("the text is empty or contains a NUL character")
 
 
 def _reference(value: Any) -> None:
     if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
-        raise ValueError(f"{value!r} names no dataset (orders_clean, silver.orders) and no table (shop.orders)")
+        raise ValueError(
+            f"{value!r} is not a name; write a dataset (orders_clean, silver.orders) or a table (shop.orders)"
+        )
 
 
 def _whole(value: Any) -> None:
@@ -74,23 +78,23 @@ def _count(value: Any) -> None:
 
 def _scalar(value: Any) -> None:
     if not isinstance(value, str | int | float | Decimal | date):
-        raise ValueError(f"{value!r} is not a single value")
+        raise ValueError(f"{value!r} is not a single value; write a number, text, date or time")
     if isinstance(value, float | Decimal) and not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a number that values can be compared with")
+        raise ValueError(f"{value!r} is not a finite number")
     if isinstance(value, str) and "\x00" in value:
-        raise ValueError("holds a NUL character")
+        raise ValueError("the text contains a NUL character")
 
 
 def _bound(value: Any) -> None:
     if isinstance(value, bool) or value is None or value == "":
-        raise ValueError(f"{value!r} is no bound; give a number, a text, a date or a time")
+        raise ValueError(f"{value!r} is not a limit; write a number, text, date or time")
     _scalar(value)
 
 
 def _values(value: Any) -> None:
     values = [item for item in (value if isinstance(value, list | tuple) else [value]) if item is not None]
     if not values:
-        raise ValueError("lists no value")
+        raise ValueError("the list has no value; give at least one")
     for item in values:
         _scalar(item)
 
@@ -109,15 +113,15 @@ class Parameter:
     """A parameter of a check.
 
     Attributes:
-        refuse: Raises a ValueError for a value that makes no sense.
-        schema: The JSON schema of what it takes, with a description.
+        refuse: Raises a ValueError for an invalid value.
+        schema: The JSON schema of its values, with a description.
     """
 
     refuse: Callable[[Any], object]
     schema: Json
 
     def about(self, description: str) -> Parameter:
-        """Return the parameter with words of its own."""
+        """Return the same parameter with another description."""
         return Parameter(self.refuse, self.schema | {"description": description})
 
 

@@ -1,4 +1,4 @@
-"""Quality checks as the YAML writes them."""
+"""Quality checks as they are written in YAML."""
 
 from __future__ import annotations
 
@@ -30,47 +30,58 @@ Parameters = Mapping[str, Parameter]
 
 _COLUMN_CHECKS = {"not_null", "unique", "positive", "non_negative", "negative"}
 _VALUE_CHECKS: dict[str, Parameters] = {
-    "accepted_values": {"values": VALUES.about("The values that may occur: one, or a list.")},
-    "min": {"value": BOUND.about("The smallest value: a number, a text, a date or a time.")},
-    "max": {"value": BOUND.about("The largest value: a number, a text, a date or a time.")},
-    "pattern": {"regex": TEXT_VALUE.about("A regular expression (RE2), found anywhere in the value.")},
-    "relationships": {
-        "to": REFERENCE.about("The dataset, or the table as `source.table`, that has the values."),
-        "field": TEXT_VALUE.about("Its column."),
+    "accepted_values": {"values": VALUES.about("The allowed values: one value, or a list.")},
+    "min": {"value": BOUND.about("The smallest allowed value: a number, text, date or time.")},
+    "max": {"value": BOUND.about("The largest allowed value: a number, text, date or time.")},
+    "pattern": {
+        "regex": TEXT_VALUE.about(
+            "A regular expression (RE2 syntax). A match anywhere in the value is enough; use `^` and `$` for the "
+            "whole value."
+        )
     },
-    "freshness": {"max_age": AGE.about("How old the newest value may be: `26h`, `2d`.")},
+    "relationships": {
+        "to": REFERENCE.about("The dataset that has the values, or the table as `SOURCE.TABLE`."),
+        "field": TEXT_VALUE.about("The column of `to` that has the values."),
+    },
+    "freshness": {"max_age": AGE.about("The largest allowed age of the newest value, e.g. `26h`.")},
 }
 _TABLE_CHECKS: dict[str, Parameters] = {
     "row_count": {
-        "min": COUNT.about("The smallest number of rows."),
-        "max": COUNT.about("The largest number of rows."),
-        "min_change": PERCENT.about("Against the published rows: `-20%` allows 80 rows after 100."),
-        "max_change": PERCENT.about("Against the published rows: `50%` allows 150 rows after 100."),
+        "min": COUNT.about("The smallest allowed number of rows."),
+        "max": COUNT.about("The largest allowed number of rows."),
+        "min_change": PERCENT.about(
+            "The smallest allowed change from the published number of rows: after 100 rows, `-20%` allows 80."
+        ),
+        "max_change": PERCENT.about(
+            "The largest allowed change from the published number of rows: after 100 rows, `50%` allows 150."
+        ),
     },
     "sql": {
-        "query": TEXT_VALUE.about("One SELECT; the rows that it returns are the failing ones."),
-        "description": TEXT_VALUE.about("What is wrong with such rows."),
+        "query": TEXT_VALUE.about("One SELECT that returns the failing rows."),
+        "description": TEXT_VALUE.about("What is wrong with these rows, for reports."),
     },
     "custom": {
-        "name": TEXT_VALUE.about("How reports name the check."),
-        "query": TEXT_VALUE.about("One SELECT."),
-        "value": WHOLE.about("What the first value of its first row has to be; default: 0."),
-        "count": COUNT.about("How many rows it has to return, in place of `value`."),
+        "name": TEXT_VALUE.about("The check's name in reports."),
+        "query": TEXT_VALUE.about(
+            "One SELECT. The first value of its first row is compared with `value`, or its number of rows with `count`."
+        ),
+        "value": WHOLE.about("The expected first value of the first row. Default: 0."),
+        "count": COUNT.about("The expected number of rows, in place of `value`."),
     },
 }
 _OF_THE_WHOLE = {"script", "freshness", *_TABLE_CHECKS}
-"""Checks that tell nothing of single rows, so that there is nothing to put into quarantine."""
+"""Checks of the dataset as a whole. They find no single rows that could be put into quarantine."""
 
 
 class Check(Model):
-    """One quality check, brought to one form whatever the YAML said.
+    """One quality check, in one form for all the ways to write it in YAML.
 
     Attributes:
-        kind: A declarative check's name, or `script`.
-        columns: The columns it looks at.
-        params: What else it needs, as the YAML has it, e.g. `{"value": 0}`, `{"min": 1, "max_change": "50%"}`.
-        script: For `script`: the name of `transformations/quality/NAME.py`.
-        on_fail: Whether failing rows stop the publish (with severity `error`), or are taken out of the dataset.
+        kind: The name of the check, or `script`.
+        columns: The columns to check.
+        params: Its other parameters as written in the YAML, e.g. `{"value": 0}`, `{"min": 1, "max_change": "50%"}`.
+        script: For `script`: NAME of `transformations/quality/NAME.py`.
+        on_fail: Whether failing rows stop the publish (with severity `error`), or go to quarantine.
     """
 
     kind: Literal[
@@ -99,20 +110,20 @@ class Check(Model):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
-        """Return what `parse_check` takes: nobody writes the one form."""
+        """Return the schema of what people write, i.e. of what `parse_check` accepts."""
         forms = check_schema(_COLUMN_CHECKS, _VALUE_CHECKS, _TABLE_CHECKS, _OF_THE_WHOLE)
-        said = "A script's name, or a mapping of one check's name to what it takes."
-        return {"title": title(cls), "description": said} | forms
+        description = "The name of a script, or a mapping from the name of a check to its parameters."
+        return {"title": title(cls), "description": description} | forms
 
     @property
     def label(self) -> str:
-        """How reports name the check, e.g. `not_null(order_id)`; a custom check by its own name, if it has one."""
+        """The check's name in reports: `not_null(order_id)`, or the name that a custom check has."""
         if self.kind == "script":
             return str(self.script)
         if self.kind == "custom" and self.params.get("name"):
             return str(self.params["name"])
-        shown = [*self.columns, *(f"{key}={value}" for key, value in self.params.items() if value is not None)]
-        return f"{self.kind}({', '.join(map(str, shown))})"
+        parts = [*self.columns, *(f"{key}={value}" for key, value in self.params.items() if value is not None)]
+        return f"{self.kind}({', '.join(map(str, parts))})"
 
     @property
     def references(self) -> str | None:
@@ -131,14 +142,14 @@ class Check(Model):
                     rule.refuse(self.params[key])
                 except ValueError as error:
                     raise ValueError(f"{self.kind}: {key}: {error}") from None
-        twice = [
+        repeated = [
             column for column in self.columns if [other.lower() for other in self.columns].count(column.lower()) > 1
         ]
-        if twice:
-            raise ValueError(f"{self.kind} names the column '{twice[0]}' twice")
+        if repeated:
+            raise ValueError(f"{self.kind} names the column '{repeated[0]}' twice")
         if self.on_fail == "quarantine" and self.kind in _OF_THE_WHOLE:
             raise ValueError(
-                f"{self.kind} tells nothing of single rows, so on_fail: quarantine has nothing to take out"
+                f"{self.kind} checks the dataset as a whole, so on_fail: quarantine cannot remove rows; remove on_fail:"
             )
         _fit_together(self.kind, {key: value for key, value in self.params.items() if value is not None})
         return self
@@ -151,7 +162,7 @@ def _shape(kind: str) -> str:
 
 
 def _fit_together(kind: str, params: Mapping[str, Any]) -> None:
-    """Refuse parameters that make no sense beside each other."""
+    """Refuse parameters that contradict each other."""
     if kind == "custom" and {"value", "count"} <= params.keys():
         raise ValueError("custom takes value: or count:, not both")
     if kind != "row_count":
@@ -162,13 +173,9 @@ def _fit_together(kind: str, params: Mapping[str, Any]) -> None:
         if {low, high} <= params.keys() and read(params[low]) > read(params[high]):
             raise ValueError(f"row_count: {low}: {params[low]} is above {high}: {params[high]}")
     if "min_change" in params and percent(params["min_change"]) <= -1:
-        raise ValueError(
-            f"row_count: min_change: {params['min_change']} never fails; no dataset loses more than all rows"
-        )
+        raise ValueError(f"row_count: min_change: {params['min_change']} can never fail; write a value above -100%")
     if "max_change" in params and percent(params["max_change"]) < -1:
-        raise ValueError(
-            f"row_count: max_change: {params['max_change']} always fails; no dataset loses more than all rows"
-        )
+        raise ValueError(f"row_count: max_change: {params['max_change']} always fails; write -100% or more")
 
 
 def _columns_of(body: Any, kind: str) -> tuple[str, ...]:
@@ -182,12 +189,12 @@ def parse_check(entry: Any) -> tuple[Check, ...]:
     """Turn one entry of `quality_checks` into checks; a list of columns becomes one check per column.
 
     Raises:
-        ValueError: with what is wrong and what is expected.
+        ValueError: the entry is invalid; the message says what is expected.
     """
     if isinstance(entry, str):
         return (Check(kind="script", script=entry),)
     if not isinstance(entry, dict) or len(entry) != 1:
-        raise ValueError("a check is a script's name or one mapping such as `not_null: [column]`")
+        raise ValueError("write a check as a script's name, or as one mapping such as `not_null: [column]`")
     kind, body = next(iter(entry.items()))
     options: dict[str, Any] = {}
     if isinstance(body, dict):

@@ -22,18 +22,18 @@ _FOLDERS = {"silver": SILVER_FOLDER, "gold": GOLD_FOLDER}
 class Input(Model):
     """One input of a dataset: a bronze table, or another dataset.
 
-    Either the short form (`source` and `table`, or `dataset`), or the long one (`stage` and `source_path`).
+    Write it in short (`source` and `table`, or `dataset`), or as a path (`stage` and `source_path`).
 
     Attributes:
-        alias: How the transformation calls it.
-        source: With `table`: the source of a bronze table.
+        alias: The input's name in your transformation (SQL table name, or key in Python).
+        source: Together with `table`: the source of a bronze table.
         table: The bronze table's name in its source.
-        dataset: A silver or gold dataset.
-        stage: With `source_path`, the long form: where the input is.
-        source_path: `SOURCE/TABLE.parquet` for bronze, `refined/NAME.parquet` for silver, `metrics/NAME.parquet` for
-            gold.
-        view: Of a bronze table: its rows as they are now, every landed version, or what was landed since the dataset's
-            last build.
+        dataset: The name of a silver or gold dataset.
+        stage: Together with `source_path`: the stage of the input.
+        source_path: The input's path: `SOURCE/TABLE.parquet` for bronze, `refined/NAME.parquet` for silver,
+            `metrics/NAME.parquet` for gold.
+        view: Which rows of a bronze table to read. `current`: the table as it is now. `log`: every landed version of
+            every row. `changes`: only rows that were landed since the dataset's last build.
     """
 
     alias: DatasetName
@@ -44,7 +44,7 @@ class Input(Model):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
-        """Return one form per way to name an input."""
+        """Return one form for each way to name an input."""
         held = super().__get_pydantic_json_schema__(core_schema, handler)
         forms = input_forms(held["properties"], attributes(cls), _FOLDERS)
         return {key: held[key] for key in ("title", "description")} | forms
@@ -57,7 +57,7 @@ class Input(Model):
         value = dict(value)
         stage, path = value.pop("stage", None), value.pop("source_path", None)
         if {"source", "table", "dataset"} & value.keys():
-            raise ValueError("give either stage: and source_path:, or source: and table:, or dataset:; not a mixture")
+            raise ValueError("give only one of: stage: and source_path:, source: and table:, dataset:")
         stage = str(stage)
         parts = str(path or "").removesuffix(".parquet").split("/")
         if stage == "bronze" and len(parts) == 2:
@@ -65,8 +65,8 @@ class Input(Model):
         if stage in _FOLDERS and len(parts) == 2 and parts[0] == _FOLDERS[stage]:
             return value | {"dataset": parts[1]}
         raise ValueError(
-            "stage: and source_path: read `bronze` with SOURCE/TABLE.parquet, "
-            f"`silver` with {SILVER_FOLDER}/NAME.parquet or `gold` with {GOLD_FOLDER}/NAME.parquet"
+            "source_path: has to be SOURCE/TABLE.parquet for stage: bronze, "
+            f"{SILVER_FOLDER}/NAME.parquet for silver, or {GOLD_FOLDER}/NAME.parquet for gold"
         )
 
     @model_validator(mode="after")
@@ -75,18 +75,18 @@ class Input(Model):
         if bronze == (self.dataset is not None) or (self.source is None) != (self.table is None):
             raise ValueError("name a bronze table with source: and table:, or a dataset with dataset:")
         if self.dataset and self.view != "current":
-            raise ValueError("view: is for bronze tables only")
+            raise ValueError("view: is for bronze tables only; remove it")
         return self
 
 
 class ColumnNote(Model):
-    """What is known of a column of a dataset, for the catalogue.
+    """Documentation of a dataset's column, for the catalogue.
 
     Attributes:
         name: The column's name.
-        type: Its type, in your own words.
-        description: What it holds.
-        sensitive: Whether its values are left out of the failing rows that run records show.
+        type: The column's type, in your own words. It is only shown.
+        description: What the column means.
+        sensitive: Whether to hide the column's values in the failing rows that run records show.
     """
 
     name: Text
@@ -96,23 +96,23 @@ class ColumnNote(Model):
 
 
 class DatasetConfig(Model):
-    """One silver or gold dataset: transformation, checks, deduplication, one Parquet file.
+    """One silver or gold dataset: a transformation with its checks, published as one Parquet file.
 
     Attributes:
-        name: The dataset's name, unique over silver and gold; the published file is called so.
-        script: Name of the file in `transformations/`, without ending; default: the dataset's name.
-        asset: For a dataset that an asset of Bruin defines: the asset's file, below `transformations/`. Not for YAML.
-        inputs: What the transformation reads.
-        materialization: How a build's result becomes the published dataset; default: it replaces it.
-        columns: What is known of its columns, for the catalogue.
-        quality_checks: What has to hold before the result is published.
+        name: The dataset's name, unique over silver and gold. The published file has this name.
+        script: The transformation's file in `transformations/`, without its ending. Default: the dataset's name.
+        asset: For a dataset from a Bruin asset: the asset's file, below `transformations/`. Not for YAML.
+        inputs: The tables and datasets that the transformation reads.
+        materialization: How the result of a build is combined with the published dataset. Default: it replaces it.
+        columns: Documentation of columns, for the catalogue.
+        quality_checks: Checks of the result. A failed check stops the publish.
         splink: Deduplication or linkage of the result, before the checks.
-        on_change: When the script, or a setting that decides which rows it gives, has changed: a dataset that grows
-            from build to build keeps the rows of the former one. `warn`: the run says so until the dataset is built
-            anew with --full-refresh. `refuse`: the build fails. `reload`: it is built anew at once. A dataset that each
-            build replaces needs none of it.
-        allow_empty: Whether a result without rows may replace one that has some.
-        description: What a row of it is, for the catalogue.
+        on_change: For datasets that keep rows of earlier builds: what to do when the script changed, or a setting that
+            decides which rows it returns. `warn`: keep the rows and warn in each run, until you rebuild the dataset
+            with `--full-refresh`. `refuse`: the build fails. `reload`: rebuild the whole dataset now. With strategy
+            `replace` this key has no effect.
+        allow_empty: Whether an empty result may replace a dataset that has rows. If `false`, the build fails.
+        description: What one row of the dataset is, for the catalogue.
     """
 
     model_config = ConfigDict(json_schema_extra={"required": ["name", "inputs"]})
@@ -134,15 +134,19 @@ class DatasetConfig(Model):
     @model_validator(mode="after")
     def _aliases(self) -> DatasetConfig:
         if self.splink and self.materialization.incremental:
-            raise ValueError("splink: looks at all records, so the materialization has to be replace")
+            raise ValueError(
+                "splink: needs all records in each build; remove materialization:, or write strategy: replace"
+            )
         if self.on_change == "reload" and self.materialization.time_granularity:
-            raise ValueError("on_change: reload cannot be with time_granularity: a build never gives all of its rows")
+            raise ValueError(
+                "on_change: reload does not work with time_granularity:, because one build does not return all rows"
+            )
         if not self.inputs and self.asset is None:
-            raise ValueError("inputs: names at least one table or dataset")
+            raise ValueError("inputs: give at least one table or dataset")
         aliases = [item.alias.lower() for item in self.inputs]  # SQL does not tell `Orders` from `orders`
         double = next((alias for alias in aliases if aliases.count(alias) > 1), None)
         if double:
-            raise ValueError(f"two inputs have the alias '{double}'")
+            raise ValueError(f"two inputs have the alias '{double}'; rename one of them")
         if self.name.lower() in aliases:
             raise ValueError(f"the alias '{self.name}' is the dataset's own name; choose another alias")
         return self
@@ -154,7 +158,7 @@ class DatasetConfig(Model):
 
     @property
     def references(self) -> set[str]:
-        """The datasets and tables (`source.table`) that checks compare with, itself left out."""
+        """The other datasets and tables (`source.table`) that checks refer to."""
         return {check.references for check in self.checks if check.references} - {self.name}
 
     @property

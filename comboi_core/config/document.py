@@ -1,4 +1,4 @@
-"""YAML that knows its lines: parsed with care, validated by a model, every problem with the place where it stands."""
+"""YAML with line numbers: parsed safely and validated by a model. Every problem names file and line."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from comboi_core.domain.redaction import HIDDEN, redactor
 
 MAX_BYTES = 2_000_000
 MAX_PLACES = 200_000
-"""Keys and items of one file, aliases counted as often as they are used: a page of them can stand for billions."""
+"""Keys and items of one file. Aliases count at each use: a small file of aliases can expand to billions of items."""
 KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 BOOL_TAG = "tag:yaml.org,2002:bool"
-"""What YAML 1.1 takes `on:` for; as a key it is text."""
+"""YAML 1.1 reads the key `on:` as a boolean; here keys are text."""
 
 _CHECKS = frozenset({"quality_checks", "checks", "custom_checks"})
-"""Keys under which a value that YAML reads as another one would be looked for in the data."""
+"""Keys below which values are compared with data, so that a value that YAML misreads would matter."""
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader; it names the line of a scalar that is no date, number or text: `2026-13-45`, `"\\ud800"`."""
+    """The safe loader. It reports the line of an invalid date, number or text: `2026-13-45`, `"\\ud800"`."""
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Loader12(_Loader):
-    """Scalars as YAML 1.2 has them, and Go's YAML: `yes`, `no`, `on`, `off` and `12:30` are text, `1e3` is a number."""
+    """Reads scalars as YAML 1.2 and Go do: `yes`, `no`, `on`, `off` and `12:30` are text, `1e3` is a number."""
 
 
 _SCALARS = ("bool", "int", "float")
@@ -71,12 +71,12 @@ class Document:
     """Parsed YAML that remembers the line of each key and item.
 
     Args:
-        text: The file's text. Where the YAML is a part of it only, the lines in front of it are empty.
-        shown: The file, as messages name it.
-        yaml12: Whether scalars are those of YAML 1.2.
+        text: The file's text. If the YAML is only a part of it, the lines before it are empty.
+        shown: The file's name in messages.
+        yaml12: Whether to read scalars as YAML 1.2 does.
 
     Raises:
-        ConfigError: it is no YAML, or too much of it; the message names file and line.
+        ConfigError: the text is not valid YAML or too large; the message names file and line.
     """
 
     def __init__(self, text: str, shown: str, *, yaml12: bool = False) -> None:
@@ -85,7 +85,7 @@ class Document:
         self.surprises: dict[Place, str] = {}
         self._places = 0
         if len(text) > MAX_BYTES:
-            raise ConfigError(f"{shown}: larger than {MAX_BYTES} characters")
+            raise ConfigError(f"{shown}: the file is larger than {MAX_BYTES} characters")
         try:
             loader = (_Loader12 if yaml12 else _Loader)(text)
             node = loader.get_single_node()
@@ -99,12 +99,14 @@ class Document:
         except yaml.YAMLError as error:
             raise ConfigError(f"{shown}: not valid YAML: {' '.join(str(error).split())}") from None
         except RecursionError:
-            raise ConfigError(f"{shown}: nested too deeply, or an alias that contains itself") from None
+            raise ConfigError(f"{shown}: the YAML is nested too deeply, or an alias contains itself") from None
 
     def _index(self, node: yaml.Node, path: Place) -> None:
         self._places += 1
         if self._places > MAX_PLACES:
-            raise ConfigError(f"{self.shown}: more than {MAX_PLACES} keys and items, aliases counted at each use")
+            raise ConfigError(
+                f"{self.shown}: the file has more than {MAX_PLACES} keys and items (aliases count at each use)"
+            )
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             seen: dict[str, int] = {}
@@ -114,10 +116,11 @@ class Document:
                     key.tag = KEY_TAGS[0]
                 if key.tag not in KEY_TAGS:
                     shown = f"'{key.value}'" if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
-                    raise ConfigError(f"{self.shown}:{line}: a key is text, not {shown}; put it in quotes")
+                    raise ConfigError(f"{self.shown}:{line}: a key has to be text, not {shown}; put it in quotes")
                 if key.value in seen:
                     raise ConfigError(
-                        f"{self.shown}:{line}: the key '{key.value}' is already given in line {seen[key.value]}"
+                        f"{self.shown}:{line}: the key '{key.value}' is already given in line {seen[key.value]}; "
+                        "remove one of them"
                     )
                 seen[key.value] = line
                 self.lines[(*path, key.value)] = line
@@ -134,14 +137,15 @@ class Document:
         """Read a file of YAML; see the class.
 
         Raises:
-            ConfigError: there is no such file, it cannot be read, or is no YAML.
+            ConfigError: the file does not exist, cannot be read, or is not valid YAML.
         """
         try:
             return cls(path.read_text(encoding="utf-8"), shown, yaml12=yaml12)
         except FileNotFoundError:
             raise ConfigError(
                 f"{shown}: no such file",
-                remedy="Go to the folder that holds configs/, or name the file: --config, COMBOI_CONFIG.",
+                remedy="Change to the project's folder, the one that contains configs/, or give the file with --config "
+                "or COMBOI_CONFIG. `comboi init NAME` makes a new project.",
             ) from None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{shown}: cannot be read: {error}") from None
@@ -153,10 +157,10 @@ class Document:
         return self.lines.get(path, 1)
 
     def reference_places(self) -> dict[str, str]:
-        """Return every reference, as it is written, with the first place where it stands, as `file:line`.
+        """Return every reference as written, with its first place as `file:line`.
 
         Raises:
-            ValueError: one of them is none, which `validate` reports.
+            ValueError: a reference is not valid. `validate` reports it.
         """
         places: dict[str, str] = {}
         for path, text in _texts(self.value):
@@ -166,7 +170,7 @@ class Document:
 
 
 def _surprises(node: yaml.ScalarNode) -> bool:
-    """Whether a scalar without quotes is, for YAML, another value than its text: NO, 012, 1_000, 12:30."""
+    """Whether YAML reads an unquoted scalar as something else than its text: NO, 012, 1_000, 12:30."""
     kind = node.tag.rpartition(":")[2]
     if kind == "bool":
         return node.value.lower() not in ("true", "false")
@@ -182,13 +186,13 @@ def _held(value: Any, path: Place) -> Any:
 
 
 def _known_keys(model: Any, path: Place, value: Any) -> list[str]:
-    """Return the keys that the model at `path` of `value` knows, following fields through lists and unions."""
+    """Return the keys of the model at `path` of `value`. Fields are followed through lists and unions."""
     for part in path:
         value = value[part] if _holds(value, part) else None
         if isinstance(part, str):
             found = list(_models(model.model_fields[part].annotation)) if model and part in model.model_fields else []
             model = found[0] if len(found) == 1 else None
-        elif model is None:  # one of a union: its item's `type:` says which
+        elif model is None:  # a union: the item's `type:` selects the model
             kind = value.get("type") if isinstance(value, dict) else None
             model = next((one for one in found if kind in _tags(one)), None)
     return [name for name, field in model.model_fields.items() if not field.exclude] if model else []
@@ -210,7 +214,7 @@ def _tags(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _placed(error: dict[str, Any], value: Any) -> dict[str, Any]:
-    """Return pydantic's error with its place as the file has it: without the tags of unions, at the `type:` itself."""
+    """Return pydantic's error with the path that the file has: without tags of unions, and at `type:` itself."""
     loc: Place = ()
     for part in error["loc"]:
         if isinstance(value, dict) and part not in value and value.get("type") == part:
@@ -227,13 +231,13 @@ def _placed(error: dict[str, Any], value: Any) -> dict[str, Any]:
 
 
 def _problem(error: yaml.MarkedYAMLError, text: str) -> str:
-    """What is wrong, without what it quotes where that is a secret: `password: *x` or `!x` is taken for YAML's own."""
-    told = str(error.problem or error.context)
+    """Return the problem. A secret is hidden: YAML reads `password: *x` as an alias and quotes it in its error."""
+    problem = str(error.problem or error.context)
     mark = error.problem_mark or error.context_mark
     line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
     if any(re.search(rf"\b{key}\W*:", line) for key in SECRET_KEYS):
-        return re.sub(r"'.{2,}'", f"'{HIDDEN}'", told) + "; put the value in quotes"
-    return told
+        return re.sub(r"'.{2,}'", f"'{HIDDEN}'", problem) + "; put the value in quotes"
+    return problem
 
 
 _EXPECTED = {
@@ -250,11 +254,11 @@ _EXPECTED = {
     "bool_parsing": "expected true or false",
     "too_short": "expected a list with at least one item",
 }
-"""What pydantic's error types mean to someone who writes YAML."""
+"""Pydantic's error types, in the words of someone who writes YAML."""
 
 
 def _given(value: Any) -> str:
-    """Return a value as a message shows it: on one line, cut short."""
+    """Return a value for a message: on one line, shortened."""
     return repr(redactor.cut(str(value), 76))
 
 
@@ -267,12 +271,13 @@ def _message(error: dict[str, Any], model: type[BaseModel], value: Any) -> str:
     if error["type"] == "missing":
         return f"{field}: this key is missing"
     if error["type"] == "string_pattern_mismatch":
-        return f"{field}: {_given(error['input'])} is no name: letters, digits, _ and -, starting with a letter"
+        given = _given(error["input"])
+        return f"{field}: {given} is not a valid name; begin with a letter, and use only letters, digits, _ and -"
     if error["type"] == "literal_error":
         close = did_you_mean(
             str(error["input"]), str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         )
-        return f"{field}: {_given(error['input'])} is not possible{close}; expected {error['ctx']['expected']}"
+        return f"{field}: {_given(error['input'])} is not allowed{close}; expected {error['ctx']['expected']}"
     if error["type"] in _EXPECTED:
         return f"{field}: {_EXPECTED[error['type']]}"
     return f"{field}: {error['msg'].removeprefix('Value error, ').replace('Input should be ', 'has to be ', 1)}"
@@ -298,10 +303,10 @@ def _bad_references(value: Any) -> Iterator[tuple[Place, str]]:
 
 
 def validate(document: Document, model: type[M], problems: list[str], *, with_references: bool = True) -> M | None:
-    """Return the document as a model; what is wrong with it goes to `problems`, as `file:line: text`.
+    """Return the document as a model, or None. Problems are added to `problems`, as `file:line: text`.
 
     Args:
-        with_references: Whether `{{...}}` is a reference; else it is left alone.
+        with_references: Whether `{{...}}` is a reference. If not, it is plain text.
     """
     for path, message in _bad_references(document.value) if with_references else ():
         problems.append(f"{document.shown}:{document.line(path)}: {message}")
@@ -326,6 +331,6 @@ def validate(document: Document, model: type[M], problems: list[str], *, with_re
                 for other in errors
             )
             if error["type"] == "too_short" and inside:
-                continue  # pydantic leaves invalid items out and then misses them
+                continue  # pydantic drops invalid items first, and then reports that the list is too short
             problems.append(f"{document.shown}:{document.line(error['loc'])}: {_message(error, model, document.value)}")
     return None

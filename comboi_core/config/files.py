@@ -19,7 +19,7 @@ Encoding = Literal[
 ]  # fmt: skip
 
 _LIMITS = {"max_line_bytes"}
-"""Options that change nothing about how a file is read, if it is."""
+"""Options that do not change which rows and values a file gives."""
 _ENDINGS: dict[str, Format] = {
     "csv": "csv",
     "tsv": "csv",
@@ -40,28 +40,29 @@ ColumnType = Annotated[
 ]
 _PATH = text_like(
     r"(?!/)(?!.*\\)(?!.*(?:^|/)\.{0,2}(?:/|$))(?!.*[^/]\*\*)(?!.*\*\*[^/])(?!.*\*\*$)",
-    "A glob inside the source's folder: folder/*.csv, without ..; ** stands for folders, between slashes.",
+    "A glob inside the source's folder, such as folder/*.csv, without .. in it; ** is a whole folder name: a/**/*.csv.",
 )
 """What `_inside` accepts, for editors."""
-_CHARACTER: Json = {"pattern": r"^[^\n\r\u0000]*$", "patternErrorMessage": "A character, no line break."}
+_CHARACTER: Json = {"pattern": r"^[^\n\r\u0000]*$", "patternErrorMessage": "One character, not a line break."}
 
 
 class CsvOptions(Model):
-    """How a CSV file is written.
+    """The format of CSV files.
 
     Attributes:
-        delimiter: The character between values; default: a comma, a tab for files that end on `.tsv`.
-        quote: The character around values, or empty: none.
-        escape: What stands before a quote within quotes; default: the quote itself, doubled.
-        header: Whether the first line holds the columns' names; without, they are `column0`, `column1`, ...
-        skip: Lines before the header.
-        null_text: A text that stands for NULL, beside the empty one.
-        quoted_nulls: Whether the empty text in quotes is NULL as well.
-        encoding: The encoding of the files' characters. `utf-16` and `utf-32` take the byte order from the mark that
-            such files begin with; the others say it.
-        mixed_line_ends: Whether lines end in different ways (LF, CRLF, CR) within one file. Files whose first 32,000
-            characters show it need not be told; it costs time.
-        max_line_bytes: The longest line, in bytes.
+        delimiter: The character between values. Default: a comma, or a tab for files that end in `.tsv`.
+        quote: The character around quoted values. Empty text: values are never quoted.
+        escape: The character before a quote inside a quoted value. Default: the quote character, so a quote is doubled.
+        header: Whether the first line holds the column names. If `false`, the columns are called `column0`, `column1`
+            and so on.
+        skip: How many lines to skip before the header.
+        null_text: A text that means NULL, e.g. `NA`. An empty value without quotes is always NULL.
+        quoted_nulls: Whether an empty value in quotes (`""`) is NULL too.
+        encoding: The files' character encoding. `utf-16` and `utf-32` need a byte order mark; names with `-le` and
+            `-be` do not.
+        mixed_line_ends: Set it to `true` if one file has different line ends (LF, CRLF, CR). comboi notices it by
+            itself if the first 32,000 characters show it. Reading is slower.
+        max_line_bytes: The longest line, in bytes. A longer line fails the load.
     """
 
     delimiter: str = Field(default=",", min_length=1, max_length=1, json_schema_extra=_CHARACTER)
@@ -79,7 +80,7 @@ class CsvOptions(Model):
     def _characters(self) -> CsvOptions:
         given = [text for text in (self.delimiter, self.quote, self.escape) if text]
         if any(text in "\n\r\x00" for text in given) or self.delimiter == self.quote:
-            raise ValueError("delimiter, quote and escape are characters of their own, no line breaks")
+            raise ValueError("delimiter and quote have to differ, and neither they nor escape may be a line break")
         return self
 
 
@@ -87,16 +88,17 @@ class FilesTable(BaseTable):
     """Files that make up one table.
 
     Attributes:
-        path: A glob below the source's folder, e.g. `orders/*.csv` or `**/*.parquet`.
-        format: What the files are; default: as the ending of `path` says.
-        options: How CSV files are written.
-        types: Types of columns, in place of those that the first CSV and JSON files suggest or that Parquet files have:
-            BOOLEAN, INTEGER, BIGINT, DOUBLE, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR, DECIMAL(12,2). A value that
-            is not the same in its type fails the load.
-        mode: `full`: the files as they are now are the table. `append`: each file is added once. `merge`: a row takes
-            the place of the one with its key. Default: `merge` with a key, else `append`.
-        lag: Files younger than that wait for the next run: they may still be written to. Default: `2s`.
-        max_unzipped: How many bytes one zipped file may unzip to; a file with more fails the load.
+        path: Which files: a glob below the source's folder, e.g. `orders/*.csv` or `**/*.parquet`.
+        format: The format of the files. Default: what the ending of `path` says.
+        options: The format of CSV files.
+        types: Types of columns, e.g. `{amount: "DECIMAL(12,2)"}`. Possible: BOOLEAN, INTEGER, BIGINT, DOUBLE, DATE,
+            TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR, DECIMAL(12,2). Default: the first CSV or JSON files decide, and
+            Parquet files have types. A value that does not fit its type without loss fails the load.
+        mode: `full`: the table is what the files hold now. `append`: each file's rows are added once. `merge`: as
+            `append`, and readers see the latest row per key. Default: `merge` with a primary key, otherwise `append`.
+        lag: Files that changed less than this ago wait for the next run, because somebody may still be writing them.
+            Default: `2s`.
+        max_unzipped: The largest size that one gzip file may unzip to. A larger file fails the load.
     """
 
     model_config = ConfigDict(json_schema_extra=where(is_one_of("mode", "merge"), given("primary_key", [])))
@@ -112,9 +114,11 @@ class FilesTable(BaseTable):
     def _inside(cls, value: str) -> str:
         pieces = value.split("/")
         if any("**" in piece and piece != "**" for piece in pieces) or pieces[-1] == "**":
-            raise ValueError("path: ** stands for folders, between slashes: orders/**/*.csv")
+            raise ValueError("path: ** has to stand alone between slashes, such as orders/**/*.csv")
         if value.startswith("/") or "\\" in value or any(piece in ("", ".", "..") for piece in pieces):
-            raise ValueError("path: stays inside the source's folder: folder/*.csv, without .. and without / in front")
+            raise ValueError(
+                "path: has to stay inside the source's folder: write folder/*.csv, without .., \\ and a / in front"
+            )
         return value
 
     @field_validator("types")
@@ -127,9 +131,9 @@ class FilesTable(BaseTable):
         if self.mode == "merge" and not self.primary_key:
             raise ValueError("mode: merge needs primary_key:")
         if self.format is None and self._ending() is None:
-            raise ValueError(f"the ending of path: does not tell what the files are; give format: {_said(_ENDINGS)}")
+            raise ValueError(f"the ending of path: does not show the format of the files; add format: ({_formats()})")
         if self.options is not None and self.effective_format != "csv":
-            raise ValueError("options: are for CSV files")
+            raise ValueError("options: is for CSV files only; remove it")
         return self
 
     def _ending(self) -> Format | None:
@@ -137,18 +141,18 @@ class FilesTable(BaseTable):
 
     @property
     def effective_format(self) -> Format:
-        """The format: as given, else as the ending says."""
+        """The given format, or what the ending of the path says."""
         return self.format or self._ending() or "csv"
 
     @property
     def effective_options(self) -> CsvOptions:
-        """How the CSV files are written; `.tsv` files have tabs between values."""
+        """The format of the CSV files. In `.tsv` files tabs separate values."""
         tabs = self.path.removesuffix(".gz").lower().endswith(".tsv")
         return self.options or CsvOptions(delimiter="\t" if tabs else ",")
 
     @property
     def effective_mode(self) -> Mode:
-        """The mode: as given; else merge with a key, append without."""
+        """The given mode. Without one: merge with a key, append without."""
         return self.mode or ("merge" if self.primary_key else "append")
 
     @property
@@ -161,7 +165,7 @@ class FilesTable(BaseTable):
 
     @property
     def incremental_column(self) -> None:
-        """None: which files are new decides what a load reads."""
+        """None. A load reads the files that are new."""
         return None
 
 
@@ -171,16 +175,16 @@ def _type(name: str) -> str:
     if decimal and 0 < int(decimal[1]) <= 38 and int(decimal[2]) <= int(decimal[1]):
         return f"DECIMAL({int(decimal[1])},{int(decimal[2])})"
     if wanted not in TYPES:
-        raise ValueError(f"'{name}' is no type that files can have: {', '.join(TYPES)} or DECIMAL(12,2)")
+        raise ValueError(f"types: '{name}' is not a known type; write one of {', '.join(TYPES)}, DECIMAL(12,2)")
     return wanted
 
 
-def _said(endings: dict[str, Format]) -> str:
-    return ", ".join(dict.fromkeys(endings.values()))
+def _formats() -> str:
+    return ", ".join(dict.fromkeys(_ENDINGS.values()))
 
 
 class FilesSource(SourceBase):
-    """A folder of files, local or in a container; the keys of `connection` are those of a stage's `data_lake`."""
+    """A folder of files, local or in a container. `connection` has the same keys as a stage's `data_lake`."""
 
     type: Literal["files"]
     connection: LakeConfig

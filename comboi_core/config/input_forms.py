@@ -1,4 +1,4 @@
-"""The JSON schema of a dataset's input: one form per way to name it."""
+"""The JSON schema of a dataset's input, with one form for each way to name it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from comboi_core.config.written import Json
 from comboi_core.domain.names import DATASET_NAME_PATTERN, NAME_PATTERN
 
 
-def input_forms(fields: Mapping[str, Json], said: Mapping[str, str], folders: Mapping[str, str]) -> Json:
-    """Return the forms: a bronze table, a dataset, and a path per stage.
+def input_forms(fields: Mapping[str, Json], descriptions: Mapping[str, str], folders: Mapping[str, str]) -> Json:
+    """Return the forms: a bronze table, a dataset, and one path per stage.
 
     Args:
         fields: The schemas of the short forms' keys.
-        said: What the long form's keys mean.
+        descriptions: The descriptions of the long form's keys.
         folders: The folder in front of a dataset's name in a path, by stage.
     """
     bare, dataset = NAME_PATTERN.strip("^$"), DATASET_NAME_PATTERN.strip("^$")
@@ -27,10 +27,10 @@ def input_forms(fields: Mapping[str, Json], said: Mapping[str, str], folders: Ma
     ]
     for stage, path in paths.items():
         long: Json = {
-            "stage": {"const": stage, "description": said["stage"]},
+            "stage": {"const": stage, "description": descriptions["stage"]},
             "source_path": {"type": "string", "pattern": rf"^{path}(?:\.parquet)?$"},
         }
-        long["source_path"]["description"] = said["source_path"]
+        long["source_path"]["description"] = descriptions["source_path"]
         forms.append(_form("A path", alias | long, view if stage == "bronze" else current))
     return {"oneOf": forms}
 

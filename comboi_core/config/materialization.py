@@ -1,4 +1,4 @@
-"""How a build's result becomes the published dataset."""
+"""How the result of a build becomes the published dataset."""
 
 from __future__ import annotations
 
@@ -19,25 +19,28 @@ _FOR = {
     "changed_by": ("scd2",),
     "close_missing": ("scd2",),
 }
-"""Which strategies an attribute means anything for."""
+"""The strategies that each attribute can be used with."""
 
 
 class Materialization(Model):
-    """How a build's result and the published dataset become the next one.
+    """How the result of a build and the published dataset become the next published dataset.
 
     Attributes:
-        strategy: `replace`: the result is the dataset. `append`: its rows are added. `merge`: a row takes the place of
-            the one with its key. `delete+insert`: rows take the place of all that have one of their values of
-            `incremental_key`, or that lie in the run's interval. `scd2`: every version of a row stays, with
-            `_valid_from`, `_valid_until` (9999-12-31 for the current one) and `_is_current`.
-        unique_key: For `merge` and `scd2`.
-        incremental_key: For `delete+insert`. For `merge` and `scd2`: which of several rows with one key is the latest.
-        time_granularity: For `delete+insert`: replace the run's interval, `[start, end)`, by `incremental_key`, a date
-            or a timestamp.
-        update: For `merge`: the columns that a known key's row takes over; default: all.
-        changed_by: For `scd2`: whether a version is new where any column differs, or where `incremental_key` is later.
-        close_missing: For `scd2`: whether a key that the result lacks has ended; default: yes, unless an input is read
-            with `view: changes`, where missing means unchanged.
+        strategy: `replace`: the result is the whole dataset. `append`: the result is added. `merge`: a row of the
+            result replaces the published row with the same `unique_key`. `delete+insert`: the result replaces all
+            published rows with the same values of `incremental_key`, or those in the run's interval
+            (`time_granularity`). `scd2`: every version of a row is kept, with `_valid_from`, `_valid_until` (9999-12-31
+            for the current version) and `_is_current`.
+        unique_key: For `merge` and `scd2` (required): the columns that identify a row.
+        incremental_key: For `delete+insert` (required): the column whose values are replaced. For `merge` and `scd2`:
+            the row with the largest value wins if several rows have one key.
+        time_granularity: For `delete+insert`: replace the rows of the run's interval `[start, end)`. `incremental_key`
+            is then a date or a timestamp.
+        update: For `merge`: the columns to update if the key exists. Default: all columns.
+        changed_by: For `scd2`: when a row is a new version. `columns`: any column differs. `time`: `incremental_key` is
+            later.
+        close_missing: For `scd2`: whether a key that is missing from the result has ended. Default: `true`, or `false`
+            if an input has `view: changes`.
     """
 
     model_config = ConfigDict(

@@ -11,17 +11,17 @@ from comboi_core.config.base import Model, SomeSeconds, Text
 from comboi_core.config.written import reference_or
 
 Occasion = Literal["failed", "warned", "recovered", "stale", "first_success"]
-"""What an alert may be about."""
+"""The events that an alert can report."""
 
 Format = Literal["teams", "slack", "json"]
-"""How an alert is written: an Adaptive Card for a Teams workflow, blocks for Slack, or comboi's own JSON."""
+"""The format of an alert: an Adaptive Card for a Teams workflow, blocks for Slack, or comboi's own JSON."""
 
 _URL = re.compile(r"(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])\S+")
 _REFERENCE = "{{"
 
 
 def is_webhook(url: str) -> bool:
-    """Tell whether alerts may be posted there: over TLS, or to this very machine."""
+    """Tell whether alerts may be posted to a URL: it uses TLS, or is on this machine."""
     return bool(_URL.fullmatch(url))
 
 
@@ -29,9 +29,10 @@ class MonitoringConfig(Model):
     """Where logs and telemetry go.
 
     Attributes:
-        log_path: A file of JSON lines; a relative path counts from the project's folder.
-        azure_connection_string: Of Application Insights; without it APPLICATIONINSIGHTS_CONNECTION_STRING counts, and
-            without both nothing is sent.
+        log_path: The log file, one JSON object per line. A relative path starts at the project's folder. Default: no
+            file.
+        azure_connection_string: The connection string of Application Insights. Default: the environment variable
+            APPLICATIONINSIGHTS_CONNECTION_STRING. With neither, no telemetry is sent.
     """
 
     log_path: str | None = None
@@ -39,26 +40,27 @@ class MonitoringConfig(Model):
 
 
 class HistoryConfig(Model):
-    """How long the task hub remembers runs that have ended. Their records stay in the lake.
+    """How long the task hub remembers ended runs. Their records stay in the lake.
 
     Attributes:
-        keep: After so long, what Durable Functions knows of an ended run is deleted: histories, inputs and outputs. So
-            are the working files of a run that never got a record.
+        keep: After this time, the task hub deletes what it stores about an ended run: history, inputs and outputs.
+            Working files of a run without a record are deleted too.
     """
 
     keep: SomeSeconds = 7 * 86400.0
 
 
 class NotificationConfig(Model):
-    """A webhook, and on which occasions it is called.
+    """A webhook, and the events that it is called for.
 
     Attributes:
-        on: `failed`: a run failed, as a whole or in part. `warned`: a table or dataset succeeded, but readers do not
-            see all of its rows or values; told once as long as it stays so. `recovered`: everything that had failed
-            succeeded again. `stale`: a table has not been landed within its `freshness`. `first_success`: the
-            pipeline's first.
-        webhook: The URL, which is a secret: `{{keyvault:NAME}}` or `{{env:NAME}}`.
-        format: How the alert is written: a card for a Teams workflow, blocks for Slack, or comboi's own JSON.
+        on: When to call the webhook. `failed`: something in a run failed. `warned`: a table or dataset succeeded, but
+            readers do not see all of its rows or values; sent once until that changes. `recovered`: everything that had
+            failed succeeded again. `stale`: a table was not landed within its `freshness`. `first_success`: the
+            pipeline's first successful run.
+        webhook: The webhook's URL. It is a secret, so write a reference: `{{keyvault:NAME}}` or `{{env:NAME}}`.
+        format: The format of the message: `teams` (Adaptive Card for a Teams workflow), `slack` (Slack blocks) or
+            `json` (comboi's own JSON).
     """
 
     on: tuple[Occasion, ...] = Field(min_length=1)
@@ -69,5 +71,5 @@ class NotificationConfig(Model):
     @classmethod
     def _reachable(cls, value: str) -> str:
         if _REFERENCE not in value and not is_webhook(value):
-            raise ValueError("webhook: an https:// URL, best as a reference: {{keyvault:NAME}}")
+            raise ValueError("webhook: write an https:// URL, or better a reference to it: {{keyvault:NAME}}")
         return value

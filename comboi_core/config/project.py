@@ -22,7 +22,7 @@ Stage = Literal["bronze", "silver", "gold"]
 _PLACEHOLDER = re.compile(r"\{(stage|source|table)\}")
 _TEMPLATE: Json = {
     "pattern": r"^(?=.*\{table\})(?!.*(?:^|/)(?:\.|/|$))(?:\{(?:stage|source|table)\}|[^{}\\\u0000-\u001f\u007f])+$",
-    "patternErrorMessage": "A path inside the lake with {table} in it; {stage} and {source} may be, too.",
+    "patternErrorMessage": "A path inside the lake that contains {table}; it may also contain {stage} and {source}.",
 }
 """What `StageConfig` accepts, for editors."""
 STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
@@ -32,43 +32,43 @@ _VAULT_URL = re.compile(r"https://[A-Za-z0-9.\-]+(:[0-9]+)?/?")
 
 
 def is_vault_url(url: str) -> bool:
-    """Tell whether this may be a vault's address: https, a host, nothing behind it."""
+    """Tell whether a URL can be a vault's: https, a host, and no path."""
     return bool(_VAULT_URL.fullmatch(url))
 
 
 class KeyVaultConfig(Model):
-    """Where `{{keyvault:NAME}}` references are looked up.
+    """The vault of `{{keyvault:NAME}}` references.
 
     Attributes:
-        vault_url: As the portal shows it, `https://NAME.vault.azure.net/`; or `{{env:NAME}}`, which Terraform sets.
+        vault_url: The vault's URL, as the portal shows it: `https://NAME.vault.azure.net/`. Or `{{env:NAME}}`; the
+            Terraform template sets `KEY_VAULT_URL`.
     """
 
     vault_url: Text = Field(
-        json_schema_extra=reference_or(
-            _VAULT_URL.pattern, "An address like https://NAME.vault.azure.net/, or {{env:NAME}}."
-        )
+        json_schema_extra=reference_or(_VAULT_URL.pattern, "A URL like https://NAME.vault.azure.net/, or {{env:NAME}}.")
     )
 
     @field_validator("vault_url")
     @classmethod
     def _an_address(cls, value: str) -> str:
         if "{{keyvault:" in value.replace(" ", ""):
-            raise ValueError("vault_url: the vault's address cannot come from the vault; write it, or {{env:NAME}}")
+            raise ValueError("vault_url: the vault's own URL cannot be in the vault; write the URL, or {{env:NAME}}")
         if "{{" not in value and not is_vault_url(value):
-            raise ValueError('vault_url: an address of the form "https://NAME.vault.azure.net/", or {{env:NAME}}')
+            raise ValueError('vault_url: write a URL such as "https://NAME.vault.azure.net/", or {{env:NAME}}')
         return value
 
 
 class EngineConfig(Model):
-    """How DuckDB is opened, and how much is built at once.
+    """Memory, threads and parallelism of DuckDB.
 
     Attributes:
-        memory_limit: Memory per DuckDB instance; each activity opens one.
-        threads: Threads per DuckDB instance; default: as many as the machine has processors, at most 4.
-        temp_directory: Where DuckDB spills and files are staged for upload; default: the system's temporary folder.
+        memory_limit: The memory limit of each DuckDB instance. Every activity opens one.
+        threads: The threads of each DuckDB instance. Default: the number of processors, at most 4.
+        temp_directory: The folder for DuckDB's temporary files and for files that wait for upload. Default: the
+            system's temporary folder.
         parallel_datasets: How many datasets are built at the same time.
-        soft_deadline: After so long an extracting activity begins no further chunk but leaves the rest to the next
-            one; keep it well inside the function's time limit.
+        soft_deadline: After this time an activity starts no further chunk, and the next activity goes on. Keep it well
+            below the function's time limit.
     """
 
     memory_limit: Memory = "1GB"
@@ -79,12 +79,12 @@ class EngineConfig(Model):
 
 
 class StageConfig(Model):
-    """Where a stage's files are.
+    """Where the files of a stage are.
 
     Attributes:
-        data_lake: The folder or the container.
-        remote_path_template: Path of a published dataset; `{table}` has to be in it, `{stage}` and `{source}` may be;
-            `source` is `refined` for silver and `metrics` for gold.
+        data_lake: The folder or container of the stage.
+        remote_path_template: The path of a published dataset in the lake. It must contain `{table}`, and may contain
+            `{stage}` and `{source}` (`refined` for silver, `metrics` for gold).
     """
 
     data_lake: LakeConfig
@@ -95,11 +95,14 @@ class StageConfig(Model):
     def _template(cls, value: str) -> str:
         bare = _PLACEHOLDER.sub("x", value)
         if "{" in bare or "}" in bare:
-            raise ValueError("remote_path_template may use {stage}, {source} and {table}")
+            raise ValueError("remote_path_template: may contain {stage}, {source} and {table}, and no other { or }")
         pieces = bare.split("/")
         inside = all(piece and not piece.startswith(".") for piece in pieces) and bare.isprintable()
         if "{table}" not in value or "\\" in bare or not inside:
-            raise ValueError("remote_path_template needs {table} and has to stay inside the lake, in visible folders")
+            raise ValueError(
+                "remote_path_template: must contain {table} and stay inside the lake; no part of it may begin "
+                "with a dot"
+            )
         return value
 
 
@@ -107,20 +110,20 @@ class BronzeConfig(StageConfig):
     """Where landed tables are.
 
     Attributes:
-        keep_loads: How many of a table's latest loads stay readable by their manifests; what only older ones list is
-            deleted after a commit.
+        keep_loads: How many loads of a table stay readable. After each commit, files that only older loads use are
+            deleted.
     """
 
     keep_loads: int = Field(default=2, ge=1, le=1000)
 
 
 class Stages(Model):
-    """The three layers of the lake.
+    """The three stages of the lake.
 
     Attributes:
-        bronze: Tables as the sources have them, load by load.
+        bronze: Tables as they are in the sources, load by load.
         silver: Cleaned and checked datasets, one Parquet file each.
-        gold: What people and reports read, one Parquet file each.
+        gold: Datasets for people and reports, one Parquet file each.
     """
 
     bronze: BronzeConfig
@@ -129,36 +132,37 @@ class Stages(Model):
 
 
 class MaskingConfig(Model):
-    """What masks of personal values need.
+    """Settings of `mask:`.
 
     Attributes:
-        salt: The key of `hash`; changing it changes every hashed value. Keep it in the vault: `{{keyvault:NAME}}`.
+        salt: The secret key of `mask: hash`. If you change it, every hashed value changes. Keep it in Key Vault:
+            `{{keyvault:NAME}}`.
     """
 
     salt: Text
 
 
 class PipelineFile(Model):
-    """The pipeline's file, `configs/initial.yml`: where the data comes from, and where it goes.
+    """The pipeline's file, `configs/initial.yml`: where data comes from, and where it goes.
 
     Attributes:
-        pipeline: The pipeline's name; runs and what is remembered between them are named after it.
-        failure_policy: `stop`: no later stage starts once something failed. `isolate`: only what depends on the failed
-            item is left out.
-        key_vault: Where `{{keyvault:NAME}}` references are looked up.
-        masking: What masks of personal values need.
-        engine: How DuckDB is opened, and how much is built at once.
-        retry: How often, and how patiently, transient errors are tried again.
-        sources: Databases and places of files, with the tables to land.
-        stages: Where the three layers of the lake are.
+        pipeline: The pipeline's name. Runs and the saved state have this name.
+        failure_policy: What happens after a failure. `stop`: no later stage starts. `isolate`: only what depends on the
+            failed table or dataset is skipped.
+        key_vault: The vault of `{{keyvault:NAME}}` references.
+        masking: Settings of `mask:`. Required if a table has `mask: hash`.
+        engine: Memory, threads and parallelism of DuckDB.
+        retry: How often transient errors are tried again, and after which delay.
+        sources: Databases and folders of files, with the tables to land.
+        stages: Where the files of bronze, silver and gold are.
         monitoring: Where logs and telemetry go.
-        history: How long the task hub remembers runs that have ended.
-        notifications: Webhooks that are called when a run fails, recovers, or a table is stale.
-        takes_over: Pipelines whose tables and datasets in the lake this one goes on with: its own former name, or one
-            whose place it takes. Those of any other pipeline are refused.
-        transformations_file: The datasets' file, counted from the project's folder; default: `transformations.yml`
-            beside this file.
-        queue: Ignored, with a note: durable orchestration has replaced the storage queue.
+        history: How long the task hub remembers ended runs.
+        notifications: Webhooks to call when a run fails or recovers, or when a table is stale.
+        takes_over: Other pipelines' names whose tables and datasets in the lake this pipeline may continue, e.g. its
+            own former name. comboi refuses to write over those of any other pipeline.
+        transformations_file: The path of the datasets' file. A relative path starts at the project's folder. Default:
+            `transformations.yml` beside this file.
+        queue: Ignored, with a note. It configured a storage queue, which Durable Functions replaced.
     """
 
     pipeline: Name
@@ -181,7 +185,9 @@ class PipelineFile(Model):
         tables = ((source.name, table) for source in self.sources for table in source.tables)
         hashed = next((f"{name}.{table.name}" for name, table in tables if "hash" in table.mask.values()), None)
         if hashed and self.masking is None:
-            raise ValueError(f"{hashed} has mask: hash, which needs masking: {{salt: ...}}, best from the vault")
+            raise ValueError(
+                f'table {hashed} has mask: hash, which needs a salt; add masking: {{salt: "{{{{keyvault:NAME}}}}"}}'
+            )
         return self
 
     @field_validator("sources")
@@ -190,14 +196,14 @@ class PipelineFile(Model):
         names = [source.name for source in value]
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
-            raise ValueError(f"two sources are called '{double}'")
+            raise ValueError(f"two sources are called '{double}'; rename one of them")
         return value
 
 
 def _no_asset(value: Any) -> Any:
     if isinstance(value, dict) and "asset" in value:
         raise ValueError(
-            "asset: is no key; an asset of Bruin is a file below transformations/ that says everything itself"
+            "asset: is not a key of this file; put the Bruin asset below transformations/, and comboi finds it"
         )
     return value
 
@@ -206,11 +212,11 @@ _Datasets = tuple[Annotated[DatasetConfig, BeforeValidator(_no_asset)], ...]
 
 
 class TransformationsFile(Model):
-    """The datasets' file, `configs/transformations.yml`: what is made of the landed tables.
+    """The datasets' file, `configs/transformations.yml`: what is made from the landed tables.
 
     Attributes:
-        silver: Cleaned and checked datasets.
-        gold: Datasets for people and reports; they read silver and bronze.
+        silver: Cleaned and checked datasets. They read bronze and silver.
+        gold: Datasets for people and reports. They read bronze, silver and gold.
     """
 
     silver: Annotated[
@@ -225,18 +231,18 @@ class TransformationsFile(Model):
         names = [dataset.name for dataset in (*self.silver, *self.gold)]
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
-            raise ValueError(f"two datasets are called '{double}'; names are unique over silver and gold")
+            raise ValueError(f"two datasets are called '{double}'; names have to be unique over silver and gold")
         return self
 
 
 class Project(Model):
-    """Both files, with where they were found.
+    """Both files, and where they are.
 
     Attributes:
         root: The project's folder: the parent of the folder that holds the configuration file.
-        notes: Remarks for the user that are no errors.
+        notes: Notes for the user that are not errors.
         places: Where each dataset is configured, as `file:line`.
-        reference_places: Where each reference stands first, as `file:line`.
+        reference_places: The first place of each reference, as `file:line`.
     """
 
     root: Path
@@ -253,12 +259,12 @@ class Project(Model):
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The pipelines whose tables and datasets are this one's: itself first."""
+        """The pipelines whose tables and datasets this one may write: itself first."""
         return (self.pipeline, *self.pipeline_file.takes_over)
 
     @property
     def transformations_folder(self) -> Path:
-        """Where scripts are looked for."""
+        """The folder of scripts."""
         return self.root / "transformations"
 
     def source(self, name: str) -> SourceConfig:
@@ -301,15 +307,16 @@ class Project(Model):
 
     @property
     def lake_base(self) -> Path:
-        """What the paths of local lakes count from: COMBOI_LAKE_ROOT, if set, else the project's folder."""
+        """The folder that relative paths of local lakes start at: COMBOI_LAKE_ROOT if set, else the project's "
+        "folder."""
         return Path(os.environ.get("COMBOI_LAKE_ROOT") or self.root)
 
     @cached_property
     def config_hash(self) -> str:
-        """A short hash of what the files and the assets' headers configure; references count by name, not by value.
+        """A short hash of the configuration (both files and the headers of assets), with the names of references.
 
-        Scripts do not count: they are code, and go where function_app.py goes. Threads do not: by default there are as
-        many as the machine has processors, and activities of one run may be on several machines.
+        Scripts are not part of it: they are code, and are deployed with function_app.py. Threads are not part of it:
+        their default depends on the machine, and activities of one run may be on several machines.
         """
         deciding = self.pipeline_file.model_dump_json(exclude={"queue": True, "engine": {"threads"}})
         text = deciding + self.transformations.model_dump_json()

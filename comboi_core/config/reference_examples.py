@@ -1,4 +1,4 @@
-"""The examples of the configuration reference, by model: YAML that both the models and the schemas accept."""
+"""The examples in docs/configuration.md, by model. The models and the schemas accept them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _KEYS = {
 
 
 def _splink(**changes: str) -> str:
-    """Return an example of Splink, some of its keys with other values."""
+    """Return the Splink example with other values for some of its keys."""
     written = ((key, value if value.startswith("\n") else f" {value}") for key, value in (_KEYS | changes).items())
     return _HEAD + "".join(f"      {key}:{value}\n" for key, value in written)
 
@@ -80,18 +80,18 @@ sources:
     type: postgres
     connection: {conn_str: "{{env:SHOP_DATABASE}}"}
     tables:
-      - name: orders                    # only what changed; readers see the latest row per key
+      - name: orders                    # only changed rows; readers see the latest row per key
         table: public.orders
         primary_key: [order_id]
         incremental_column: updated_at
         lag: 10m
         chunk_rows: 500000
         freshness: 2h
-      - name: events                    # rows that are never changed
+      - name: events                    # rows that never change
         query: SELECT id, happened_at, kind FROM events WHERE kind <> 'test'
         incremental_column: happened_at
         mode: append
-      - name: countries                 # small: whole each time
+      - name: countries                 # small: reads the whole table each time
         table: public.countries
         columns: [code, name]
 """,
@@ -193,7 +193,7 @@ notifications:
     "DatasetConfig": """\
 silver:
   - name: orders_clean
-    description: Orders that count, one row each.
+    description: One row per valid order.
     script: orders                      # transformations/orders.sql or .py
     inputs:
       - {alias: orders, source: shop, table: orders}
@@ -227,8 +227,8 @@ silver:
   - name: orders_clean
     inputs: [{alias: orders, source: shop, table: orders}]
     columns:
-      - {name: order_id, description: The shop's number of the order.}
-      - {name: email, description: Where the confirmation went., sensitive: true}
+      - {name: order_id, description: The order's number in the shop.}
+      - {name: email, description: The address of the confirmation., sensitive: true}
 """,
     "Check": """\
 silver:

@@ -1,4 +1,4 @@
-"""docs/configuration.md, made of the schemas: every key of both files, in the order in which one writes them."""
+"""docs/configuration.md, made from the schemas: every key of both files, in the order in which people write them."""
 
 from __future__ import annotations
 
@@ -18,37 +18,41 @@ _INTRODUCTION = """\
 
 <!-- Made by `comboi schema reference --out docs` from the docstrings in comboi_core/config: change those, not this. -->
 
-A project has two YAML files. `configs/initial.yml` says where data comes from and where it goes.
-`configs/transformations.yml` says what is made of it. `--config` or `COMBOI_CONFIG` names another first file. The
-second file is `transformations.yml` beside the first one, or the file that `transformations_file:` names. Relative
-paths count from the project's folder: the parent of the folder that holds the first file. `comboi validate` lists
-every problem of both files with its line.
+A project has two YAML files:
 
-- A key that is not on this page is an error. A key that stands twice is an error, too.
-- **Text** may hold references: `{{env:NAME}}` and `{{keyvault:NAME}}`. comboi reads them when it uses the value, and
-  keeps secrets out of logs ([secrets](security.md#secrets)). Names, numbers, durations, sizes and words from a list
-  take no references.
-- **Names** begin with a letter and have letters, digits, `_` and `-`, 63 characters at most. Names of datasets and
-  aliases have no `-`. They may have a schema in front: `silver.orders`.
-- **Durations** are a number and a unit: `30s`, `5m`, `2h`, `1d`. The longest is `3650d`. A number alone counts
+- `configs/initial.yml` says where data comes from and where it goes. To use another file, give it with `--config` or
+  in `COMBOI_CONFIG`.
+- `configs/transformations.yml` says what is made from the data. It is beside the first file, unless
+  `transformations_file:` gives another path.
+
+Relative paths start at the project's folder. That is the folder that contains `configs/`. `comboi validate` lists every
+problem of both files with its line.
+
+- Keys that are not on this page, and keys that occur twice, are errors.
+- **Text** may contain references: `{{env:NAME}}` and `{{keyvault:NAME}}`. comboi resolves them when it uses the value,
+  and keeps secrets out of logs ([secrets](security.md#secrets)). Names, numbers, durations, sizes and values from a
+  list cannot be references.
+- **Names** begin with a letter and contain letters, digits, `_` and `-`, at most 63 characters. Names of datasets and
+  aliases contain no `-`. They may begin with a schema: `silver.orders`.
+- **Durations** are a number and a unit: `30s`, `5m`, `2h`, `1d`. The longest is `3650d`. A number without a unit means
   seconds.
 - **Sizes** are `512MB`, `1GB` (powers of 1000) or `256MiB` (powers of 1024).
-- Numbers, `true` and `false` stand without quotes.
+- Write numbers, `true` and `false` without quotes.
 
 ## In the editor
 
 Editors with the YAML language server (VS Code with Red Hat's YAML extension, Neovim, Helix, and more) use a JSON
 schema to complete keys, explain them and mark errors. `comboi init` writes the schemas to `configs/.schema/` and
-names them in the first line of each file. In a project that exists already, run `comboi schema` and add the first
-lines yourself. Run it again after an update of comboi. Editors fetch nothing from the network.
+refers to them in the first line of each file. In a project that exists already, run `comboi schema` and add these lines
+yourself. Run it again after each update of comboi. The editor downloads nothing.
 
 ```text
 # yaml-language-server: $schema=.schema/pipeline.json             in configs/initial.yml
 # yaml-language-server: $schema=.schema/transformations.json      in configs/transformations.yml
 ```
 
-A schema sees one file, and does not see the values of references. `comboi validate` checks the rest: that inputs
-exist, that names are unique, and that keys fit each other.
+A schema knows only one file, and does not know the values of references. `comboi validate` checks the rest: that inputs
+exist, that names are unique, and that keys do not contradict each other.
 """
 
 _KINDS = {
@@ -74,14 +78,14 @@ def _file(file: FileName) -> Iterator[str]:
     for name, stands in _places(found).items():
         block = found["$defs"][name]
         shown = [place for place in stands if not (place.startswith("gold") and f"silver{place[4:]}" in stands)]
-        also = " (likewise below `gold`)" if len(shown) < len(stands) else ""
+        also = " (also below `gold`)" if len(shown) < len(stands) else ""
         yield f"### {block['title']}\n"
-        yield f"At {', '.join(f'`{place}`' for place in shown)}{also}.\n"
+        yield f"Key: {', '.join(f'`{place}`' for place in shown)}{also}.\n"
         yield from _block(name, block, found)
 
 
 def _places(found: Json) -> dict[str, list[str]]:
-    """Return where each definition stands, in the order of the file."""
+    """Return the places of each definition, in the order of the file."""
     places: dict[str, list[str]] = {}
 
     def visit(node: Json, path: str) -> None:
@@ -97,7 +101,7 @@ def _places(found: Json) -> dict[str, list[str]]:
 
 
 def _fields(node: Json) -> Iterator[tuple[str, Json]]:
-    """Yield the keys of a mapping, or of all the forms that it may have."""
+    """Yield the keys of a mapping, or of all its alternative forms."""
     for form in (node, *_forms(node)):
         yield from form.get("properties", {}).items()
 
@@ -121,20 +125,20 @@ def _block(name: str, node: Json, found: Json) -> Iterator[str]:
         yield from _table(node, found)
     for form in _merged(_forms(node)):
         if form.get("type") != "object":
-            said = f": {form['description']}" if "description" in form else ""
-            yield f"- {_kind(form, found)}{said}\n"
+            description = f": {form['description']}" if "description" in form else ""
+            yield f"- {_kind(form, found)}{description}\n"
         elif name == "Check":
             yield from _checks(form, found)
         else:
-            said = form["title"] if form.get("title") != node["title"] else "A mapping"
-            yield f"{said}:\n"
+            heading = form["title"] if form.get("title") != node["title"] else "A mapping"
+            yield f"{heading}:\n"
             yield from _table(form, found)
     if _model_name(name) in EXAMPLES:
         yield f"```yaml\n{EXAMPLES[_model_name(name)]}```\n"
 
 
 def _merged(forms: list[Json]) -> list[Json]:
-    """Return the forms, those of one title as one that names all their constants."""
+    """Return the forms. Forms with the same title become one that lists all their constants."""
     found: dict[str, Json] = {}
     for form in forms:
         name = form.get("title", f"form {len(found)}")
@@ -164,8 +168,8 @@ def _table(node: Json, found: Json) -> Iterator[str]:
 
 
 def _checks(node: Json, found: Json) -> Iterator[str]:
-    """Yield two tables: the checks, and what they take."""
-    yield "| check | takes | passes if |\n|---|---|---|"
+    """Yield two tables: the checks, and their parameters."""
+    yield "| check | parameters | passes if |\n|---|---|---|"
     parameters: dict[str, tuple[Json, list[str]]] = {}
     for check, field in node["properties"].items():
         mapping = next(form for form in (field, *_forms(field)) if form.get("type") == "object")
@@ -185,7 +189,7 @@ def _checks(node: Json, found: Json) -> Iterator[str]:
 
 
 _FIRST = ("alias", "source", "stage", "name", "type", "connection", "path", "table", "query")
-"""Keys that one writes first."""
+"""Keys that people write first."""
 _OPTIONS = ("severity", "on_fail")
 
 
@@ -208,7 +212,7 @@ def _default(field: Json) -> str:
 
 
 def _kind(field: Json, found: Json) -> str:
-    """Return what to write for a key, in words."""
+    """Return in words what to write for a key."""
     if "$ref" in field:
         title = found["$defs"][next(_references(field))]["title"]
         return f"[{title}](#{title.lower().replace(' ', '-')})"

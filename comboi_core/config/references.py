@@ -1,4 +1,4 @@
-"""References: `{{env:NAME}}` and `{{keyvault:NAME}}` in any string, resolved only when the value is used."""
+"""References: `{{env:NAME}}` and `{{keyvault:NAME}}` in any text. They are resolved only when the value is used."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*@")
 _BODY = re.compile(r"^(env|keyvault):([A-Za-z0-9_\-]+)\Z")
 ONLY_REFERENCES = r"^(?![\s\S]*\{\{(?!\s*(?:env:[A-Za-z0-9_\-]+|keyvault:[A-Za-z0-9\-]+)\s*\}\})[^{}]*\}\})"
-"""For JSON schemas: the beginning of a text in which every `{{...}}` is a reference, as `parse` has it."""
+"""For JSON schemas: the start of a regular expression that accepts only `{{...}}` that `parse` accepts."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One reference: where the value is kept, and under which name."""
+    """One reference: the store of the value, and its name there."""
 
     store: Literal["env", "keyvault"]
     name: str
@@ -30,29 +30,31 @@ def parse(text: str) -> Iterator[Reference]:
     """Yield the references in a string.
 
     Raises:
-        ValueError: a `{{...}}` that is neither `env:NAME` nor `keyvault:NAME`, or a name that Key Vault cannot have.
+        ValueError: a `{{...}}` is neither `env:NAME` nor `keyvault:NAME`, or Key Vault cannot have such a name.
     """
     for match in _REFERENCE.finditer(text):
         body = _BODY.match(match[1])
         if not body:
-            raise ValueError(f"'{match[0]}' is no reference; write {{{{env:NAME}}}} or {{{{keyvault:NAME}}}}")
+            raise ValueError(f"'{match[0]}' is not a valid reference; write {{{{env:NAME}}}} or {{{{keyvault:NAME}}}}")
         if body[1] == "keyvault" and "_" in body[2]:
-            raise ValueError(f"'{match[0]}': the name of a secret in Key Vault has letters, digits and - only")
+            raise ValueError(
+                f"'{match[0]}': names of secrets in Key Vault have only letters, digits and -; remove the _"
+            )
         yield Reference(body[1], body[2])  # type: ignore[arg-type]
 
 
 def substitute(text: str, values: dict[Reference, str]) -> str:
-    """Put values in the place of references.
+    """Replace references by their values.
 
-    In front of the @ of a URI, as in `postgresql://user:{{keyvault:NAME}}@host`, they are URL-encoded: a password with
-    an @ or a / in it would else send the rest of itself out as a host's name.
+    Before the @ of a URI, as in `postgresql://user:{{keyvault:NAME}}@host`, values are URL-encoded. Otherwise a part of
+    a password that contains @ or / would be used as a host name, and would be sent to the name server.
     """
     userinfo = _USERINFO.match(text)
     end = userinfo.end() if userinfo else 0
 
     def value(match: re.Match[str]) -> str:
-        found = values[next(parse(match[0]))]
-        return quote(found, safe="") if match.end() <= end else found
+        text = values[next(parse(match[0]))]
+        return quote(text, safe="") if match.end() <= end else text
 
     return _REFERENCE.sub(value, text)
 

@@ -1,4 +1,4 @@
-"""The JSON schemas of the two files, as people write them: for editors, and for machines that write YAML."""
+"""The JSON schemas of the two YAML files, for editors and for programs that write YAML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from comboi_core.config.written import ANY_TEXT, Json
 
 FileName = Literal["pipeline", "transformations"]
 FOLDER = "configs/.schema"
-"""Where a project keeps them: beside the files, hidden, so that no package takes them along."""
+"""Where a project keeps the schemas. The folder is hidden, so deployment packages leave it out."""
 
 FILES: dict[FileName, str] = {"pipeline": "configs/initial.yml", "transformations": "configs/transformations.yml"}
 _MODELS: dict[FileName, type[BaseModel]] = {"pipeline": PipelineFile, "transformations": TransformationsFile}
@@ -25,8 +25,8 @@ _SIZES = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 def schema(file: FileName) -> Json:
     """Return the JSON schema (2020-12) of one of the two files."""
     model = _MODELS[file]
-    found = model.model_json_schema(schema_generator=_AsWritten)
-    return {"$schema": _AsWritten.schema_dialect} | found
+    generated = model.model_json_schema(schema_generator=_AsWritten)
+    return {"$schema": _AsWritten.schema_dialect} | generated
 
 
 def schema_text(file: FileName) -> str:
@@ -40,7 +40,7 @@ def schema_files() -> dict[str, str]:
 
 
 def first_line(file: FileName) -> str:
-    """Return the line that leads editors from a file in `configs/` to its schema."""
+    """Return the first line of a file in `configs/`, which tells editors its schema."""
     return f"# yaml-language-server: $schema={FOLDER.partition('/')[2]}/{file}.json\n"
 
 
@@ -57,7 +57,7 @@ _UNITS = {DURATION["pattern"]: _DURATIONS, SOME_DURATION["pattern"]: _DURATIONS,
 
 
 class _AsWritten(GenerateJsonSchema):
-    """What people write, without what only machines read: titles of keys, defaults that say nothing, discriminators."""
+    """A schema of what people write. It leaves out titles of keys, defaults of null and discriminators."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

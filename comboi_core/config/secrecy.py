@@ -1,9 +1,9 @@
-"""Which values of a configuration are secrets: known as soon as it is read, before anything is resolved.
+"""Which values of a configuration are secrets. This is known when the file is read, before references are resolved.
 
-A value is a secret by its place or by its name. Places: a key that takes a password, a signature or a whole
-connection string (`SECRET_KEYS`). Names: a variable of the environment whose last word is password, token, key or the
-like, wherever it stands, and also if only scripts read it. All others, e.g. a host or an account of the environment,
-are not hidden: without them an error could not be understood. What comes out of Key Vault is a secret always.
+A value is a secret because of its key or because of its name. Keys: those that take a password, a signature or a whole
+connection string (`SECRET_KEYS`). Names: an environment variable whose last word is password, token, key or similar.
+Such a variable is a secret wherever it is used, also if only scripts read it. Values from Key Vault are always secrets.
+Other values, e.g. a host or an account name, are shown: without them an error could not be understood.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SECRET_KEYS = frozenset(
     + ("salt", "azure_connection_string", "webhook")
 )
 SHORTEST_UNNAMED = 8
-"""Characters of a variable that the configuration does not name: a shorter one is more likely a word than a secret."""
+"""Shortest secret in a variable that the configuration does not name; shorter values are likely to be plain words."""
 
 _SECRET_NAME = re.compile(
     r"(?i)(?:^|_)(?:password|passwd|secret|token|api_?key|key|salt|sas|credentials?|connection_?string|conn_?str|dsn)\Z"
@@ -34,7 +34,7 @@ def is_secret_name(variable: str) -> bool:
 
 
 def known_secrets(document: Any) -> Iterator[str]:
-    """Yield the secrets that can be known of a configuration as it was read, whether it is valid or not.
+    """Yield the secrets of a configuration as it was read, whether it is valid or not.
 
     Args:
         document: The nested structure of the YAML.
@@ -50,8 +50,8 @@ def secrets_of(value: Any, values: Mapping[Reference, str], *, secret: bool = Fa
 
     Args:
         value: The nested structure as it was written, with its references.
-        values: What the references stand for; of those that are missing nothing is known.
-        secret: Whether the place of the value makes it a secret.
+        values: The values of references; references without a value are skipped.
+        secret: Whether the key of the value makes it a secret.
     """
     if isinstance(value, dict):
         for key, item in value.items():
@@ -61,14 +61,14 @@ def secrets_of(value: Any, values: Mapping[Reference, str], *, secret: bool = Fa
             yield from secrets_of(item, values, secret=secret)
     elif isinstance(value, str):
         yield from _of_text(value, values, secret=secret)
-    elif secret and isinstance(value, (int, float)):  # of a password without quotes
+    elif secret and isinstance(value, (int, float)):  # a password without quotes
         yield str(value)
 
 
 def _of_text(text: str, values: Mapping[Reference, str], *, secret: bool) -> Iterator[str]:
     try:
         references = set(find(text))
-    except ValueError:  # no reference, as the file's own check says; what it stands in may hold a secret all the same
+    except ValueError:  # not a valid reference (validation reports it), but the text may still contain a secret
         if secret:
             yield text
         return
@@ -77,5 +77,5 @@ def _of_text(text: str, values: Mapping[Reference, str], *, secret: bool) -> Ite
         alone = secret and not substitute(text, dict.fromkeys(references, "")).strip()
         if reference.store == "keyvault" or is_secret_name(reference.name) or alone:
             yield value
-    if secret and len(known) == len(references):  # whole: a connection string tells its password
+    if secret and len(known) == len(references):  # the whole text, because a connection string contains the password
         yield substitute(text, known)

@@ -1,4 +1,4 @@
-"""The types of sources: adding one is a model and its place in the union."""
+"""The types of sources. To add one, write its model and add it to the union."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["AzureSqlSource", "PostgresConnection", "PostgresSource", "SourceConf
 
 
 class PostgresConnection(Model):
-    """How to reach PostgreSQL; references are allowed in every text.
+    """How to connect to PostgreSQL. Every text may contain references.
 
     Attributes:
-        conn_str: A libpq URI or keyword string.
-        authentication: `password` (or whatever else `conn_str` says), or `managed_identity` (Entra ID through
-            azure-identity: a managed identity in Azure, `az login` on a laptop), where `conn_str` has a user, no
-            password, and TLS is required. Default: `password`.
-        row_security: Where policies of row-level security would hide rows from the role. `refuse`: the load fails and
-            says so. `apply`: what the policies let the role see is landed, as if there were no other rows. Default:
-            `refuse`.
-        client_id: The client id of a user-assigned managed identity; default: AZURE_CLIENT_ID.
+        conn_str: libpq's connection string, as a URI or as keywords:
+            `postgresql://USER:{{env:PASSWORD}}@HOST:5432/DATABASE?sslmode=require`.
+        authentication: `password`: sign in with what `conn_str` says. `managed_identity`: sign in with Entra ID (a
+            managed identity in Azure, `az login` on a laptop); `conn_str` then names a user and no password, and TLS is
+            required. Default: `password`.
+        row_security: What to do if row-level security hides rows from the role. `refuse`: the load fails and says so.
+            `apply`: land only the rows that the role may see. Default: `refuse`.
+        client_id: The client id of a user-assigned managed identity. Default: the environment variable AZURE_CLIENT_ID.
     """
 
     model_config = ConfigDict(
@@ -44,8 +44,10 @@ class PostgresConnection(Model):
     def _consistent(self) -> PostgresConnection:
         identity = self.authentication == "managed_identity"
         if self.client_id and not identity:
-            raise ValueError("client_id: belongs to authentication: managed_identity")
-        # With references it shows only once they have their values: the adapter looks again.
+            raise ValueError(
+                "client_id: works only with authentication: managed_identity; add that, or remove client_id:"
+            )
+        # A text with references can be checked only when their values are known; the adapter checks it then.
         if "{{" not in self.conn_str:
             problem = uri_problem(self.conn_str) or (entra_problem(self.conn_str) if identity else None)
             if problem:
@@ -63,11 +65,15 @@ class PostgresSource(SourceBase):
     def _cursors(self) -> PostgresSource:
         for table in self.tables:
             if table.cursor == "rowversion":
-                raise ValueError(f"table {table.name}: cursor: rowversion is SQL Server's; PostgreSQL has xmin")
+                raise ValueError(
+                    f"table {table.name}: cursor: rowversion is for SQL Server; for PostgreSQL write cursor: xmin"
+                )
             if table.cursor_zone:
-                raise ValueError(f"table {table.name}: cursor_zone: is not for PostgreSQL; use `lag:`")
+                raise ValueError(f"table {table.name}: cursor_zone: is only for SQL Server; for PostgreSQL use lag:")
             if table.cursor and table.query is not None:
-                raise ValueError(f"table {table.name}: cursor: xmin needs table:, a query's rows have no version")
+                raise ValueError(
+                    f"table {table.name}: cursor: xmin needs table:, because the rows of a query: have no xmin"
+                )
         return self
 
 

@@ -1,4 +1,4 @@
-"""Deduplication and linkage by Splink as the YAML writes it: Splink's settings under Splink's own names."""
+"""Deduplication and linkage with Splink as written in YAML: Splink's settings under Splink's own names."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ DEFAULT_THRESHOLD = 0.9
 
 
 class ExpectationMaximisation(Model):
-    """Arguments of Splink's estimate_parameters_using_expectation_maximisation, as it names them.
+    """Arguments of Splink's `estimate_parameters_using_expectation_maximisation`.
 
     Attributes:
-        estimate_without_term_frequencies: Whether sessions leave term frequencies out, which is faster.
-        fix_probability_two_random_records_match: Whether sessions keep the probability that two random records match.
-        fix_m_probabilities: Whether sessions keep the m probabilities.
-        fix_u_probabilities: Whether sessions keep the u probabilities that sampling has estimated.
-        populate_probability_two_random_records_match_from_trained_values: Whether the sessions' own estimate of that
-            probability takes the place of the given one.
-        record_sample_proportion: The share of records from which the number of a session's pairs is estimated, to hold
-            it to `max_pairs`.
+        estimate_without_term_frequencies: Whether training leaves out term frequencies, which is faster.
+        fix_probability_two_random_records_match: Whether training keeps the probability that two random records match.
+        fix_m_probabilities: Whether training keeps the m probabilities.
+        fix_u_probabilities: Whether training keeps the u probabilities that random sampling estimated.
+        populate_probability_two_random_records_match_from_trained_values: Whether the probability that training
+            estimates replaces the given one.
+        record_sample_proportion: The share of records that is sampled to estimate how many pairs a session has. comboi
+            uses it to stay below `max_pairs`.
     """
 
     estimate_without_term_frequencies: bool = False
@@ -37,11 +37,11 @@ class ExpectationMaximisation(Model):
 
 
 class RandomSampling(Model):
-    """Arguments of Splink's estimate_u_using_random_sampling, as it names them.
+    """Arguments of Splink's `estimate_u_using_random_sampling`.
 
     Attributes:
-        min_count_per_level: Sampling may stop once each level was seen so often; null: it looks at all of `max_pairs`.
-        num_chunks: Into how many parts the pairs are cut.
+        min_count_per_level: Sampling may stop when each level was seen this often. `null`: sample all of `max_pairs`.
+        num_chunks: The number of parts in which the pairs are sampled.
     """
 
     min_count_per_level: int | None = Field(default=100, ge=1)
@@ -49,18 +49,20 @@ class RandomSampling(Model):
 
 
 class Training(Model):
-    """How Splink's parameters are estimated.
+    """How Splink estimates the model's parameters.
 
     Attributes:
-        deterministic_rules: Records that agree by one of these rules are taken as matches to estimate the probability
-            that two random records match.
-        recall: The share of true matches that those rules find.
-        em_blocking: One expectation-maximisation session each.
-        estimate_m_from_label_column: A column whose equal values mean the same entity, instead of `em_blocking`.
-        max_pairs: Pairs that the sampling of u looks at, and that a session does at most.
-        seed: Seed of the random sampling.
-        em: Further arguments of the sessions.
-        u: Further arguments of the sampling of u.
+        deterministic_rules: Rules that surely find matches, e.g. `[[email]]`. From them Splink estimates the
+            probability that two random records match.
+        recall: Your guess of the share of true matches that `deterministic_rules` find.
+        em_blocking: One training session (expectation maximisation) per rule; each session looks at the pairs that its
+            rule finds.
+        estimate_m_from_label_column: A column that identifies the true entity. The m probabilities are estimated from
+            it, in place of `em_blocking`.
+        max_pairs: The largest number of pairs that random sampling, and each training session, looks at.
+        seed: The seed of random sampling.
+        em: Further arguments of the training sessions.
+        u: Further arguments of random sampling.
     """
 
     deterministic_rules: tuple[Rule, ...] = ()
@@ -75,7 +77,7 @@ class Training(Model):
     @model_validator(mode="after")
     def _plain_sessions(self) -> Training:
         if any(rule.arrays_to_explode for rule in self.em_blocking):
-            raise ValueError("em_blocking: Splink cannot train on a rule with arrays_to_explode; choose another one")
+            raise ValueError("em_blocking: Splink cannot train on a rule with arrays_to_explode; use another rule")
         return self
 
 
@@ -83,13 +85,14 @@ ColumnRuleName = Literal["first_not_null", "most_recent_not_null", "longest", "m
 
 
 class ColumnRule(Model):
-    """Which value of a cluster a column takes; in YAML the rule's name alone is enough.
+    """Which value of a cluster a column gets. In short, write only the rule's name.
 
     Attributes:
-        rule: Which value: the survivor's first that is there, the most recent, the longest, the most frequent, the
-            smallest or the largest.
-        order_by: Instead of the survivor's, for `first_not_null` and `most_recent_not_null`.
-        source_priority: Datasets whose value is taken first.
+        rule: `first_not_null`: the survivor's own value, or that of the next record in order. `most_recent_not_null`:
+            the first value by `order_by`. `longest`, `most_frequent`, `min` and `max`: that value of the cluster.
+        order_by: The order of records for `first_not_null` and `most_recent_not_null`, in place of the survivor's
+            `order_by`.
+        source_priority: Datasets whose values are preferred, the most trusted first.
     """
 
     rule: ColumnRuleName = "first_not_null"
@@ -113,10 +116,11 @@ class Survivor(Model):
     """Which record of a cluster survives: by `source_priority`, then `most_complete`, then `order_by`, then the id.
 
     Attributes:
-        order_by: As SQL has it: `updated_at DESC`.
-        most_complete: Whether the record with the fewest NULLs goes first.
-        source_priority: Values of `source_dataset_column_name`, the most trusted first; others come last.
-        per_column: Columns that take their value from the whole cluster.
+        order_by: An SQL order; the first record survives, e.g. `updated_at DESC`.
+        most_complete: Whether the record with the fewest NULLs is preferred.
+        source_priority: Values of `source_dataset_column_name`, the most trusted first. Values that are not listed come
+            last.
+        per_column: Columns whose value is chosen from the whole cluster, e.g. `{phone: most_recent_not_null}`.
     """
 
     model_config = ConfigDict(
@@ -131,7 +135,7 @@ class Survivor(Model):
     @model_validator(mode="after")
     def _some_rule(self) -> Survivor:
         if not (self.order_by or self.most_complete or self.source_priority):
-            raise ValueError("say which record survives: order_by, most_complete or source_priority")
+            raise ValueError("survivor: give at least one of order_by, most_complete: true and source_priority")
         for column, rule in self.per_column.items():
             if rule.rule == "most_recent_not_null" and not (rule.order_by or self.order_by):
                 raise ValueError(f"per_column: {column}: most_recent_not_null needs order_by, e.g. `updated_at DESC`")
@@ -139,15 +143,15 @@ class Survivor(Model):
 
     @property
     def knows_sources(self) -> bool:
-        """Whether a rule looks at where a record comes from."""
+        """Whether a rule depends on the dataset of a record."""
         return bool(self.source_priority) or any(rule.source_priority for rule in self.per_column.values())
 
 
 class Labels(Model):
-    """Where the true identity is known, reports show precision and recall.
+    """A column with the true identity. Reports then show precision and recall.
 
     Attributes:
-        column: The column that holds it.
+        column: The column that identifies the true entity.
     """
 
     column: Text
@@ -161,33 +165,35 @@ _ESTIMATED: Json = {
 
 
 class SplinkConfig(Model):
-    """Deduplication and linkage by Splink; the keys are those of Splink's own settings, and comboi's beside them.
+    """Deduplication and linkage with Splink: Splink's own settings, and some keys of comboi.
 
     Attributes:
-        link_type: `dedupe_only`: duplicates within one dataset. `link_only`: records of several datasets that belong
-            together. `link_and_dedupe`: both.
-        unique_id_column_name: The column that tells records apart.
-        comparisons: What is compared, and how.
-        blocking_rules_to_generate_predictions: Pairs that are compared at all: those that one of the rules means.
-        probability_two_random_records_match: In place of `training.deterministic_rules`, which estimate it.
-        em_convergence: A session of training ends once no parameter changes by more.
-        max_iterations: Or after so many iterations.
-        match_weight_column_prefix: What Splink's columns of match weights begin with.
-        term_frequency_adjustment_column_prefix: What its columns of term frequencies begin with.
-        comparison_vector_value_column_prefix: What its columns of levels begin with.
-        linker_uid: A name for Splink's tables; default: one that Splink makes up.
-        training: How the parameters are estimated.
-        threshold_match_probability: From this probability on two records are taken for the same; default: 0.9.
-        threshold_match_weight: The same as a match weight, log2 of the odds.
-        survivor: Which record of a cluster stays.
-        labels: Where the true identity is known: reports then show precision and recall.
-        source_dataset_column_name: For `link_only` and `link_and_dedupe`: the column of the one result that says which
-            dataset a record is of.
+        link_type: `dedupe_only`: find duplicates within one dataset. `link_only`: find records of several datasets that
+            belong together. `link_and_dedupe`: both.
+        unique_id_column_name: The column that identifies a record.
+        comparisons: The columns to compare, and how.
+        blocking_rules_to_generate_predictions: Which pairs are compared: those that at least one of these rules finds.
+        probability_two_random_records_match: The probability itself, in place of `training.deterministic_rules`, which
+            estimate it.
+        em_convergence: A training session ends when no parameter changes by more than this.
+        max_iterations: The largest number of iterations of a training session.
+        match_weight_column_prefix: The prefix of Splink's columns of match weights.
+        term_frequency_adjustment_column_prefix: The prefix of Splink's columns of term frequencies.
+        comparison_vector_value_column_prefix: The prefix of Splink's columns of comparison levels.
+        linker_uid: A name for Splink's internal tables. Default: Splink chooses one.
+        training: How Splink estimates the model's parameters.
+        threshold_match_probability: Two records count as the same from this probability on. Default: 0.9.
+        threshold_match_weight: The same threshold as a match weight (log2 of the odds), in place of the probability.
+        survivor: Which record of a cluster survives.
+        labels: A column with the true identity. Reports then show precision and recall.
+        source_dataset_column_name: For `link_only` and `link_and_dedupe`: the column that names the dataset of each
+            record.
         retain_matching_columns: Whether the report shows the values of the compared columns.
-        retain_intermediate_calculation_columns: Whether it shows each comparison's part in a shown pair's weight.
-        additional_columns_to_retain: Further columns that it shows.
-        one_to_one: Whether a cluster holds at most one record of each dataset; the best matches are kept.
-        max_cluster_size: Larger clusters are taken apart at higher match weights, and reported.
+        retain_intermediate_calculation_columns: Whether the report shows how much each comparison adds to a pair's
+            weight.
+        additional_columns_to_retain: Further columns to show in the report.
+        one_to_one: Whether a cluster has at most one record of each dataset. The best matches are kept.
+        max_cluster_size: Larger clusters are split at higher match weights, and the report lists them.
     """
 
     model_config = ConfigDict(
@@ -223,7 +229,7 @@ class SplinkConfig(Model):
     @model_validator(mode="after")
     def _consistent(self) -> SplinkConfig:
         if self.one_to_one and not self.links:
-            raise ValueError("one_to_one: is for link_type: link_only and link_and_dedupe")
+            raise ValueError("one_to_one: is only for link_type: link_only and link_and_dedupe")
         if self.threshold_match_probability is not None and self.threshold_match_weight is not None:
             raise ValueError("give threshold_match_probability: or threshold_match_weight:, not both")
         problem = self._training_problem()
@@ -236,26 +242,26 @@ class SplinkConfig(Model):
         prior = self.probability_two_random_records_match is not None
         if prior == bool(training.deterministic_rules):
             return (
-                "give training.deterministic_rules:, from which the probability that two random records match is "
-                "estimated, or probability_two_random_records_match: itself; not both"
+                "give exactly one of training.deterministic_rules: (from which Splink estimates the probability that "
+                "two random records match) and probability_two_random_records_match:"
             )
         learns_m = bool(training.em_blocking) or training.estimate_m_from_label_column is not None
         unknown = next((comparison for comparison in self.comparisons if not comparison.known("m")), None)
         if unknown and not learns_m:
             return (
-                f"training: needs em_blocking or estimate_m_from_label_column, since the comparison {unknown.shown} "
-                "does not give its m probabilities"
+                f"training: add em_blocking or estimate_m_from_label_column, because the comparison {unknown.shown} "
+                "has no m probabilities of its own"
             )
         return None
 
     @property
     def links(self) -> bool:
-        """Whether records come from several datasets that Splink tells apart."""
+        """Whether Splink links records of several datasets."""
         return self.link_type != "dedupe_only"
 
     @property
     def threshold(self) -> float:
-        """The match probability from which on two records are taken for the same."""
+        """The match probability from which two records count as the same."""
         if self.threshold_match_weight is None:
             return self.threshold_match_probability or DEFAULT_THRESHOLD
         odds = math.exp2(self.threshold_match_weight)
@@ -263,7 +269,7 @@ class SplinkConfig(Model):
 
     @property
     def threshold_weight(self) -> float:
-        """The same as a match weight in bits; infinite where only certainty counts."""
+        """The threshold as a match weight in bits; infinite for a probability of 1."""
         if self.threshold_match_weight is not None:
             return self.threshold_match_weight
         return math.log2(self.threshold / (1 - self.threshold)) if self.threshold < 1 else math.inf

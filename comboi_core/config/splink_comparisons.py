@@ -1,4 +1,4 @@
-"""What Splink compares and looks at, as the YAML writes it: comparisons with their levels, and rules for pairs."""
+"""Splink's comparisons with their levels, and its rules for pairs, as they are written in YAML."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from comboi_core.config.base import Model, Text
 from comboi_core.config.written import TEXT, Json, given, without
 
 Probability = Annotated[float, Field(ge=1e-300, le=1)]
-"""Of a level; Splink takes none below 1e-300."""
+"""A probability of a level. Splink accepts none below 1e-300."""
 
 
 class Rule(Model):
-    """Which pairs of records a rule means: those that agree on all columns, or those that an SQL condition holds for.
+    """A rule that finds pairs of records: those with equal columns, or those that meet an SQL condition.
 
-    In YAML a list of columns, a condition over `l` and `r` (`l.name = r.name and l.year < r.year`), or a mapping.
+    Write a list of columns, a condition over `l` and `r` (`l.name = r.name and l.year < r.year`), or a mapping.
 
     Attributes:
-        columns: Columns that both records agree on.
-        blocking_rule: The condition, in place of `columns`.
-        arrays_to_explode: Columns with lists; the rule sees one row per element.
+        columns: Columns in which both records have the same value.
+        blocking_rule: An SQL condition over the records `l` and `r`, in place of `columns`.
+        arrays_to_explode: Columns that hold lists. The rule sees one row per element.
     """
 
     columns: tuple[Text, ...] = ()
@@ -30,7 +30,7 @@ class Rule(Model):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> Json:
-        """Return the short forms beside the mapping."""
+        """Return the schema of the short forms and of the mapping."""
         held = super().__get_pydantic_json_schema__(core_schema, handler)
         whole = held | {"oneOf": [given("columns", []), given("blocking_rule")]}
         return {
@@ -47,37 +47,38 @@ class Rule(Model):
         if isinstance(value, str):
             return {"blocking_rule": value}
         if not isinstance(value, dict):
-            raise ValueError("a rule is a list of columns, or a condition like `l.name = r.name`")
+            raise ValueError("write a rule as a list of columns, or as a condition such as `l.name = r.name`")
         return value
 
     @model_validator(mode="after")
     def _one_kind(self) -> Rule:
         if bool(self.columns) == (self.blocking_rule is not None):
-            raise ValueError("a rule lists at least one column, or has a condition like `l.name = r.name`; not both")
+            raise ValueError("a rule needs either at least one column, or a condition such as `l.name = r.name`")
         return self
 
     @property
     def shown(self) -> str:
-        """How messages name the rule: `[surname, dob]`, or its condition."""
+        """The rule in messages: `[surname, dob]`, or its condition."""
         return self.blocking_rule or f"[{', '.join(self.columns)}]"
 
 
 class Level(Model):
-    """One level of a comparison of one's own, with Splink's keys.
+    """One level of your own comparison, with Splink's keys.
 
     Attributes:
-        sql_condition: Over the columns of both records, `name_l = name_r`; `ELSE` for the last level.
-        label_for_charts: How the report names the level.
-        is_null_level: Whether the level is that of missing values, which count neither for nor against a match.
-        m_probability: How often records of one entity are on this level; default: it is trained.
-        u_probability: How often records of two entities are on this level; default: it is trained.
-        fix_m_probability: Whether training keeps `m_probability`, where it is given.
-        fix_u_probability: Whether training keeps `u_probability`, where it is given.
-        tf_adjustment_column: A column whose rare values count more than its frequent ones.
-        tf_adjustment_weight: How much such an adjustment counts: 0 not at all, 1 fully. Default: 1.
-        tf_minimum_u_value: The least u probability that such an adjustment goes down to. Default: 0.
-        disable_tf_exact_match_detection: Whether the adjustment starts from this level's own u probability instead of
-            that of the exact match.
+        sql_condition: An SQL condition on the columns of both records, e.g. `name_l = name_r`. The last level is
+            `ELSE`.
+        label_for_charts: The level's name in the report.
+        is_null_level: Whether this is the level of missing values. It counts neither for nor against a match.
+        m_probability: How often two records of the same entity are on this level. Default: training estimates it.
+        u_probability: How often two records of different entities are on this level. Default: training estimates it.
+        fix_m_probability: Whether training keeps a given `m_probability`.
+        fix_u_probability: Whether training keeps a given `u_probability`.
+        tf_adjustment_column: A column whose rare values count more than its frequent values.
+        tf_adjustment_weight: How much that adjustment counts: from 0 (not at all) to 1 (fully). Default: 1.
+        tf_minimum_u_value: The smallest u probability that the adjustment may use. Default: 0.
+        disable_tf_exact_match_detection: Whether the adjustment starts at this level's own u probability, in place of
+            the exact match's.
     """
 
     sql_condition: Text
@@ -107,20 +108,22 @@ _KINDS: list[Any] = [
 
 
 class Comparison(Model):
-    """One Splink comparison: of the library, by its name, or one's own, by its levels.
+    """One Splink comparison: from Splink's library (`type`), or your own (`comparison_levels`).
 
     Attributes:
-        type: A class of splink.comparison_library: `ExactMatch`, `NameComparison`, `JaroWinklerAtThresholds`.
-        column: Its first argument: the column that is compared.
-        args: Its other arguments, by name.
-        term_frequency_adjustments: Whether agreement on a rare value counts more than on a frequent one.
-        m_probabilities: One per level but the NULL level, the closest agreement first; default: they are trained.
-        u_probabilities: Likewise for u.
-        fix_m_probabilities: Whether training keeps `m_probabilities`, where they are given.
-        fix_u_probabilities: Whether training keeps `u_probabilities`, where they are given.
-        comparison_levels: The levels of a comparison of one's own, the NULL level first, `ELSE` last.
-        output_column_name: What the report calls a comparison of one's own.
-        comparison_description: A sentence on it, for the report.
+        type: The name of a class in `splink.comparison_library`, e.g. `ExactMatch`, `NameComparison`,
+            `JaroWinklerAtThresholds`.
+        column: The column to compare.
+        args: Further arguments of the class, by name.
+        term_frequency_adjustments: Whether equal rare values count more than equal frequent values.
+        m_probabilities: One m probability per level except the NULL level, the closest agreement first. Default:
+            training estimates them.
+        u_probabilities: The u probabilities, in the same order. Default: training estimates them.
+        fix_m_probabilities: Whether training keeps given `m_probabilities`.
+        fix_u_probabilities: Whether training keeps given `u_probabilities`.
+        comparison_levels: The levels of your own comparison: the NULL level first, `ELSE` last.
+        output_column_name: The name of your own comparison in the report.
+        comparison_description: A description of your own comparison, for the report.
     """
 
     model_config = ConfigDict(json_schema_extra={"oneOf": _KINDS})
@@ -141,24 +144,24 @@ class Comparison(Model):
     def _one_kind(self) -> Comparison:
         library, own = self.type is not None, bool(self.comparison_levels)
         if library == own:
-            raise ValueError("a comparison has either type: and column:, or comparison_levels:")
+            raise ValueError("give a comparison either type: and column:, or comparison_levels:")
         if library and self.column is None:
-            raise ValueError("column: names the column that the comparison is of")
+            raise ValueError("column: this key is missing; give the column to compare")
         foreign = self.model_fields_set & (_LIBRARY_ONLY if own else _OWN_ONLY)
         if foreign:
             kind = "comparison_levels:" if own else "type:"
-            raise ValueError(f"{', '.join(sorted(foreign))} does not go with {kind}")
+            raise ValueError(f"{', '.join(sorted(foreign))}: cannot be used together with {kind}; remove it")
         return self
 
     @property
     def shown(self) -> str:
-        """How messages and reports name it: `ExactMatch(city)`, or the name of its own."""
+        """The comparison in messages and reports: `ExactMatch(city)`, or its own name."""
         if self.type is not None:
             return f"{self.type}({self.column})"
         return self.output_column_name or self.comparison_description or self.comparison_levels[0].sql_condition
 
     def known(self, kind: Literal["m", "u"]) -> bool:
-        """Whether training has nothing to find out: every probability of the kind is given and kept."""
+        """Whether every probability of this kind is given and kept, so that training need not estimate it."""
         if self.type is not None:
             return bool(getattr(self, f"{kind}_probabilities")) and getattr(self, f"fix_{kind}_probabilities")
         return all(

@@ -14,7 +14,7 @@ class SqliteConnection(Model):
     """Where the database is.
 
     Attributes:
-        path: The database's file; a relative path counts from the project's folder.
+        path: The database file. A relative path starts at the project's folder.
     """
 
     path: Text
@@ -33,5 +33,5 @@ class SqliteSource(SourceBase):
             raise ValueError(f"table {wrong.name}: SQLite has no cursor: {wrong.cursor}; use incremental_column:")
         zoned = next((table for table in self.tables if table.cursor_zone), None)
         if zoned:
-            raise ValueError(f"table {zoned.name}: cursor_zone: is not for SQLite; a `lag:` covers a repeated hour")
+            raise ValueError(f"table {zoned.name}: cursor_zone: is only for SQL Server; for SQLite use lag:")
         return self

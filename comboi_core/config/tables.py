@@ -1,4 +1,4 @@
-"""Tables to land, and what all sources of them have in common."""
+"""Tables to land, and the keys that all sources share."""
 
 from __future__ import annotations
 
@@ -23,30 +23,34 @@ def listed(values: Mapping[str, object]) -> str:
 
 
 class BaseTable(Model):
-    """What a table of any source may say.
+    """The keys that tables of all sources share.
 
     Attributes:
-        name: The table's name in the lake, as inputs name it; unique within its source.
-        columns: What to land; the key and the cursor always come along. Default: every column.
-        primary_key: Columns that tell rows apart; with them a changed row takes the place of the one that was landed.
-        on_null_key: What happens to rows with NULL in a column of the key. `keep`: each stays a row of its own, and the
-            run tells a shortfall. `fail`: the load fails, and nothing of it is committed.
-        mode: `full`: each load is the whole table. `append`: new rows are added to the landed ones. `merge`: readers
-            see the latest row per key. Default: `merge` with a key and a cursor, `append` with a cursor only, else
-            `full`.
-        lag: How far below the watermark a merge reads again, and an append stays behind, for rows that are committed
-            late. Default: none where the source shows which transactions are open, else `5m` (two days for dates).
-        schema_policy: When columns change at the source. `evolve`: new ones appear, missing ones are NULL, types widen
-            safely. `freeze`: a difference fails the load. `discard_columns`: new ones are not landed.
+        name: The table's name in the lake. Inputs of datasets use it. Unique within the source.
+        columns: The columns to land. The primary key and the cursor are always landed too. Default: all columns.
+        primary_key: The columns that identify a row. With a primary key, a changed row replaces the row that was landed
+            before.
+        on_null_key: What to do with rows that have NULL in a column of the primary key. `keep`: land each as a separate
+            row; the run reports a shortfall. `fail`: the load fails and commits nothing.
+        mode: `full`: each load reads the whole table and replaces it. `append`: each load adds new rows. `merge`: each
+            load adds new and changed rows, and readers see the latest row per key. Default: `merge` with a primary key
+            and a cursor, `append` with only a cursor, otherwise `full`.
+        lag: Catches rows that are committed late. `merge` reads this far below the watermark again, `append` stays this
+            far behind the newest rows. Default: none if the source shows which transactions are open, otherwise `5m`
+            (two days for dates).
+        schema_policy: What to do when the source's columns change. `evolve`: new columns are added, missing ones become
+            NULL, types widen if no value is lost. `freeze`: the load fails. `discard_columns`: new columns are not
+            landed.
         parallel_chunks: How many chunks of one load are read at the same time.
-        mask: What lands of personal values, by column: `hash` (equal values stay equal), `redact` (that there was one),
-            `partial` (the first and the last character), `drop` (nothing). A key can only be hashed.
-        on_change: When what the table is made from changes (server, database, path, `table`, `query`, `where`,
-            `columns`, `mask`, the masks' salt), the landed rows are of something else. `refuse`: the load fails and
-            says what has changed. `warn`: the landed rows stay, the run says so, and the change counts as accepted once
-            a load is committed. `reload`: the whole table is read again. A table of mode `full` is replaced by each
-            load: there it is only told.
-        freshness: The table is stale when its last good load began longer ago than this; default: it never is.
+        mask: Masks personal values, by column: `hash` (equal values stay equal), `redact` (only shows that there was a
+            value), `partial` (first and last character), `drop` (the column is not landed). A primary key can only be
+            hashed. Example: `{email: hash}`.
+        on_change: What to do when a setting changes that decides what is landed: server, database, path, `table`,
+            `query`, `where`, `columns`, `mask` or the masking salt. `refuse`: the load fails and says what changed.
+            `warn`: the landed rows stay and the run warns; the next commit accepts the change. `reload`: the whole
+            table is read again. With mode `full` each load replaces the table, so comboi only warns.
+        freshness: The table is stale if its last successful load began longer ago than this, e.g. `26h`. Default: it is
+            never stale.
     """
 
     name: Name
@@ -65,25 +69,30 @@ class BaseTable(Model):
     def _masks(self) -> BaseTable:
         wrong = next((name for name in self.primary_key if self.mask.get(name, "hash") != "hash"), None)
         if wrong:
-            raise ValueError(f"mask: {wrong} is part of the primary key, which can only be hashed: rows would be lost")
+            raise ValueError(
+                f"mask: {wrong} is part of the primary key and can only be masked with hash; another mask would "
+                "make keys equal"
+            )
         if self.cursor_name in self.mask:
-            raise ValueError(f"mask: {self.cursor_name} is the cursor, whose values the checkpoint holds")
+            raise ValueError(
+                f"mask: {self.cursor_name} is the cursor and cannot be masked, because the checkpoint stores its values"
+            )
         return self
 
     @property
     def cursor_name(self) -> str | None:
-        """What the watermark is of, where the configuration names it."""
+        """The name of the column or row version that the watermark is a value of, if the configuration gives one."""
         return None
 
     @property
     def made_from(self) -> dict[str, str]:
-        """What decides which rows and values are read: key of the configuration -> its text."""
+        """The settings that decide which rows and values are read: key of the configuration -> its text."""
         found = {"columns": ", ".join(sorted(self.columns or ())), "mask": listed(self.mask)}
         return {name: text for name, text in found.items() if text}
 
     @property
     def effective_mode(self) -> Mode:
-        """The mode: as given; else merge with key and cursor, append with a cursor only, full without."""
+        """The given mode. Without one: merge with key and cursor, append with only a cursor, otherwise full."""
         if self.mode:
             return self.mode
         if not self.cursor_name:
@@ -92,24 +101,25 @@ class BaseTable(Model):
 
 
 class TableConfig(BaseTable):
-    """One table to land from a database: a `table:` of the source or the result of a `query:`.
+    """One table to land from a database: a `table` of the source, or the result of a `query`.
 
     Attributes:
-        table: The table or view as the source names it: `public.orders`.
+        table: The table or view in the source, e.g. `public.orders`.
         query: A SELECT in the source's SQL, in place of `table`.
-        where: A condition in the source's SQL; only rows that meet it are read. A row that meets it later only, below
-            the watermark, is not seen: after a change of the condition, run the table with --full-refresh.
-        incremental_column: A column that every change of a row moves on; only rows above the watermark are read.
-        cursor_zone: The time zone whose clock writes an incremental column without an offset (`datetime`, `datetime2`,
-            `smalldatetime` of SQL Server), by its IANA name: `Europe/Berlin`. The server's clock in that zone then ends
-            a load, and an hour that the clock repeats is read when it is over. Default: not known; the largest value
-            stands for the clock, and `lag` has to cover an hour that is repeated.
-        cursor: The source's own row version in place of an incremental column: `xmin` for PostgreSQL, `rowversion` for
+        where: A condition in the source's SQL; only rows that meet it are read. An old row that meets it later is not
+            read again. After you change the condition, run the table with `--full-refresh`.
+        incremental_column: A column that grows with every change of a row, e.g. `updated_at`. Each load reads only the
+            rows above the watermark.
+        cursor_zone: For SQL Server's `datetime`, `datetime2` and `smalldatetime`: the time zone in which
+            `incremental_column` is written, e.g. `Europe/Berlin`. A load then ends at the server's clock in that zone,
+            and an hour that the clock repeats is read after it is over. Default: unknown. A load then ends at the
+            largest value, and `lag` must cover a repeated hour.
+        cursor: The source's own row version, in place of `incremental_column`: `xmin` for PostgreSQL, `rowversion` for
             SQL Server and Azure SQL.
-        on_null_cursor: What happens to rows whose incremental column is NULL: `include` (each load reads them),
-            `exclude`, or `fail`.
-        chunk_rows: A load is cut into chunks of about so many rows at most, where the table can be cut.
-        chunk_bytes: And of about so many bytes at most, by the source's own size of the table.
+        on_null_cursor: What to do with rows whose `incremental_column` is NULL. `include`: every load reads them.
+            `exclude`: no load reads them. `fail`: the load fails.
+        chunk_rows: The largest number of rows per chunk, roughly. A load is read in chunks if the table can be divided.
+        chunk_bytes: The largest size of a chunk, roughly, by the size that the source reports for the table.
     """
 
     model_config = ConfigDict(
@@ -140,24 +150,24 @@ class TableConfig(BaseTable):
         if (self.table is None) == (self.query is None):
             raise ValueError("give exactly one of table: and query:")
         if self.incremental_column and self.cursor:
-            raise ValueError("give one of incremental_column: and cursor:")
+            raise ValueError("give incremental_column: or cursor:, not both")
         if self.cursor_zone and not self.incremental_column:
-            raise ValueError("cursor_zone: belongs to incremental_column:")
+            raise ValueError("cursor_zone: works only with incremental_column:; add it, or remove cursor_zone:")
         if self.mode in ("append", "merge") and not self.cursor_name:
             raise ValueError(f"mode: {self.mode} needs incremental_column: or cursor:")
         if self.effective_mode == "merge" and not self.primary_key:
             raise ValueError("mode: merge needs primary_key:")
         if self.cursor and self.effective_mode == "append":
-            raise ValueError(f"cursor: {self.cursor} reads rows again now and then: it needs mode: merge, primary_key:")
+            raise ValueError(f"cursor: {self.cursor} can read a row twice, so it needs mode: merge and primary_key:")
         if self.cursor and self.lag:
-            raise ValueError(f"cursor: {self.cursor} leaves no gap for a lag to cover; leave lag: out")
+            raise ValueError(f"cursor: {self.cursor} misses no late commit, so it needs no lag; remove lag:")
         if self.mode == "append" and self.lag:
-            raise ValueError("mode: append cannot have a lag: the rows read again would be doubled; use mode: merge")
+            raise ValueError("mode: append reads no row twice, so it takes no lag; remove lag:, or use mode: merge")
         return self
 
     @property
     def cursor_name(self) -> str | None:
-        """What the watermark is of: the incremental column's name, or `xmin` or `rowversion`; None without cursor."""
+        """The name of what the watermark is a value of: the incremental column, `xmin` or `rowversion`; else None."""
         return self.incremental_column or self.cursor
 
     @property
@@ -172,11 +182,11 @@ class SourceBase(Model):
     """A source of tables: a name and tables whose names are unique within it.
 
     Attributes:
-        name: The source's name, unique in the pipeline; the lake's folders and inputs use it.
-        type: What kind of source it is.
-        connection: How it is reached.
-        max_parallel: How many of its tables are read at the same time.
-        tables: What to land.
+        name: The source's name, unique in the pipeline. Inputs of datasets and folders in the lake use it.
+        type: The kind of source.
+        connection: How to connect to the source.
+        max_parallel: How many tables of this source are read at the same time.
+        tables: The tables to land.
     """
 
     name: Name = Field(json_schema_extra={"not": {"enum": [*sorted(RESERVED_SOURCES)]}})
@@ -190,5 +200,5 @@ class SourceBase(Model):
         names = [table.name for table in self.tables]
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
-            raise ValueError(f"two tables are called '{double}'; names are unique within a source")
+            raise ValueError(f"two tables are called '{double}'; names have to be unique within a source")
         return self

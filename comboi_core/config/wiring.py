@@ -1,4 +1,4 @@
-"""How everything fits together: every input exists, stages follow each other, nothing runs in a circle."""
+"""Checks across both files: every input exists, silver does not read gold, datasets do not depend in a circle."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from comboi_core.domain.names import did_you_mean, table_id
 def wiring_problems(
     pipeline: PipelineFile, transformations: TransformationsFile, *, further: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, int | None, str]]:
-    """Yield each problem: the dataset's name, the position of the input (None: the dataset itself), what is wrong.
+    """Yield each problem: the dataset, the position of the input (None: the dataset itself), and what is wrong.
 
     Args:
         transformations: All datasets, those of assets included.
-        further: Names and stages of datasets that are there but cannot be used yet; to read one is no problem here.
+        further: Names and stages of datasets that exist but have errors of their own; reading one is no further
+            problem.
     """
     tables = {table_id(source.name, table.name) for source in pipeline.sources for table in source.tables}
     stages = dict(further or {})
@@ -39,16 +40,20 @@ def wiring_problems(
 def _references(
     dataset: DatasetConfig, tables: set[str], stages: Mapping[str, str]
 ) -> Iterator[tuple[str, int | None, str]]:
-    """What checks compare with has to be there, and is built first."""
+    """Yield the problems of datasets and tables that checks refer to."""
     for name in sorted(dataset.references - tables):
         if name not in stages:
             close = did_you_mean(name, {*stages, *tables})
             yield dataset.name, None, f"{dataset.name}: relationships: there is no dataset or table '{name}'{close}"
         elif stages[dataset.name] == "silver" and stages[name] == "gold":
-            yield dataset.name, None, f"{dataset.name}: relationships: silver cannot refer to the gold dataset '{name}'"
+            yield (
+                dataset.name,
+                None,
+                f"{dataset.name}: relationships: a silver dataset cannot refer to the gold dataset '{name}'",
+            )
     own = next((check for check in dataset.checks if check.references == dataset.name), None)
     if own and own.on_fail == "quarantine":
-        problem = "a row that refers to one in quarantine would have to go as well; leave on_fail: quarantine out"
+        problem = "a row that refers to a quarantined row would have to be removed too; remove on_fail: quarantine"
         yield dataset.name, None, f"{dataset.name}: {own.label}: refers to the dataset itself: {problem}"
 
 

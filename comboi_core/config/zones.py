@@ -1,4 +1,4 @@
-"""Time zones by their IANA names; who knows Windows' names for them is told the other one."""
+"""Time zones by their IANA names. If somebody writes a Windows name, the error gives the IANA name."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def _zone(value: str) -> str:
     known = available_timezones()
     if value in known:
         return value
-    meant = _WINDOWS.get(value)
-    if meant:
-        raise ValueError(f"'{value}' is Windows' name of a time zone; its IANA name is {meant}")
+    iana = _WINDOWS.get(value)
+    if iana:
+        raise ValueError(f"'{value}' is the Windows name of a time zone; write its IANA name: {iana}")
     close = get_close_matches(value, sorted(known), n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
-    raise ValueError(f"there is no time zone '{value}'{hint}; write its IANA name, as Europe/Berlin is one")
+    raise ValueError(f"there is no time zone '{value}'{hint}; write an IANA name such as Europe/Berlin")
 
 
 Zone = Annotated[str, AfterValidator(_zone), WithJsonSchema(TEXT)]

@@ -19,7 +19,7 @@ def test_an_address_is_taken_as_it_is_written(files, url):
 @pytest.mark.parametrize("url", ["{{keyvault:address}}", "https://{{ keyvault:name }}.vault.azure.net/"])
 def test_an_address_from_the_vault_itself_is_refused(files, url):
     problem = with_vault(files, url).problem()
-    assert problem.startswith(files.line_of("key_vault")) and "cannot come from the vault" in problem
+    assert problem.startswith(files.line_of("key_vault")) and "cannot be in the vault" in problem
 
 
 @pytest.mark.parametrize("url", ["http://sales.vault.azure.net/", "sales", "https://sales.vault.azure.net/secrets/x"])

@@ -205,7 +205,7 @@ def test_a_value_is_encoded_in_the_user_part_of_a_uri_and_nowhere_else(template,
     ("reference", "says"),
     [
         ("shop.order", "there is no dataset or table 'shop.order' (did you mean 'shop.orders'?)"),
-        ("daily_sales", "silver cannot refer to the gold dataset 'daily_sales'"),
+        ("daily_sales", "a silver dataset cannot refer to the gold dataset 'daily_sales'"),
         ("orders_clean", "refers to the dataset itself"),
     ],
 )

@@ -63,7 +63,7 @@ def test_aliases_that_multiply_are_refused_before_they_are_walked(files):
     ]
     files.write(files.pipeline, files.pipeline.read_text() + "\n".join(bomb) + "\n")
 
-    assert "aliases counted at each use" in files.problem()
+    assert "aliases count at each use" in files.problem()
 
 
 def test_merge_keys_that_multiply_are_refused_before_they_are_merged(files):
@@ -74,7 +74,7 @@ def test_merge_keys_that_multiply_are_refused_before_they_are_merged(files):
     ]
     files.write(files.pipeline, files.pipeline.read_text() + "\n".join(bomb) + "\n")
 
-    assert "aliases counted at each use" in files.problem()
+    assert "aliases count at each use" in files.problem()
 
 
 @pytest.mark.parametrize("added", ["queue: &q [*q]\n", "queue: &q {a: *q}\n", f"queue: {'[' * 3000}{']' * 3000}\n"])
@@ -95,7 +95,7 @@ def test_anchors_and_merge_keys_work_as_yaml_has_them(files):
 def test_a_key_given_twice_is_named_with_both_lines(files):
     files.write(files.pipeline, files.pipeline.read_text() + "engine: {}\n")
 
-    assert files.problem() == f"{files.pipeline}:15: the key 'engine' is already given in line 3"
+    assert files.problem() == f"{files.pipeline}:15: the key 'engine' is already given in line 3; remove one of them"
 
 
 def test_a_key_given_twice_in_one_line_is_found(files):
@@ -117,7 +117,7 @@ def test_keys_that_are_no_text_are_refused_with_their_line(files, key):
 
     problem = files.problem()
 
-    assert problem.startswith(f"{files.pipeline}:15: a key is text")
+    assert problem.startswith(f"{files.pipeline}:15: a key has to be text")
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "- a\n- b\n", "hello\n", "~\n"])

@@ -130,10 +130,10 @@ def test_a_level_over_a_column_that_is_not_there_is_named(con: duckdb.DuckDBPyCo
     ("comparison", "said"),
     [
         ({}, "either type: and column:, or comparison_levels:"),
-        ({"type": "ExactMatch"}, "column: names the column"),
+        ({"type": "ExactMatch"}, "column: this key is missing"),
         (OWN | {"type": "ExactMatch", "column": "a"}, "either type: and column:, or comparison_levels:"),
-        (OWN | {"m_probabilities": [0.9, 0.1]}, "m_probabilities does not go with comparison_levels:"),
-        (CITIES | {"output_column_name": "x"}, "output_column_name does not go with type:"),
+        (OWN | {"m_probabilities": [0.9, 0.1]}, "m_probabilities: cannot be used together with comparison_levels:"),
+        (CITIES | {"output_column_name": "x"}, "output_column_name: cannot be used together with type:"),
         (CITIES | {"m_probabilities": [1.2, 0.1]}, "less than or equal to 1"),
     ],
 )
@@ -195,11 +195,11 @@ def test_splink_s_further_settings_work(con: duckdb.DuckDBPyConnection, changes:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"training": None}, "give training.deterministic_rules:"),
-        ({"probability_two_random_records_match": 0.1}, "not both"),
-        ({"training": training(em_blocking=[])}, "training: needs em_blocking or estimate_m_from_label_column"),
+        ({"training": None}, "give exactly one of training.deterministic_rules:"),
+        ({"probability_two_random_records_match": 0.1}, "give exactly one of"),
+        ({"training": training(em_blocking=[])}, "training: add em_blocking or estimate_m_from_label_column"),
         ({"threshold_match_weight": 3}, "give threshold_match_probability: or threshold_match_weight:, not both"),
-        ({"one_to_one": True}, "one_to_one: is for link_type: link_only and link_and_dedupe"),
+        ({"one_to_one": True}, "one_to_one: is only for link_type: link_only and link_and_dedupe"),
         (
             {"training": training(em_blocking=[{"columns": ["a"], "arrays_to_explode": ["a"]}])},
             "Splink cannot train on a rule with arrays_to_explode",

@@ -105,7 +105,7 @@ def test_a_column_without_any_value_stays_null(cluster: duckdb.DuckDBPyConnectio
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        ({}, "order_by, most_complete or source_priority"),
+        ({}, "at least one of order_by, most_complete"),
         ({"order_by": " "}, "is empty"),
         (
             {"most_complete": True, "per_column": {"phone": "most_recent_not_null"}},

@@ -119,7 +119,7 @@ def test_a_wrong_key_and_a_missing_container_are_told_without_the_key(project, i
         ("folder: drop zone", "path: incoming", "give exactly one of path:, account_name:"),
         ("folder: drop zone", "foldr: drop zone", "unknown key 'foldr'"),
         ("folder: drop zone", "sas_token: x", "give credential: or sas_token:, not both"),
-        ("orders/**/*.csv", "orders/**.csv", "stands for folders"),
+        ("orders/**/*.csv", "orders/**.csv", "stand alone between slashes"),
     ],
 )
 def test_mistakes_in_the_configuration_are_named(project, old, new, says):

@@ -76,7 +76,7 @@ def test_what_says_nothing_about_duckdb_is_passed_over(folder):
         ("custom_checks:\n  - {name: a, query: SELECT 1, value: 1, count: 2}", 5, "one of value: and count:"),
         ('enabled: "{{ var.on }}"', 4, "takes no Jinja"),
         ("meta: {stage: bronze}", 4, "meta.stage is silver or gold"),
-        ("depends: [{asset: a, mode: weak}]", 4, "'weak' is not possible; expected 'full' or 'symbolic'"),
+        ("depends: [{asset: a, mode: weak}]", 4, "'weak' is not allowed; expected 'full' or 'symbolic'"),
         ("depends: [{mode: full}]", 4, "give an asset's name"),
         ("parameters: {path: a.csv}", 4, "parameters: is for seeds"),
         ("hooks: {before: [{query: SELECT 1}]}", 4, "unknown key 'before'"),

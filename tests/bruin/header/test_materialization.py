@@ -72,7 +72,7 @@ def test_ddl_is_an_empty_dataset_that_no_run_and_no_refresh_empties(folder):
         ("{type: table, strategy: upsert}", "there is no strategy 'upsert'"),
         ("{type: table, strategy: datavault_hub}", "is not supported"),
         ("{type: table, incremental_predicate: x > 1}", "incremental_predicate: is not supported"),
-        ("{type: materialized_view}", "'materialized_view' is not possible"),
+        ("{type: materialized_view}", "'materialized_view' is not allowed"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(folder, block, says):
@@ -149,7 +149,7 @@ def test_a_pipeline_says_so_for_its_assets_and_an_asset_otherwise(folder):
             "meta: {on_change: reload}\nmaterialization:\n"
             "  {type: table, strategy: time_interval, incremental_key: at, time_granularity: date}",
             "SELECT 1 AS id, current_date AS at",
-            "on_change: reload cannot be with time_granularity",
+            "on_change: reload does not work with time_granularity",
         ),
     ],
     ids=["unknown", "restricted", "windowed", "by time"],

@@ -98,7 +98,7 @@ class TestTls:
     def test_a_mode_that_may_go_without_is_refused_before_a_token_is_asked_for(self, shop, identity, mode):
         text = shop.connection["conn_str"].replace("verify-full", mode)
         for conn_str in (text, f"host=h user=u sslmode={mode}"):
-            with pytest.raises(ConfigError, match=f"sslmode={mode} could send the access token in clear"):
+            with pytest.raises(ConfigError, match=f"sslmode={mode} could send the access token unencrypted"):
                 login({"conn_str": conn_str, "authentication": "managed_identity"}, "a.b")
         assert not identity.asked
 
@@ -276,5 +276,5 @@ class TestConfiguration:
 
     @pytest.mark.parametrize("authentication", [None, "password"])
     def test_a_client_id_without_entra_id_is_a_mistake(self, authentication):
-        with pytest.raises(ValueError, match="belongs to authentication: managed_identity"):
+        with pytest.raises(ValueError, match="works only with authentication: managed_identity"):
             PostgresConnection(conn_str="postgresql://u:p@h/d", authentication=authentication, client_id="abc")
