@@ -14,6 +14,7 @@ from comboi.run import Run
 from comboi_core.app.loader import DEFAULT_CONFIG, load
 from comboi_core.app.workspace import Workspace
 from comboi_core.devtools.reading import all_names, full_name, open_reader
+from comboi_core.domain.contracts.pipeline import RunSummary
 from comboi_core.domain.errors import ConfigError, RequestInvalid, SelectionEmpty
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Project:
                     on_progress(run)
             return run
 
-    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+    def runs(self, limit: int = 20) -> list[RunSummary]:
         """Return the summaries of the latest runs, newest first, as `comboi runs --json` prints them."""
         if self.url:
             from comboi_core.cli.client import Api

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
+
+from comboi_core.domain.contracts.hub import InstanceStatus
 
 BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
 """Before any orchestration; a purge needs a moment to begin at."""
@@ -29,15 +32,15 @@ class DurableHub:
         answer = await self._client.read_entity_state(df.EntityId(entity, key))
         return answer.entity_state if answer.entity_exists else None
 
-    async def signal(self, entity: str, key: str, operation: str, value: dict[str, Any]) -> None:
+    async def signal(self, entity: str, key: str, operation: str, value: Mapping[str, Any]) -> None:
         """See Hub."""
         await self._client.signal_entity(df.EntityId(entity, key), operation, value)
 
-    async def start(self, orchestrator: str, instance_id: str, value: dict[str, Any]) -> None:
+    async def start(self, orchestrator: str, instance_id: str, value: Mapping[str, Any]) -> None:
         """See Hub."""
         await self._client.start_new(orchestrator, instance_id, value)
 
-    async def status(self, instance_id: str) -> dict[str, Any] | None:
+    async def status(self, instance_id: str) -> InstanceStatus | None:
         """See Hub. The SDK hands the input over as JSON text; an unknown id comes as an empty, falsy object."""
         status = await self._client.get_status(instance_id)
         if not status:

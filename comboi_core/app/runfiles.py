@@ -7,6 +7,8 @@ from collections.abc import Collection
 from typing import Any
 
 from comboi_core.app.codec import encode_json
+from comboi_core.domain.contracts.pipeline import Cancelled
+from comboi_core.domain.contracts.run import FrozenPlan, ItemOutcome
 from comboi_core.domain.errors import LakeNotFound
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.redaction import redactor
@@ -19,10 +21,12 @@ def plan_path(run_id: str, attempt: str) -> str:
     return f"{WORK}/{run_id}/plan/{attempt}.json"
 
 
-def any_plan(lake: Lake, run_id: str) -> Any:
+def any_plan(lake: Lake, run_id: str) -> FrozenPlan | None:
     """Return a plan of the run, for showing: doubled executions differ in how they deal the work only. None without."""
-    found = lake.list(f"{WORK}/{run_id}/plan")
-    return read_json(lake, found[0]) if found else None
+    plan: FrozenPlan | None = None
+    for path in lake.list(f"{WORK}/{run_id}/plan")[:1]:
+        plan = read_json(lake, path)
+    return plan
 
 
 def load_plan_path(run_id: str, item: str, attempt: str) -> str:
@@ -40,10 +44,11 @@ def cancellation_path(run_id: str) -> str:
     return f"{WORK}/{run_id}/cancelled.json"
 
 
-def cancellation(lake: Lake, run_id: str) -> Any:
-    """Return who cancelled the run and when (`by`, `at`); None as a rule."""
+def cancellation(lake: Lake, run_id: str) -> Cancelled | None:
+    """Return who cancelled the run and when; None as a rule."""
     try:
-        return read_json(lake, cancellation_path(run_id))
+        cancelled: Cancelled = read_json(lake, cancellation_path(run_id))
+        return cancelled
     except LakeNotFound:
         return None
 
@@ -86,7 +91,7 @@ def write_work(lake: Lake, path: str, value: Any) -> None:
     lake.write(path, encode_json(value))
 
 
-def finished_items(lake: Lake, run_id: str) -> list[dict[str, Any]]:
+def finished_items(lake: Lake, run_id: str) -> list[ItemOutcome]:
     """Return the outcomes that the lanes have recorded so far, in the order of the plan."""
     return [item for path in lake.list(items_folder(run_id)) for item in read_json(lake, path)]
 

@@ -123,18 +123,18 @@ def _publish(work: Build, details_path: str, gone: Note | None) -> None:
                 write_exactly(work.con, sql, str(staged), write_options(state), hidden=hidden)
         relation = f"read_parquet({literal(str(staged))})" if sql else str(work.previous)
         check(work, relation)
-        work.details["rows"] = _count(work, qualified(work.dataset.name))
+        rows = work.details["rows"] = _count(work, qualified(work.dataset.name))
         _refuse_emptying(work)
         work.details["bytes"] = staged.stat().st_size if sql else 0
         work.details["unchanged"] = sql is None
         if gone:
-            fall_short(work, loss(work, gone, work.details["rows"]))
+            fall_short(work, loss(work, gone, rows))
         if sql:
             refuse_overtaken(work.con, work.lake, work.path, fence=work.job["fence"], published=work.published)
             _publish_beside(work)
         runfiles.write_json(work.workspace.lake("bronze"), details_path, work.details)
     if state:
-        remember(work.workspace, work.dataset.name, replace(state, rows=work.details["rows"]))
+        remember(work.workspace, work.dataset.name, replace(state, rows=rows))
 
 
 @contextmanager

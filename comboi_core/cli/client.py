@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from comboi_core.domain.contracts.pipeline import RunSummary
 from comboi_core.domain.errors import ComboiError, RequestInvalid
 from comboi_core.domain.redaction import redactor
 
@@ -107,9 +108,9 @@ class Api:
         """Return the JSON of POST {path} below the API's address."""
         return self._call("POST", path, json=body)
 
-    def runs(self, limit: int, **filters: str | None) -> list[dict[str, Any]]:
+    def runs(self, limit: int, **filters: str | None) -> list[RunSummary]:
         """Return the summaries of runs, newest first, `limit` at most; goes through as many pages as that takes."""
-        found: list[dict[str, Any]] = []
+        found: list[RunSummary] = []
         cursor = None
         while len(found) < limit:
             page = self.get("runs", limit=limit - len(found), cursor=cursor, **filters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +14,7 @@ from comboi_core.cli import render
 from comboi_core.cli.following import follow
 from comboi_core.cli.hosting import serving
 from comboi_core.cli.options import AsJson, Config, Url, console, errors, print_json, reporting
-
-Record = dict[str, Any]
+from comboi_core.domain.contracts.record import RunRecord
 
 FunctionKey = Annotated[
     str | None, typer.Option("--function-key", envvar="COMBOI_KEY", help="Function key of the deployed app.")
@@ -66,7 +65,7 @@ def _login() -> str:
         return ""
 
 
-def erasure_view(record: Record) -> RenderableType:
+def erasure_view(record: RunRecord) -> RenderableType:
     """Return what an erasure did: per table and dataset the rows that are gone, then what could not be erased."""
     said = record.get("erasure")
     parts: list[RenderableType] = [Text.assemble("erasure ", record["run_id"], "  ", render.status(record["status"]))]
@@ -95,17 +94,18 @@ def erasure_view(record: Record) -> RenderableType:
             parts.append(render.plain(f"! {name}: not erased: {item['reason']}", style="yellow"))
             parts.append(render.plain(f"  what to do: {item['remedy']}"))
         parts += [render.plain(f"! {name}: {warning}", style="yellow") for warning in item.get("warnings") or ()]
-    if record.get("error") and not any(item.get("error") for *_, item in _items(record)):
-        parts.append(render.plain(f"✗ [{record['error']['code']}] {record['error']['message']}", style="red"))
-        parts.append(render.plain(f"  what to do: {record['error']['remedy']}"))
+    error = record.get("error")
+    if error and not any(item.get("error") for *_, item in _items(record)):
+        parts.append(render.plain(f"✗ [{error['code']}] {error['message']}", style="red"))
+        parts.append(render.plain(f"  what to do: {error['remedy']}"))
     return Group(*parts, render.plain(SOURCE_FIRST))
 
 
-def _items(record: Record) -> Iterator[tuple[str, str, Record]]:
+def _items(record: RunRecord) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for item in record["tables"]:
         elsewhere = f", {item['removed_elsewhere']} of them in files of earlier loads"
         how = "files rewritten" if item.get("removed") else "left as it is"
         how += elsewhere if item.get("removed_elsewhere") else ""
         yield "bronze", f"{item['source']}.{item['table']}", {"how": how, **item}
-    for item in record["datasets"]:
-        yield item["stage"], item["name"], item
+    for dataset in record["datasets"]:
+        yield dataset["stage"], dataset["name"], dataset

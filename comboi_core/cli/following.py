@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -11,8 +11,7 @@ from rich.live import Live
 
 from comboi_core.cli.client import Api, part
 from comboi_core.cli.render import number, pace, run_view, seconds
-
-Record = dict[str, Any]
+from comboi_core.domain.contracts.record import RunRecord
 
 SHORTEST, LONGEST = 0.02, 0.25
 """Seconds between two looks at the run: a tenth of the time that it has taken so far, within these bounds."""
@@ -20,34 +19,33 @@ SAY_AGAIN = 15.0
 """Seconds between two lines on a table that takes long."""
 
 
-def watch(api: Api, run_id: str) -> Iterator[Record]:
+def watch(api: Api, run_id: str) -> Iterator[RunRecord]:
     """Yield a run's record again and again, the last time when the run has ended."""
     began = time.monotonic()
     while True:
-        record: Record = api.get(f"runs/{part(run_id)}")
+        record: RunRecord = api.get(f"runs/{part(run_id)}")
         yield record
         if record["status"] != "running":
             return
         time.sleep(min(max((time.monotonic() - began) / 10, SHORTEST), LONGEST))
 
 
-def follow(api: Api, run_id: str, console: Console) -> Record:
+def follow(api: Api, run_id: str, console: Console) -> RunRecord:
     """Show a run until it has ended; return its record."""
     if not console.is_terminal:
         return _lines(api, run_id, console)
-    record: Record = {}
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         for record in watch(api, run_id):
             live.update(run_view(record))
     return record
 
 
-def _lines(api: Api, run_id: str, console: Console) -> Record:
-    record: Record = {}
+def _lines(api: Api, run_id: str, console: Console) -> RunRecord:
     seen: dict[str, str] = {}
     printed_at: dict[str, float] = {}
     for record in watch(api, run_id):
-        for item in [*record.get("tables", ()), *record.get("datasets", ())]:
+        items: list[Mapping[str, Any]] = [*record.get("tables", ()), *record.get("datasets", ())]
+        for item in items:
             name = item.get("name") or f"{item['source']}.{item['table']}"
             changed = item["status"] not in ("pending", "queued", seen.get(name))
             if changed or (item["status"] == "running" and time.monotonic() - printed_at[name] > SAY_AGAIN):
@@ -56,7 +54,7 @@ def _lines(api: Api, run_id: str, console: Console) -> Record:
     return record
 
 
-def _line(console: Console, name: str, item: Record) -> None:
+def _line(console: Console, name: str, item: Mapping[str, Any]) -> None:
     extra = ""
     if item["status"] == "succeeded" and "removed" in item:  # of an erasure; its table at the end says the rest
         extra = "" if item["removed"] is None else f"  {number(item['removed'])} rows removed"

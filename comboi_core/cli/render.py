@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +11,12 @@ from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from comboi_core.domain.contracts.pipeline import RunSummary
+from comboi_core.domain.contracts.record import DatasetRecord, RunRecord, TableRecord
 from comboi_core.domain.errors import ConfigError
 from comboi_core.domain.redaction import redactor
 
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 
 SAMPLE_COLUMNS = 6
 """Columns of failing rows that are shown, the checked ones first; `--json` shows all."""
@@ -137,7 +139,7 @@ def grid(*columns: str, right: str = "", wraps: str = "") -> Table:
     return table
 
 
-def tables_grid(tables: list[Record]) -> Table:
+def tables_grid(tables: Sequence[TableRecord]) -> Table:
     """Return the bronze part of a record as a grid."""
     shown = grid(
         "", "bronze", "mode", "rows read", "files", "written", "new watermark", "time",
@@ -157,7 +159,7 @@ def watermark(value: str | None) -> str:
     return re.sub(r"(:\d\d)\.\d+", r"\1", value or "")
 
 
-def datasets_grid(stage: str, datasets: list[Record]) -> Table:
+def datasets_grid(stage: str, datasets: Sequence[DatasetRecord]) -> Table:
     """Return the silver or the gold part of a record as a grid."""
     isolated = any(item.get("quarantined") for item in datasets)
     more = ("quarantined",) if isolated else ()
@@ -187,15 +189,15 @@ def _checks(item: Record) -> str:
     return ", ".join(parts)
 
 
-def run_view(record: Record) -> RenderableType:
+def run_view(record: RunRecord) -> RenderableType:
     """Return a whole run: headline, tables, datasets, then what failed or warned, with remedies."""
     head = Text.assemble(("run ", "bold"), record["run_id"], "  ", status(record["status"], record.get("shortfalls")))
     if record.get("seconds") is not None:
         head.append(f"  in {record['seconds']:.1f}s")
     parts: list[RenderableType] = [head]
-    if record.get("cancelled"):
+    if cancelled := record.get("cancelled"):
         ending = "was" if record["status"] != "running" else "is being"
-        parts.append(plain(f"it {ending} cancelled by {record['cancelled']['by']}", style="yellow"))
+        parts.append(plain(f"it {ending} cancelled by {cancelled['by']}", style="yellow"))
     if record.get("interrupted"):
         parts.append(plain(record["interrupted"]["message"], style="yellow"))
     if record.get("holder"):
@@ -215,11 +217,12 @@ def run_view(record: Record) -> RenderableType:
     return Group(*parts)
 
 
-def _troubles(record: Record) -> list[RenderableType]:
+def _troubles(record: RunRecord) -> list[RenderableType]:
     """Return what failed, warned or was skipped; what several items say in the same words is said once."""
     said: dict[tuple[str, str, str], list[str]] = {}
     others: list[RenderableType] = []
-    for item in [record, *record.get("tables", ()), *record.get("datasets", ())]:
+    items: list[Record] = [record, *record.get("tables", ()), *record.get("datasets", ())]
+    for item in items:
         name = item.get("name") or (f"{item['source']}.{item['table']}" if "source" in item else "run")
         for line in _lines(item, ended=record["status"] != "running"):
             said.setdefault(line, []).append(name)
@@ -234,7 +237,7 @@ def _troubles(record: Record) -> list[RenderableType]:
     return found + others + list(_undelivered(record))
 
 
-def _undelivered(record: Record) -> Iterator[RenderableType]:
+def _undelivered(record: RunRecord) -> Iterator[RenderableType]:
     """Yield a line for each alert that did not reach its webhook; the log on the host is not read by those who wait."""
     for alert in record.get("notifications") or ():
         if not alert.get("sent"):
@@ -282,11 +285,11 @@ def _failed_check(name: str, check: Record) -> list[RenderableType]:
     return [line, rows]
 
 
-def runs_grid(runs: list[Record]) -> Table:
+def runs_grid(runs: Sequence[RunSummary]) -> Table:
     """Return run summaries as a grid."""
     shown = grid("run", "status", "trigger", "rows read", "time", "", right="rows read,time", wraps="")
     for run in runs:
-        error = run.get("error") or {}
+        error: Record = run.get("error") or {}
         shown.add_row(
             run["run_id"], status(run["status"], run.get("shortfalls")), run.get("trigger") or "",
             number(run.get("rows")),
@@ -334,7 +337,7 @@ def plan_view(planned: Record) -> RenderableType:
     return Group(*parts)
 
 
-def checkpoints_grid(tables: list[Record]) -> Table:
+def checkpoints_grid(tables: Sequence[Record]) -> Table:
     """Return the tables' checkpoints as a grid."""
     shown = grid(
         "table", "load", "watermark", "committed at", "rows landed", "", right="load,rows landed", wraps="table"

@@ -15,6 +15,7 @@ from comboi_core.cli.client import part
 from comboi_core.cli.following import follow
 from comboi_core.cli.hosting import Served, serving
 from comboi_core.cli.options import AsJson, Config, Key, Url, console, errors, print_json, reporting
+from comboi_core.domain.contracts.record import RunRecord
 from comboi_core.domain.errors import RunNotFound
 
 OTHER = (
@@ -73,15 +74,16 @@ def _running(served: Served) -> str:
     return str(found[0]["run_id"])
 
 
-def run_on(served: Served, request: dict[str, Any], progress: Console) -> dict[str, Any]:
+def run_on(served: Served, request: dict[str, Any], progress: Console) -> RunRecord:
     """Finish what a killed host left behind, then run what is asked for; return the record of the latter."""
     for other in served.others:
         progress.print(OTHER.format(other), markup=False)
     for unfinished in served.unfinished:
         progress.print(f"finishing run {unfinished}, which was left unfinished; yours starts after it", markup=False)
         finished = follow(served.api, unfinished, progress)
-        why = (finished.get("error") or {}).get("message")
-        progress.print(": ".join(filter(None, (f"run {unfinished}", finished["status"], why))), markup=False)
+        error = finished.get("error")
+        why = f": {error['message']}" if error else ""
+        progress.print(f"run {unfinished}: {finished['status']}{why}", markup=False)
     started = served.api.post("runs", request)
     return follow(served.api, started["run_id"], progress)
 

@@ -35,9 +35,12 @@ def preview(workspace: Workspace, request: Payload, checkpoints: Mapping[str, Ch
         for item in items
         if item["kind"] == "table"
     ]
-    datasets = [{"stage": item["stage"], "name": item["name"]} for item in items if item["kind"] == "dataset"]
-    changed = {} if request["full_refresh"] else _changed(workspace, [item["name"] for item in datasets])
-    datasets = [{**item, "warnings": changed.get(item["name"], [])} for item in datasets]
+    planned_datasets = [item for item in items if item["kind"] == "dataset"]
+    changed = {} if request["full_refresh"] else _changed(workspace, [item["name"] for item in planned_datasets])
+    datasets = [
+        {"stage": item["stage"], "name": item["name"], "warnings": changed.get(item["name"], [])}
+        for item in planned_datasets
+    ]
     return {"pipeline": workspace.project.pipeline, "tables": tables, "datasets": datasets}
 
 

@@ -6,7 +6,9 @@ what to do, whether it is `transient`, and its context as fields. Retries follow
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 
 class ErrorRecord(TypedDict):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 
 class Interval(TypedDict):
@@ -53,3 +54,8 @@ def _moment(text: str) -> datetime:
 
 def _interval(start: datetime, end: datetime) -> Interval:
     return {"start": start.isoformat(), "end": end.isoformat()}
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Return the seconds between two moments (ISO 8601), to the millisecond."""
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)

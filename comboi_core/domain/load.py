@@ -7,7 +7,9 @@ datetime, so no precision is lost. Only the source's own SQL compares or shifts 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from comboi_core.domain.origin import Origin
 from comboi_core.domain.shortfall import Shortfall

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from comboi_core.domain.load import Column, Mode, Relation, SourceFile, Window
 from comboi_core.domain.origin import Origin

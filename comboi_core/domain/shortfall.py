@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypedDict
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 CODES = MappingProxyType(
     {
@@ -41,7 +43,7 @@ class ShortfallRecord(TypedDict):
     code: str
     message: str
     remedy: str
-    rows: int | None
+    rows: NotRequired[int | None]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from comboi_core.domain.contracts.landing import Range
+from comboi_core.domain.contracts.record import Range
 from comboi_core.domain.errors import BackfillImpossible
 from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
 from comboi_core.domain.redaction import redactor

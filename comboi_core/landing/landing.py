@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.answers import part
@@ -31,11 +30,12 @@ from comboi_core.domain.contracts.landing import (
     PlanTable,
     Published,
     PublishLoad,
-    Range,
     RunWork,
     TableOutcome,
     TablesLanded,
 )
+from comboi_core.domain.contracts.record import Range
+from comboi_core.domain.contracts.run import ItemOutcome
 from comboi_core.domain.contracts.table import CheckpointRecord, Commit, TableItem, TableName
 from comboi_core.domain.errors import ComboiError, SchemaDrift, SourceChanged, SourceFileChanged
 from comboi_core.domain.load import Checkpoint, LoadPlan
@@ -344,20 +344,18 @@ def _commit(manifest: Manifest, path: str, mode: str) -> Commit:
     }
 
 
-def sweep_landed(workspace: Workspace, landed: list[dict[str, Any]]) -> None:
+def sweep_landed(workspace: Workspace, landed: list[ItemOutcome]) -> None:
     """Delete what killed and superseded loads have left of tables that have just been landed.
 
     Where that fails, the table's outcome gets a warning: the next load tries again.
-
-    Args:
-        landed: Outcomes with `name`, `manifest` (path of the committed one) and `warnings`.
     """
     from comboi_core.lake.bronze import read_manifest, sweep
 
     lake, keep = workspace.lake("bronze"), workspace.project.pipeline_file.stages.bronze.keep_loads
     for outcome in landed:
         try:
-            committed = read_manifest(lake, outcome["manifest"])
-            sweep(lake, committed.source, committed.table, committed, path=outcome["manifest"], keep=keep)
+            path = str(outcome["manifest"])
+            committed = read_manifest(lake, path)
+            sweep(lake, committed.source, committed.table, committed, path=path, keep=keep)
         except ComboiError as error:
             outcome["warnings"] = [*outcome["warnings"], f"sweep: {error.message}"]

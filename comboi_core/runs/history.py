@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import merge
 from itertools import groupby, islice
-from typing import Any
 
 from comboi_core.app import runfiles
+from comboi_core.domain.contracts.pipeline import RunSummary
+from comboi_core.domain.contracts.record import RunRecord
 from comboi_core.domain.errors import LakeNotFound, RunEndedUnfinished, RunNotFound
 from comboi_core.domain.names import pipeline_of, started_at, table_id
 from comboi_core.domain.ports import Lake
 from comboi_core.runs.record import assemble, summary
 from comboi_core.runs.records import RecordUnreadable, find_record, newest_records, read_record
-
-Record = dict[str, Any]
 
 
 def run_ids(lake: Lake, pipeline: str) -> Iterator[str]:
@@ -24,7 +23,7 @@ def run_ids(lake: Lake, pipeline: str) -> Iterator[str]:
     return (run_id for run_id, _ in groupby(merge(finished, others, reverse=True)))
 
 
-def recorded_run(lake: Lake, pipeline: str, run_id: str | None) -> Record:
+def recorded_run(lake: Lake, pipeline: str, run_id: str | None) -> RunRecord:
     """Return a run's record, or the pipeline's latest one.
 
     A run that no host has finished is `unfinished`; once a later one has had the lease it is `failed`: no host takes it
@@ -50,30 +49,28 @@ def recorded_run(lake: Lake, pipeline: str, run_id: str | None) -> Record:
 
 def _none_of(lake: Lake, pipeline: str) -> str:
     """Say that a pipeline has no run yet, and whose runs there are: it may have had another name."""
-    found = {pipeline_of(run.run_id) for run in newest_records(lake)} | set(
-        map(pipeline_of, runfiles.working_runs(lake))
-    )
-    others = sorted(name for name in found if name)
-    told = f"; the lake has runs of {', '.join(others)} only" if others else ""
-    return f"no run of the pipeline {pipeline} has been recorded yet{told}"
+    runs = {run.run_id for run in newest_records(lake)} | runfiles.working_runs(lake)
+    others = sorted(filter(None, set(map(pipeline_of, runs))))
+    only = f"; the lake has runs of {', '.join(others)} only" if others else ""
+    return f"no run of the pipeline {pipeline} has been recorded yet{only}"
 
 
-def _unfinished(lake: Lake, run_id: str) -> Record:
-    pipeline = pipeline_of(run_id)
+def _unfinished(lake: Lake, run_id: str) -> RunRecord:
+    pipeline = pipeline_of(run_id) or ""
     record = assemble(lake, {"run_id": run_id, "pipeline": pipeline})
     latest = next(newest_records(lake, pipeline), None)
     if latest and started_at(latest.run_id) > started_at(run_id):
         reason = f"the run ended before it was finished; {latest.run_id} has run since"
-        return record | {"status": "failed", "error": dict(RunEndedUnfinished(reason).record())}
-    return record | {"status": "unfinished"}
+        return {**record, "status": "failed", "error": RunEndedUnfinished(reason).record()}
+    return {**record, "status": "unfinished"}
 
 
-def recorded_runs(lake: Lake, pipeline: str, limit: int) -> list[Record]:
+def recorded_runs(lake: Lake, pipeline: str, limit: int) -> list[RunSummary]:
     """Return the summaries of a pipeline's latest runs, newest first."""
     return [listed(lake, run_id) for run_id in islice(run_ids(lake, pipeline), limit)]
 
 
-def listed(lake: Lake, run_id: str) -> Record:
+def listed(lake: Lake, run_id: str) -> RunSummary:
     """Return a run's summary, as the run history has it; with the status `unreadable`, `path` and `error` if it cannot
     be had from the record."""
     try:
@@ -81,11 +78,21 @@ def listed(lake: Lake, run_id: str) -> Record:
     except LakeNotFound:
         record = _unfinished(lake, run_id)
     except RecordUnreadable as error:
-        unknown = dict.fromkeys(("trigger", "stage", "started_at", "fence"))
-        told = {"path": error.context["path"], "error": error.record()}
-        return {"run_id": run_id, "status": "unreadable", **unknown, **told}
-    shown = {key: record.get(key) for key in ("run_id", "status", "trigger", "stage", "started_at", "fence")}
-    return shown | (summary(record) if record["status"] != "unfinished" else {})
+        head = _listing({"run_id": run_id, "status": "unreadable"})
+        return {**head, "path": error.context["path"], "error": error.record()}
+    head = _listing(record)
+    return head if record["status"] == "unfinished" else {**head, **summary(record)}
+
+
+def _listing(record: RunRecord) -> RunSummary:
+    return {
+        "run_id": record["run_id"],
+        "status": record["status"],
+        "trigger": record.get("trigger"),
+        "stage": record.get("stage"),
+        "started_at": record.get("started_at"),
+        "fence": record.get("fence"),
+    }
 
 
 def ran(lake: Lake, run_id: str, item: str) -> bool:

@@ -11,18 +11,21 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypedDict, final
 
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode
 from comboi_core.app.logs import telemetry
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.monitoring import NotificationConfig, Occasion
+from comboi_core.domain.contracts.record import Delivery, Notification, RunRecord
+from comboi_core.domain.contracts.run import RecordRun
 from comboi_core.domain.errors import ComboiError, LakeNotFound, LakeRefused, LakeUnavailable
+from comboi_core.domain.interval import seconds_between
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.redaction import redactor
-from comboi_core.runs.records import RecordUnreadable, newest_records, read_record, record_path
+from comboi_core.runs.records import RecordUnreadable, begun_record, newest_records, read_record, record_path
 from comboi_core.telemetry.alerts import FORMATS, alert_of
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.telemetry.occasions import RUN_ITSELF, Memory, advance, ages
@@ -36,10 +39,22 @@ CLAIM_SECONDS = 60.0
 SEEDS = 20
 """Earlier records that are read where nothing is remembered yet."""
 
-Payload = dict[str, Any]
+
+@final
+class Claim(TypedDict):
+    """The execution that is about to send an alert, and since when."""
+
+    by: str
+    at: str
 
 
-def after_run(workspace: Workspace, record: Payload, *, unrecorded: str | None = None) -> list[Payload]:
+class Told(TypedDict):
+    """What `tell_unrecorded` answers."""
+
+    notifications: list[Notification]
+
+
+def after_run(workspace: Workspace, record: RunRecord, *, unrecorded: str | None = None) -> list[Notification]:
     """Send a finished run's telemetry and alerts, and say in its record what was sent. Never raises.
 
     An execution that comes after another one of the same run sends nothing twice. Where the lake fails after the record
@@ -50,8 +65,7 @@ def after_run(workspace: Workspace, record: Payload, *, unrecorded: str | None =
         unrecorded: When the run before started, if that one failed and could not be recorded.
 
     Returns:
-        The record's `notifications`: `on`, `webhook` (its place in the configuration), `format`, `sent`, `told`,
-        `attempts`, `at`.
+        The record's `notifications`.
     """
     try:
         insights = telemetry(workspace)
@@ -76,27 +90,24 @@ def after_run(workspace: Workspace, record: Payload, *, unrecorded: str | None =
         return []
 
 
-def tell_unrecorded(workspace: Workspace, run: Payload) -> Payload:
+def tell_unrecorded(workspace: Workspace, run: RecordRun) -> Told:
     """Send telemetry and the `failed` alerts of a run that could not be recorded, without asking the lake for anything.
 
     What the lake remembers of others is not known here: an execution that is repeated sends them again.
 
     Args:
-        run: `run_id`, `pipeline`, `trigger`, `started_at`, `finished_at`, `error` (why it has no record, or what failed
-            before that), `stage`, `full_refresh`.
-
-    Returns:
-        `notifications`: as in a run's record.
+        run: Its `error` says why it has no record, or what failed before that.
     """
-    seconds = datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])
-    record = {**run, "status": "failed", "seconds": round(seconds.total_seconds(), 3), "tables": [], "datasets": []}
+    record = begun_record(run)
+    record["status"], record["finished_at"] = "failed", run["finished_at"]
+    record["seconds"] = seconds_between(str(run["started_at"]), run["finished_at"])
     insights = telemetry(workspace)
     if insights:
         insights.send(run_signals(record))
     return {"notifications": _deliver(workspace, None, record, _unremembered(record), {})}
 
 
-def _unremembered(record: Payload) -> Memory:
+def _unremembered(record: RunRecord) -> Memory:
     """Return what there is to tell of a run where nothing is known of those before: whether it failed."""
     if record["status"] not in ("failed", "partial"):
         return Memory(run_id=record["run_id"])
@@ -109,7 +120,7 @@ def memory_path(pipeline: str) -> str:
 
 
 def _remembered(
-    workspace: Workspace, lake: Lake, record: Payload, unrecorded: str | None = None
+    workspace: Workspace, lake: Lake, record: RunRecord, unrecorded: str | None = None
 ) -> tuple[Memory, bool]:
     """Take the run in; return the memory after it, and whether it was in there already."""
     path = memory_path(record["pipeline"])
@@ -129,7 +140,7 @@ def _remembered(
     return after, False
 
 
-def _seeded(lake: Lake, record: Payload) -> Memory:
+def _seeded(lake: Lake, record: RunRecord) -> Memory:
     """Return what the latest records tell, for a pipeline that ran before anybody asked for alerts."""
     memory = Memory()
     ids = (run.run_id for run in newest_records(lake, record["pipeline"]) if run.run_id != record["run_id"])
@@ -145,7 +156,7 @@ def _seeded(lake: Lake, record: Payload) -> Memory:
     return memory
 
 
-def _tables(record: Payload) -> list[str]:
+def _tables(record: RunRecord) -> list[str]:
     return [table_id(table["source"], table["table"]) for table in record["tables"]]
 
 
@@ -158,8 +169,8 @@ def _freshness(workspace: Workspace) -> dict[str, float | None]:
 
 
 def _deliver(
-    workspace: Workspace, lake: Lake | None, record: Payload, memory: Memory, freshness: dict[str, float | None]
-) -> list[Payload]:
+    workspace: Workspace, lake: Lake | None, record: RunRecord, memory: Memory, freshness: dict[str, float | None]
+) -> list[Notification]:
     """Send what is asked for on the memory's occasions; without a lake, nobody knows whether another execution did."""
     wanted = [
         (occasion, number, webhook)
@@ -171,31 +182,31 @@ def _deliver(
         return []
     from concurrent.futures import ThreadPoolExecutor
 
-    def one(item: tuple[Occasion, int, NotificationConfig]) -> Payload:
+    def one(item: tuple[Occasion, int, NotificationConfig]) -> Notification:
         occasion, number, webhook = item
         alert = alert_of(occasion, memory.occasions[occasion], record, freshness)
         payload = FORMATS[webhook.format](alert)
         event = f"{record['run_id']}/{occasion}"
         path = f"{runfiles.WORK}/{record['run_id']}/alerts/{number:03d}-{occasion}.json"
-        shown = {"on": occasion, "webhook": number, "format": webhook.format}
-        return shown | _once(lake, path, lambda: _send(workspace, webhook, payload, event) | {"at": _now()})
+        delivery = _once(lake, path, lambda: _send(workspace, webhook, payload, event))
+        return {"on": occasion, "webhook": number, "format": webhook.format, **delivery}
 
     with ThreadPoolExecutor(min(8, len(wanted)), thread_name_prefix="comboi-alerts") as pool:
         return list(pool.map(one, wanted))
 
 
-def _send(workspace: Workspace, webhook: NotificationConfig, payload: Payload, event: str) -> Payload:
+def _send(workspace: Workspace, webhook: NotificationConfig, payload: dict[str, Any], event: str) -> Delivery:
     try:
         url = str(workspace.resolved(webhook.webhook, secret=True))
     except ComboiError as missing:
-        return {"sent": False, "told": redactor.text(missing.message), "attempts": 0}
+        return {"sent": False, "told": redactor.text(missing.message), "attempts": 0, "at": _now()}
     delivery = post(url, payload, event=event)
     if not delivery.sent:
         log.warning("an alert could not be sent: the webhook %s", delivery.told, extra={"run_id": event.split("/")[0]})
-    return {"sent": delivery.sent, "told": delivery.told, "attempts": delivery.attempts}
+    return {"sent": delivery.sent, "told": delivery.told, "attempts": delivery.attempts, "at": _now()}
 
 
-def _once(lake: Lake | None, path: str, send: Callable[[], Payload]) -> Payload:
+def _once(lake: Lake | None, path: str, send: Callable[[], Delivery]) -> Delivery:
     """Send, unless another execution did or is about to; return what came of it, whoever sent it.
 
     The lake knows no exclusive writing, so two executions that claim in the very same moment may both send. So may they
@@ -216,7 +227,7 @@ def _once(lake: Lake | None, path: str, send: Callable[[], Payload]) -> Payload:
     return outcome
 
 
-def _claimed(lake: Lake, path: str) -> Payload | None:
+def _claimed(lake: Lake, path: str) -> Delivery | None:
     """Return what came of the sending by another execution; None where this one has claimed it."""
     deadline = time.monotonic() + CLAIM_SECONDS
     while (claim := _claim(lake, path)) and time.monotonic() < deadline:
@@ -227,7 +238,7 @@ def _claimed(lake: Lake, path: str) -> Payload | None:
         return claim
     token = secrets.token_hex(8)
     runfiles.write_work(lake, path, {"by": token, "at": _now()})
-    if (claim := _claim(lake, path)) and claim.get("by") != token:
+    if (claim := _claim(lake, path)) and ("sent" in claim or claim["by"] != token):
         return _claimed(lake, path)
     return None
 
@@ -236,9 +247,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def _claim(lake: Lake, path: str) -> Payload | None:
+def _claim(lake: Lake, path: str) -> Claim | Delivery | None:
     try:
-        claim: Payload = runfiles.read_json(lake, path)
+        claim: Claim | Delivery = runfiles.read_json(lake, path)
     except LakeNotFound:
         return None
     return claim

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
 from comboi_core.building.scripts import code_fingerprint, made_with
 from comboi_core.building.validation.project import script_problems
 from comboi_core.config.project import STAGES, Project, Stage
+from comboi_core.config.sources import SourceConfig
+from comboi_core.domain.contracts.run import (
+    DatasetItem,
+    FrozenPlan,
+    ItemOutcome,
+    ItemPage,
+    ListItems,
+    PlannedItem,
+    PlanRun,
+    RunPlan,
+    Wave,
+    WaveOutline,
+)
 from comboi_core.domain.errors import ConfigError, RequestInvalid, SelectionEmpty
 from comboi_core.domain.graph import waves
 from comboi_core.domain.manifest import is_manifest_of
@@ -24,14 +37,9 @@ FEW = 40
 ITEM_COST = 50_000
 """What any item costs, in rows that could be read meanwhile; deals many small ones evenly."""
 
-Item = dict[str, Any]
 
-
-def plan_run(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+def plan_run(workspace: Workspace, request: PlanRun) -> RunPlan:
     """Freeze the plan into the lake; the answer holds counts, and the tables themselves only where they are FEW.
-
-    Args:
-        request: `run_id`, `pipeline`, `stage` (or None), `select` (list), `full_refresh`.
 
     Raises:
         ConfigError: a script is missing or misshapen: better now than after an hour of extraction.
@@ -41,38 +49,48 @@ def plan_run(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     if request["pipeline"] != project.pipeline:
         raise RequestInvalid(f"the configuration's pipeline is '{project.pipeline}', not '{request['pipeline']}'")
     planned = plan_waves(project, request.get("stage"), request.get("select") or [], workspace.table_sizes())
-    chosen = {item["name"] for wave in planned for lane in wave["lanes"] for item in lane if item["kind"] == "dataset"}
-    problems = script_problems(project, only=chosen)
+    items = [item for wave in planned for lane in wave["lanes"] for item in lane]
+    datasets = [item for item in items if item["kind"] == "dataset"]
+    problems = script_problems(project, only={item["name"] for item in datasets})
     if problems:
         raise ConfigError("\n".join(problems))
-    for item in (item for wave in planned for lane in wave["lanes"] for item in lane if item["kind"] == "dataset"):
+    for item in datasets:
         item["code"] = code_fingerprint(made_with(project, project.dataset(item["name"])[1]))
-    lake = workspace.lake("bronze")
-    plan = {key: request.get(key) for key in ("run_id", "pipeline", "trigger", "stage", "select", "full_refresh")}
-    policy = {"config_hash": project.config_hash, "failure_policy": project.pipeline_file.failure_policy}
+    plan: FrozenPlan = {
+        "run_id": request["run_id"],
+        "pipeline": request["pipeline"],
+        "trigger": request.get("trigger"),
+        "stage": request.get("stage"),
+        "select": request.get("select"),
+        "full_refresh": request.get("full_refresh"),
+        "config_hash": project.config_hash,
+        "failure_policy": project.pipeline_file.failure_policy,
+        "waves": planned,
+    }
     path = runfiles.plan_path(request["run_id"], secrets.token_hex(4))
-    runfiles.write_work(lake, path, plan | policy | {"waves": planned})
+    runfiles.write_work(workspace.lake("bronze"), path, plan)
+    retry = project.pipeline_file.retry
     return {
         "plan": path,
-        **policy,
-        "retry": project.pipeline_file.retry.model_dump(),
-        "waves": [_shown_wave(wave) for wave in planned],
+        "config_hash": plan["config_hash"],
+        "failure_policy": plan["failure_policy"],
+        "retry": {"attempts": retry.attempts, "first_delay": retry.first_delay, "factor": retry.factor},
+        "waves": [_outline(wave) for wave in planned],
     }
 
 
-def _shown_wave(wave: dict[str, Any]) -> dict[str, Any]:
-    """Return the stage of a wave, the number of its lanes and, where they are few tables, their first pages."""
+def _outline(wave: Wave) -> WaveOutline:
     lanes = wave["lanes"]
-    shown = {"stage": wave["stage"], "lanes": len(lanes)}
-    if wave["stage"] != "bronze" or sum(map(len, lanes)) > FEW:
-        return shown
-    return shown | {"pages": [{"items": lane[:PAGE_ITEMS], "more": len(lane) > PAGE_ITEMS} for lane in lanes]}
+    outline: WaveOutline = {"stage": wave["stage"], "lanes": len(lanes)}
+    if wave["stage"] == "bronze" and sum(map(len, lanes)) <= FEW:
+        outline["pages"] = [{"items": lane[:PAGE_ITEMS], "more": len(lane) > PAGE_ITEMS} for lane in lanes]
+    return outline
 
 
 def plan_waves(
-    project: Project, stage: Stage | None, select: list[str], sizes: Mapping[str, int] | None = None
-) -> list[dict[str, Any]]:
-    """Return the waves `[{"stage", "lanes": [[item, ...], ...]}, ...]` of a run.
+    project: Project, stage: str | None, select: list[str], sizes: Mapping[str, int] | None = None
+) -> list[Wave]:
+    """Return the waves of a run.
 
     Bronze is one wave: every source's tables, dealt into `max_parallel` lanes per source. Silver and gold have a wave
     per step of the dependency order, dealt into `parallel_datasets` lanes.
@@ -83,7 +101,7 @@ def plan_waves(
     if stage is not None and stage not in STAGES:
         raise RequestInvalid(f"there is no stage '{stage}'{did_you_mean(stage, STAGES)}; there are {', '.join(STAGES)}")
     wanted = _selected(project, stage, select)
-    planned = []
+    planned: list[Wave] = []
     lanes = [lane for source in project.pipeline_file.sources for lane in _table_lanes(source, wanted, sizes or {})]
     if lanes:
         planned.append({"stage": "bronze", "lanes": lanes})
@@ -91,21 +109,18 @@ def plan_waves(
     for layer in ("silver", "gold"):
         items = {item.name: item for item in project.datasets(layer) if item.name in wanted}
         needs = {name: {part.dataset for part in item.inputs if part.dataset} for name, item in items.items()}
-        needs = {name: found | (items[name].references & items.keys()) for name, found in needs.items()}
+        needs = {name: needed | (items[name].references & items.keys()) for name, needed in needs.items()}
         for names in waves(needs):
-            planned.append(
-                {"stage": layer, "lanes": _deal([_dataset_item(project, name) for name in names], parallel, {})}
-            )
+            datasets: list[PlannedItem] = [_planned_dataset(project, name) for name in names]
+            planned.append({"stage": layer, "lanes": _deal(datasets, parallel, {})})
     return planned
 
 
-def _selected(project: Project, stage: Stage | None, select: list[str]) -> set[str]:
+def _selected(project: Project, stage: str | None, select: list[str]) -> set[str]:
     """Return the full names (`source.table` or dataset) that are selected; a table's short name will do."""
-    known = {
-        table_id(source.name, table.name): "bronze"
-        for source in project.pipeline_file.sources
-        for table in source.tables
-    }
+    sources = project.pipeline_file.sources
+    tables = [table_id(source.name, table.name) for source in sources for table in source.tables]
+    known: dict[str, Stage] = dict.fromkeys(tables, "bronze")
     known |= {item.name: layer for layer in STAGES for item in project.datasets(layer)}
     chosen: set[str] = set(known)
     if select:
@@ -121,9 +136,9 @@ def _selected(project: Project, stage: Stage | None, select: list[str]) -> set[s
     return chosen
 
 
-def _deal(items: list[Item], lanes: int, sizes: Mapping[str, int]) -> list[list[Item]]:
+def _deal(items: list[PlannedItem], lanes: int, sizes: Mapping[str, int]) -> list[list[PlannedItem]]:
     """Deal items into lanes, the largest first, each to the lane that has least so far."""
-    dealt: list[list[Item]] = [[] for _ in range(min(lanes, len(items)))]
+    dealt: list[list[PlannedItem]] = [[] for _ in range(min(lanes, len(items)))]
     loads = [0] * len(dealt)
     for item in sorted(items, key=lambda item: -sizes.get(item["name"], 0)):
         lane = loads.index(min(loads))
@@ -132,8 +147,8 @@ def _deal(items: list[Item], lanes: int, sizes: Mapping[str, int]) -> list[list[
     return dealt
 
 
-def _table_lanes(source: Any, wanted: set[str], sizes: Mapping[str, int]) -> list[list[Item]]:
-    items = [
+def _table_lanes(source: SourceConfig, wanted: set[str], sizes: Mapping[str, int]) -> list[list[PlannedItem]]:
+    items: list[PlannedItem] = [
         {
             "kind": "table",
             "stage": "bronze",
@@ -148,7 +163,7 @@ def _table_lanes(source: Any, wanted: set[str], sizes: Mapping[str, int]) -> lis
     return _deal(items, source.max_parallel, sizes)
 
 
-def _dataset_item(project: Project, name: str) -> Item:
+def _planned_dataset(project: Project, name: str) -> DatasetItem:
     stage, dataset = project.dataset(name)
     datasets = {item.name for item in project.datasets()}
     inputs = {table_id(item.source, item.table) for item in dataset.inputs if item.source and item.table}
@@ -157,21 +172,15 @@ def _dataset_item(project: Project, name: str) -> Item:
     return {"kind": "dataset", "stage": stage, "name": name, "tables": tables, "upstream": upstream}
 
 
-def list_items(workspace: Workspace, lane: dict[str, Any]) -> dict[str, Any]:
+def list_items(workspace: Workspace, lane: ListItems) -> ItemPage:
     """Return a page of a lane's items.
 
     Those that have an outcome come with it: what an earlier execution of the lane has recorded, and datasets whose
     inputs failed in this run (`skipped`). Datasets come with the `manifests` of the tables that this run has landed or
     found unchanged: while it holds the lease nobody else moves them.
-
-    Args:
-        lane: `run_id`, `plan` (path), `wave`, `lane`, `page`.
-
-    Returns:
-        `{"items": [...], "more": bool}`.
     """
     lake = workspace.lake("bronze")
-    plan = runfiles.read_json(lake, lane["plan"])
+    plan: FrozenPlan = runfiles.read_json(lake, lane["plan"])
     items = plan["waves"][lane["wave"]]["lanes"][lane["lane"]]
     start = lane["page"] * PAGE_ITEMS
     page = items[start : start + PAGE_ITEMS]
@@ -181,20 +190,19 @@ def list_items(workspace: Workspace, lane: dict[str, Any]) -> dict[str, Any]:
     return {"items": page, "more": len(items) > start + PAGE_ITEMS}
 
 
-def _with_outcome(item: Item, finished: Mapping[str, Item]) -> Item:
+def _with_outcome(item: PlannedItem, finished: Mapping[str, ItemOutcome]) -> PlannedItem:
+    """Return an item with what is known of it; see `list_items`."""
     if item["name"] in finished:
         named = ("kind", "stage", "name")
-        return {**item, "outcome": {key: value for key, value in finished[item["name"]].items() if key not in named}}
+        outcome = {key: value for key, value in finished[item["name"]].items() if key not in named}
+        return cast(PlannedItem, {**item, "outcome": outcome})
     if item["kind"] == "table":
         return item
-    broken = {name for name, outcome in finished.items() if outcome["status"] != "succeeded"}
-    manifests = {name: finished[name].get("manifest") for name in item["tables"] if name in finished}
-    known = {name: path for name, path in manifests.items() if path and is_manifest_of(path, *name.split(".", 1))}
-    return _unless_broken(item | {"manifests": known}, broken)
-
-
-def _unless_broken(item: Item, broken: set[str]) -> Item:
-    needed = [name for name in item.get("upstream", ()) if name in broken]
-    if not needed:
-        return item
-    return {**item, "outcome": {"status": "skipped", "reason": f"its input {needed[0]} was not built in this run"}}
+    paths = {name: finished[name].get("manifest") for name in item["tables"] if name in finished}
+    manifests = {name: path for name, path in paths.items() if path and is_manifest_of(path, *name.split(".", 1))}
+    dataset: DatasetItem = {**item, "manifests": manifests}
+    for name in item.get("upstream", ()):
+        if name in finished and finished[name]["status"] != "succeeded":
+            reason = f"its input {name} was not built in this run"
+            return {**dataset, "outcome": {"status": "skipped", "reason": reason}}
+    return dataset

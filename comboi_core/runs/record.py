@@ -3,71 +3,44 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.pipeline import RunEnding
+from comboi_core.domain.contracts.record import (
+    DatasetRecord,
+    ItemRecord,
+    LoadFigures,
+    RunRecord,
+    TableRecord,
+)
+from comboi_core.domain.contracts.run import DatasetItem, ItemsKept, Outcome, RecordItems, RecordRun, RunRecorded
+from comboi_core.domain.contracts.table import TableItem
 from comboi_core.domain.errors import ComboiError, HostFailed
 from comboi_core.domain.folders import sweep
+from comboi_core.domain.interval import seconds_between
 from comboi_core.domain.names import pipeline_of, started_at
 from comboi_core.domain.ports import Lake
+from comboi_core.domain.shortfall import ShortfallRecord
 from comboi_core.landing.landing import sweep_landed
 from comboi_core.runs.notifying import after_run
-from comboi_core.runs.records import find_record, record_path
+from comboi_core.runs.records import begun_record, find_record, record_path
 from comboi_core.telemetry.logs import LOGGER, work_context
 from comboi_core.telemetry.runs import items
 
 log = logging.getLogger(f"{LOGGER}.record")
 
-Payload = dict[str, Any]
-
-TABLE_FIELDS = (
-    "status",
-    "mode",
-    "sequence",
-    "rows",
-    "bytes",
-    "files",
-    "window",
-    "watermark",
-    "attempts",
-    "retried",
-    "queued_at",
-    "started_at",
-    "finished_at",
-    "seconds",
-    "schema_changes",
-    "warnings",
-    "shortfalls",
-    "reason",
-    "progress",
-    "error",
-)
-DATASET_FIELDS = (
-    "status",
-    "rows",
-    "bytes",
-    "path",
-    "attempts",
-    "retried",
-    "queued_at",
-    "started_at",
-    "finished_at",
-    "seconds",
-    "reason",
-    "progress",
-    "error",
-)
+TABLE_FIELDS = frozenset(ItemRecord.__annotations__ | LoadFigures.__annotations__)
+DATASET_FIELDS = frozenset({*ItemRecord.__annotations__, "rows", "bytes", "path"})
+"""What of an outcome the record shows."""
 
 
-def record_items(workspace: Workspace, page: Payload) -> Payload:
-    """Keep the outcomes of a lane's page of items in the lake, after the sweep of those tables that were `landed`.
-
-    Args:
-        page: `run_id`, `wave`, `lane`, `page`, `items` (their outcomes).
-    """
+def record_items(workspace: Workspace, page: RecordItems) -> ItemsKept:
+    """Keep the outcomes of a lane's page of items in the lake, after the sweep of those tables that were `landed`."""
     sweep_landed(workspace, [item for item in page["items"] if item.pop("landed", False)])
     path = runfiles.items_path(page["run_id"], page["wave"], page["lane"], page["page"])
     runfiles.write_json(workspace.lake("bronze"), path, page["items"])
@@ -78,27 +51,20 @@ def record_items(workspace: Workspace, page: Payload) -> Payload:
     return {"path": path}
 
 
-def record_run(workspace: Workspace, request: Payload) -> Payload:
-    """Write the run's record from what its lanes recorded; return its `summary`, for the run history.
-
-    Args:
-        request: `run_id`, `pipeline`, `trigger`, `fence`, `started_at`, `finished_at`, `error` (of the run itself, or
-            None), `cancelled` (who did and when, or None), `stage`, `select`, `full_refresh`, `unrecorded` (when the
-            run before started, if that one could not be recorded; else None), `interrupted` (how many parts of it the
-            host has ended, where it has), `in_place_of` (the run that the host has ended, which this one repeats).
-    """
+def record_run(workspace: Workspace, request: RecordRun) -> RunRecorded:
+    """Write the run's record from what its lanes recorded; return its summary, for the run history."""
     lake = workspace.lake("bronze")
     record = assemble(lake, request)
     record["finished_at"] = request["finished_at"]
-    record["seconds"] = _seconds(request["started_at"], request["finished_at"])
-    record["status"] = _status(record, request.get("error"))
+    record["seconds"] = seconds_between(str(request["started_at"]), request["finished_at"])
+    record["status"] = _settled(record)
     runfiles.write_json(lake, record_path(request["run_id"]), record)
     _log_failure(record)
     if record.get("interrupted"):
         log.warning("%s", record["interrupted"]["message"], extra={"run_id": record["run_id"], "code": HostFailed.code})
-    for name, shortfall in told_shortfalls(record):
-        told = f"{name}: {shortfall['message']}"
-        log.warning("%s", told, extra={"run_id": request["run_id"], "item": name, "code": shortfall["code"]})
+    for name, shortfall in shortfalls_of(record):
+        text = f"{name}: {shortfall['message']}"
+        log.warning("%s", text, extra={"run_id": request["run_id"], "item": name, "code": shortfall["code"]})
     after_run(workspace, record, unrecorded=request.get("unrecorded"))
     sweep(workspace.project.pipeline_file.engine.temp_directory)
     try:
@@ -130,107 +96,105 @@ def _tidy(workspace: Workspace, current: str, now: datetime) -> None:
     runfiles.delete_work(lake, {run_id for run_id in runfiles.working_runs(lake) - {current} if over(run_id)})
 
 
-def _log_failure(record: Payload) -> None:
+def _log_failure(record: RunRecord) -> None:
     if record["status"] not in ("failed", "partial"):
         return
-    error = record["error"] or {}
+    text = "the run failed" if record["status"] == "failed" else "the run failed in part"
     extra = {"run_id": record["run_id"], "pipeline": record["pipeline"]}
-    extra |= {"code": error["code"]} if error else {}
-    said = "the run failed" if record["status"] == "failed" else "the run failed in part"
-    log.error("%s", ": ".join(filter(None, (said, error.get("message")))), extra=extra)
+    if error := record["error"]:
+        text, extra = f"{text}: {error['message']}", extra | {"code": error["code"]}
+    log.error("%s", text, extra=extra)
 
 
-def assemble(lake: Lake, run: Payload, live: Mapping[str, Payload] | None = None, wave: int = -1) -> Payload:
+def assemble(lake: Lake, run: RecordRun, live: Mapping[str, Outcome] | None = None, wave: int = -1) -> RunRecord:
     """Return the record of a run as far as it has come.
 
     Planned items that have no outcome yet are `queued` where they wait for a lane, and `pending` in later waves.
 
     Args:
-        run: `run_id` and the fields of the start request.
-        live: What is known of items beyond what the lanes recorded: name -> fields, `status` among them.
+        live: What is known of items beyond what the lanes recorded, by the item's name.
         wave: The wave that is on.
     """
-    plan = runfiles.any_plan(lake, run["run_id"]) or {"waves": []}
-    outcomes = dict(live or {}) | {item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])}
-    planned: list[Payload] = []
-    unstarted: dict[str, Payload] = {}
-    for index, step in enumerate(plan["waves"]):
-        items = [item for lane in step["lanes"] for item in lane]
-        planned += items
-        unstarted |= {item["name"]: {"status": "queued" if index <= wave else "pending"} for item in items}
-    outcomes = unstarted | outcomes
-    record = {
-        key: run.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "error", "cancelled")
+    plan = runfiles.any_plan(lake, run["run_id"])
+    outcomes: dict[str, Outcome] = {
+        **(live or {}),
+        **{item["name"]: item for item in runfiles.finished_items(lake, run["run_id"])},
     }
-    record |= {key: run.get(key) for key in ("stage", "select", "full_refresh", "interval", "backfill")}
-    if run.get("interrupted") or run.get("in_place_of"):
-        parts = run.get("interrupted", 0)
-        record["interrupted"] = {"parts": parts, "message": _interruption(parts, run.get("in_place_of"))}
-    record |= {
-        "lake": lake.describe(),
-        "config_hash": plan.get("config_hash"),
-        "failure_policy": plan.get("failure_policy"),
-    }
-    record["tables"] = [_table(item, outcomes[item["name"]]) for item in planned if item["kind"] == "table"]
-    record["datasets"] = [_dataset(lake, item, outcomes[item["name"]]) for item in planned if item["kind"] == "dataset"]
-    record["shortfalls"] = len(list(told_shortfalls(record)))
+    tables: list[TableRecord] = []
+    datasets: list[DatasetRecord] = []
+    for index, step in enumerate(plan["waves"] if plan else ()):
+        unstarted: Outcome = {"status": "queued" if index <= wave else "pending"}
+        for item in (item for lane in step["lanes"] for item in lane):
+            outcome = outcomes.get(item["name"], unstarted)
+            if item["kind"] == "table":
+                tables.append(_table(item, outcome))
+            else:
+                datasets.append(_dataset(lake, item, outcome))
+    record = begun_record(run)
+    record["lake"] = lake.describe()
+    record["config_hash"] = plan["config_hash"] if plan else None
+    record["failure_policy"] = plan["failure_policy"] if plan else None
+    record["tables"], record["datasets"] = tables, datasets
+    parts, in_place_of = run.get("interrupted", 0), run.get("in_place_of")
+    if parts or in_place_of:
+        record["interrupted"] = {"parts": parts, "message": _interruption(parts, in_place_of)}
+    record["shortfalls"] = len(list(shortfalls_of(record)))
     return record
 
 
-def told_shortfalls(record: Mapping[str, Any]) -> Iterator[tuple[str, Payload]]:
+def shortfalls_of(record: RunRecord) -> Iterator[tuple[str, ShortfallRecord]]:
     """Yield the name of each table and dataset of a record with each of its shortfalls."""
     for _, name, _, item in items(record):
         for shortfall in item.get("shortfalls") or ():
             yield name, shortfall
 
 
-def _table(item: Payload, outcome: Payload) -> Payload:
-    named = {"source": item["source"], "table": item["table"]}
-    return named | {key: outcome[key] for key in TABLE_FIELDS if key in outcome}
+def _table(item: TableItem, outcome: Outcome) -> TableRecord:
+    shown = {key: value for key, value in outcome.items() if key in TABLE_FIELDS}
+    return cast(TableRecord, {"source": item["source"], "table": item["table"], **shown})
 
 
-def _dataset(lake: Lake, item: Payload, outcome: Payload) -> Payload:
-    named = {"stage": item["stage"], "name": item["name"]}
+def _dataset(lake: Lake, item: DatasetItem, outcome: Outcome) -> DatasetRecord:
+    shown = {key: value for key, value in outcome.items() if key in DATASET_FIELDS}
     details = runfiles.read_json(lake, outcome["details"]) if outcome.get("details") else {}
-    return named | {key: outcome[key] for key in DATASET_FIELDS if key in outcome} | details
+    return cast(DatasetRecord, {"stage": item["stage"], "name": item["name"], **shown, **details})
 
 
-def _status(record: Payload, error: Payload | None) -> str:
-    """Settle a finished run's status; items that never started are `skipped`."""
-    found = [*record["tables"], *record["datasets"]]
+def _settled(record: RunRecord) -> str:
+    """Return a finished run's status; items that never started become `skipped`."""
     cancelled = record["cancelled"]
     reason = f"the run was cancelled by {cancelled['by']}" if cancelled else "the run stopped before it"
-    for item in found:
+    states = []
+    for item in (*record["tables"], *record["datasets"]):
         if item["status"] == "pending":
-            item |= {"status": "skipped", "reason": reason}
-    if error:
+            item["status"], item["reason"] = "skipped", reason
+        states.append(item["status"])
+    if record["error"]:
         return "failed"
     if cancelled:
         return "cancelled"
-    if all(item["status"] == "succeeded" for item in found):
+    if all(status == "succeeded" for status in states):
         return "succeeded"
-    isolated = record["failure_policy"] == "isolate"
-    return "partial" if isolated and any(item["status"] == "succeeded" for item in found) else "failed"
+    return "partial" if record["failure_policy"] == "isolate" and "succeeded" in states else "failed"
 
 
-def summary(record: Payload) -> Payload:
+def summary(record: RunRecord) -> RunEnding:
     """Return a record's summary: counts, rows and the first error; its size does not grow with the tables."""
-    parts = {kind: record.get(kind) or [] for kind in ("tables", "datasets")}
-    failed = next((item for kind in parts.values() for item in kind if item["status"] == "failed"), None)
-    error = record.get("error") or (failed and failed.get("error"))
-    return {
-        **{key: record[key] for key in ("status", "finished_at", "seconds") if key in record},
-        "rows": sum(table.get("rows") or 0 for table in parts["tables"]),
-        "counts": {kind: _counts(found) for kind, found in parts.items()},
-        **({"shortfalls": record["shortfalls"]} if record.get("shortfalls") else {}),
-        **({"error": error} if error else {}),
-    }
+    tables, datasets = record.get("tables") or [], record.get("datasets") or []
+    ending: RunEnding = {"status": record["status"]}
+    if "finished_at" in record:
+        ending["finished_at"] = record["finished_at"]
+    if "seconds" in record:
+        ending["seconds"] = record["seconds"]
+    ending["rows"] = sum(table.get("rows") or 0 for table in tables)
+    ending["counts"] = {"tables": _counts(tables), "datasets": _counts(datasets)}
+    if record.get("shortfalls"):
+        ending["shortfalls"] = record["shortfalls"]
+    failed = (item.get("error") for item in (*tables, *datasets) if item["status"] == "failed")
+    if error := record.get("error") or next(failed, None):
+        ending["error"] = error
+    return ending
 
 
-def _counts(items: list[Payload]) -> dict[str, int]:
-    statuses = [item["status"] for item in items]
-    return {status: statuses.count(status) for status in sorted(set(statuses))}
-
-
-def _seconds(start: str, end: str) -> float:
-    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+def _counts(items: Sequence[ItemRecord]) -> dict[str, int]:
+    return dict(sorted(Counter(item["status"] for item in items).items()))

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
 
 from comboi_core.app import runfiles
+from comboi_core.domain.contracts.record import RunHead, RunRecord
 from comboi_core.domain.errors import ComboiError, LakeNotFound
 from comboi_core.domain.names import pipeline_of, started_at
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.redaction import redactor
-from comboi_core.runs.record_shape import misshapen
 
 RECORDS = "runs"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -56,27 +58,66 @@ def find_record(lake: Lake, run_id: str) -> str | None:
     return next((path for path in (record_path(run_id), _former_path(run_id)) if lake.exists(path)), None)
 
 
-def read_record(lake: Lake, run_id: str) -> dict[str, Any]:
+def read_record(lake: Lake, run_id: str) -> RunRecord:
     """Return the record of a finished run, and as its `path` where it lies in the lake.
+
+    The file may have been cut off, edited, or written by something else, so it is checked. Further fields are welcome:
+    a newer comboi may write them.
 
     Raises:
         LakeNotFound: it has none.
         RecordUnreadable: the file is no record of this run; the context's `path` names it.
     """
     path = record_path(run_id)
-    record: dict[str, Any]
     try:
         try:
-            record = runfiles.read_json(lake, path)
+            record: RunRecord = runfiles.read_json(lake, path)
         except LakeNotFound:
             path = _former_path(run_id)
             record = runfiles.read_json(lake, path)
-        wrong = misshapen(record, run_id)
+        wrong = _misshapen(record, run_id)
     except (ValueError, RecursionError) as error:
         wrong = f"it is no JSON ({redactor.cut(str(error), 100)})"
     if wrong:
         raise RecordUnreadable(f"{path} in the lake {lake.describe()} cannot be read: {wrong}", path=path)
-    return record | {"path": path}
+    return {**record, "path": path}
+
+
+def _misshapen(record: RunRecord, run_id: str) -> str | None:
+    """Return what is wrong with a record, without showing its values; None if it can be read."""
+    try:
+        TypeAdapter(RunRecord).validate_python(record, strict=True)
+    except ValidationError as invalid:
+        first = invalid.errors(include_input=False, include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        return f"{field}: {first['msg']}" if field else "it is no record of a run"
+    if (text := record.get("started_at")) is not None:
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:
+            return "started_at: it is no moment"
+    return None if record["run_id"] == run_id else "it is the record of another run"
+
+
+def begun_record(run: RunHead) -> RunRecord:
+    """Return the record of a run of which nothing is known but what it was asked for."""
+    return {
+        "run_id": run["run_id"],
+        "status": "running",
+        "pipeline": run.get("pipeline", ""),
+        "trigger": run.get("trigger"),
+        "fence": run.get("fence"),
+        "started_at": run.get("started_at"),
+        "error": run.get("error"),
+        "cancelled": run.get("cancelled"),
+        "stage": run.get("stage"),
+        "select": run.get("select"),
+        "full_refresh": run.get("full_refresh"),
+        "interval": run.get("interval"),
+        "backfill": run.get("backfill"),
+        "tables": [],
+        "datasets": [],
+    }
 
 
 def newest_records(
@@ -98,9 +139,9 @@ def newest_records(
         if (first and day < str(first)) or (last and day > str(last)):
             continue
         paths = {*former[day], *(lake.list(f"{RECORDS}/{day}") if day in days else ())}
-        found = {_run_id(path): path for path in sorted(paths, reverse=True)}
-        runs = [run for run in found if (of := pipeline_of(run)) and pipeline in (None, of)]
-        yield from (Recorded(run, found[run]) for run in sorted(runs, key=_by_time, reverse=True))
+        path_of = {_run_id(path): path for path in sorted(paths, reverse=True)}
+        runs = [run for run in path_of if (owner := pipeline_of(run)) and pipeline in (None, owner)]
+        yield from (Recorded(run, path_of[run]) for run in sorted(runs, key=_by_time, reverse=True))
 
 
 def _former_path(run_id: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from comboi_core.config.monitoring import Format, Occasion
+from comboi_core.domain.contracts.record import RunRecord
 from comboi_core.domain.redaction import redactor
 from comboi_core.telemetry.runs import items
 
@@ -64,16 +65,14 @@ class Alert:
     more: int = 0
 
 
-def alert_of(
-    occasion: Occasion, about: list[str], record: Mapping[str, Any], freshness: Mapping[str, float | None]
-) -> Alert:
+def alert_of(occasion: Occasion, about: list[str], record: RunRecord, freshness: Mapping[str, float | None]) -> Alert:
     """Return the alert for an occasion of a finished run.
 
     Args:
         about: The names it is about.
         freshness: `source.table` -> the age in seconds at which it is stale.
     """
-    facts = {"run": record["run_id"], "status": record["status"], "started": record["started_at"]}
+    facts = {"run": record["run_id"], "status": record["status"], "started": str(record["started_at"])}
     facts |= {"seconds": str(record["seconds"])}
     problems: list[Problem] = []
     if occasion == "failed":
@@ -98,7 +97,7 @@ def alert_of(
     )
 
 
-def _shortfalls(record: Mapping[str, Any], about: list[str]) -> list[Problem]:
+def _shortfalls(record: RunRecord, about: list[str]) -> list[Problem]:
     return [
         Problem(name, *(redactor.cut(str(shortfall[key]), TEXT_LENGTH) for key in ("code", "message", "remedy")))
         for _, name, _, item in items(record)
@@ -107,13 +106,14 @@ def _shortfalls(record: Mapping[str, Any], about: list[str]) -> list[Problem]:
     ]
 
 
-def _failures(record: Mapping[str, Any]) -> list[Problem]:
-    found = [(name, item.get("error")) for _, name, _, item in items(record) if item["status"] == "failed"]
+def _failures(record: RunRecord) -> list[Problem]:
+    failed = [(name, item.get("error")) for _, name, _, item in items(record) if item["status"] == "failed"]
     if record.get("error"):
-        found.insert(0, ("the run itself", record["error"]))
+        failed.insert(0, ("the run itself", record["error"]))
+    texts = ("code", "message", "remedy")
     return [
-        Problem(name, *(redactor.cut((error or {}).get(key, ""), TEXT_LENGTH) for key in ("code", "message", "remedy")))
-        for name, error in found
+        Problem(name, *(redactor.cut(str(error.get(key, "")) if error else "", TEXT_LENGTH) for key in texts))
+        for name, error in failed
     ]
 
 

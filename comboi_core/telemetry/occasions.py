@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 from comboi_core.config.monitoring import Occasion
+from comboi_core.domain.contracts.record import RunRecord
+from comboi_core.domain.interval import seconds_between
 from comboi_core.telemetry.runs import items
 
 RUN_ITSELF = "the run itself"
 """Stands among what fails for a run that could not be planned or recorded."""
-
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Memory:
     short: dict[str, list[str]] = field(default_factory=dict)
 
 
-def advance(memory: Memory, record: Record, freshness: Mapping[str, float | None], names: frozenset[str]) -> Memory:
+def advance(memory: Memory, record: RunRecord, freshness: Mapping[str, float | None], names: frozenset[str]) -> Memory:
     """Take a finished run in; taken in again at once, the answer is the same.
 
     Args:
@@ -51,8 +49,8 @@ def advance(memory: Memory, record: Record, freshness: Mapping[str, float | None
     if memory.run_id == record["run_id"]:
         return memory
     failing, landed = _failing(memory, record, names), _landed(memory, record)
-    since = memory.since or record["started_at"]
-    ages = {name: _seconds(landed.get(name, since), record["finished_at"]) for name in freshness}
+    since = memory.since or str(record["started_at"])
+    ages = {name: seconds_between(landed.get(name, since), str(record["finished_at"])) for name in freshness}
     stale = [name for name, limit in freshness.items() if limit is not None and ages[name] > limit]
     short = _short(memory, record, names)
     found: dict[Occasion, list[str]] = {
@@ -81,26 +79,27 @@ def advance(memory: Memory, record: Record, freshness: Mapping[str, float | None
     )
 
 
-def ages(memory: Memory, record: Record, freshness: Mapping[str, float | None]) -> dict[str, float]:
+def ages(memory: Memory, record: RunRecord, freshness: Mapping[str, float | None]) -> dict[str, float]:
     """Return `source.table` -> seconds between the start of its last good load and the end of the run."""
-    return {name: _seconds(memory.landed[name], record["finished_at"]) for name in freshness if name in memory.landed}
+    end = str(record["finished_at"])
+    return {name: seconds_between(memory.landed[name], end) for name in freshness if name in memory.landed}
 
 
-def _failing(memory: Memory, record: Record, names: frozenset[str]) -> dict[str, str]:
+def _failing(memory: Memory, record: RunRecord, names: frozenset[str]) -> dict[str, str]:
     failing = {name: since for name, since in memory.failing.items() if name in names or name == RUN_ITSELF}
     for _, name, _, item in items(record):
         if item["status"] == "succeeded":
             failing.pop(name, None)
         elif item["status"] == "failed":
-            failing.setdefault(name, record["started_at"])
+            failing.setdefault(name, str(record["started_at"]))
     if record.get("error"):
-        failing.setdefault(RUN_ITSELF, record["started_at"])
+        failing.setdefault(RUN_ITSELF, str(record["started_at"]))
     elif record["status"] != "cancelled":
         failing.pop(RUN_ITSELF, None)
     return failing
 
 
-def _short(memory: Memory, record: Record, names: frozenset[str]) -> dict[str, list[str]]:
+def _short(memory: Memory, record: RunRecord, names: frozenset[str]) -> dict[str, list[str]]:
     """Return the shortfalls that stand by now; a table or dataset that did not succeed keeps those it had."""
     short = {name: codes for name, codes in memory.short.items() if name in names}
     for _, name, _, item in items(record):
@@ -111,13 +110,9 @@ def _short(memory: Memory, record: Record, names: frozenset[str]) -> dict[str, l
     return short
 
 
-def _landed(memory: Memory, record: Record) -> dict[str, str]:
+def _landed(memory: Memory, record: RunRecord) -> dict[str, str]:
     return memory.landed | {
-        name: item.get("started_at") or record["started_at"]
+        name: item.get("started_at") or str(record["started_at"])
         for kind, name, _, item in items(record)
         if kind == "table" and item["status"] == "succeeded"
     }
-
-
-def _seconds(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

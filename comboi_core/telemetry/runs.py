@@ -5,10 +5,12 @@ The names here are what queries are written against: `docs/operations.md` lists 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+from comboi_core.domain.contracts.building import CheckRecord
+from comboi_core.domain.contracts.record import DatasetRecord, Retried, RunRecord, TableRecord
 from comboi_core.telemetry.signals import Signal, span_id
 
 METRICS = {
@@ -27,10 +29,8 @@ TYPES = {"table": "comboi table", "dataset": "comboi dataset", "attempt": "combo
 """What a dependency's `type` is."""
 GOOD = ("succeeded",)
 
-Record = Mapping[str, Any]
 
-
-def run_signals(record: Record, freshness: Mapping[str, float] | None = None) -> list[Signal]:
+def run_signals(record: RunRecord, freshness: Mapping[str, float] | None = None) -> list[Signal]:
     """Return what is told of a finished run.
 
     Args:
@@ -48,7 +48,7 @@ def run_signals(record: Record, freshness: Mapping[str, float] | None = None) ->
     return signals
 
 
-def items(record: Record) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+def items(record: RunRecord) -> Iterator[tuple[str, str, str, TableRecord | DatasetRecord]]:
     """Yield kind (`table` or `dataset`), name, stage and record of everything that the run was to do."""
     for table in record["tables"]:
         yield "table", f"{table['source']}.{table['table']}", "bronze", table
@@ -56,14 +56,14 @@ def items(record: Record) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         yield "dataset", dataset["name"], dataset["stage"], dataset
 
 
-def _run(record: Record, shared: dict[str, Any]) -> Signal:
-    error = record.get("error") or {}
-    found = list(items(record))
-    failed = [name for _, name, _, item in found if item["status"] == "failed"]
-    short = [(name, item) for _, name, _, item in found if item.get("shortfalls")]
+def _run(record: RunRecord, shared: dict[str, Any]) -> Signal:
+    error: Mapping[str, Any] = record.get("error") or {}
+    done = list(items(record))
+    failed = [name for _, name, _, item in done if item["status"] == "failed"]
+    short = [name for _, name, _, item in done if item.get("shortfalls")]
     return Signal(
         "request",
-        record["started_at"],
+        str(record["started_at"]),
         f"run {record['pipeline']}",
         operation=record["run_id"],
         id=span_id(record["run_id"]),
@@ -76,21 +76,23 @@ def _run(record: Record, shared: dict[str, Any]) -> Signal:
             "stage": record.get("stage"),
             "full_refresh": record.get("full_refresh"),
             "failed": ", ".join(failed) or None,
-            "shortfalls": ", ".join(name for name, _ in short) or None,
+            "shortfalls": ", ".join(short) or None,
             "code": error.get("code"),
             "message": error.get("message"),
         },
         measurements={
             "comboi.run_seconds": record["seconds"],
-            "comboi.run_rows": sum(item.get("rows") or 0 for kind, _, _, item in found if kind == "table"),
+            "comboi.run_rows": sum(item.get("rows") or 0 for kind, _, _, item in done if kind == "table"),
         },
     )
 
 
-def _item(record: Record, kind: str, name: str, item: Record, dimensions: dict[str, Any]) -> list[Signal]:
+def _item(
+    record: RunRecord, kind: str, name: str, item: TableRecord | DatasetRecord, dimensions: dict[str, Any]
+) -> list[Signal]:
     signals = []
     span = span_id(record["run_id"], name)
-    error = item.get("error") or {}
+    error: Mapping[str, Any] = item.get("error") or {}
     if item.get("started_at"):  # what was skipped never began
         signals.append(
             Signal(
@@ -118,7 +120,9 @@ def _item(record: Record, kind: str, name: str, item: Record, dimensions: dict[s
     return signals + _metrics(record, dimensions, _measured(item))
 
 
-def _attempt(record: Record, span: str, name: str, number: int, failure: Record, dimensions: dict[str, Any]) -> Signal:
+def _attempt(
+    record: RunRecord, span: str, name: str, number: int, failure: Retried, dimensions: dict[str, Any]
+) -> Signal:
     """An attempt that failed and was tried again."""
     ended = failure.get("failed_at") or failure["started_at"]
     took = datetime.fromisoformat(ended) - datetime.fromisoformat(failure["started_at"])
@@ -143,27 +147,27 @@ def _attempt(record: Record, span: str, name: str, number: int, failure: Record,
     )
 
 
-def _measured(item: Record) -> dict[str, float]:
-    checks = item.get("checks") or ()
+def _measured(item: TableRecord | DatasetRecord) -> dict[str, float]:
+    checks = cast("Sequence[CheckRecord]", item.get("checks") or ())
     nothing = (
         item["status"] in GOOD and item.get("files") == 0
     )  # its dependency says that it was looked at, and how long
-    found = {
+    figures: dict[str, Any] = {
         "comboi.rows": None if nothing else item.get("rows"),
         "comboi.bytes": None if nothing else item.get("bytes"),
         "comboi.seconds": None if nothing else item.get("seconds"),
         "comboi.checks_passed": sum(bool(check["passed"]) for check in checks) if checks else None,
         "comboi.checks_failed": sum(not check["passed"] for check in checks) if checks else None,
     }
-    found["comboi.shortfalls"] = len(item.get("shortfalls") or ()) or None
-    return {name: value for name, value in found.items() if value is not None}
+    figures["comboi.shortfalls"] = len(item.get("shortfalls") or ()) or None
+    return {name: value for name, value in figures.items() if value is not None}
 
 
-def _metrics(record: Record, dimensions: dict[str, Any], values: dict[str, float]) -> list[Signal]:
+def _metrics(record: RunRecord, dimensions: dict[str, Any], values: dict[str, float]) -> list[Signal]:
     return [
         Signal(
             "metric",
-            record["finished_at"],
+            str(record["finished_at"]),
             name,
             operation=record["run_id"],
             parent=span_id(record["run_id"]),

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated
+
+from typing_extensions import TypedDict
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.fields import Described
+from comboi_core.domain.contracts.pipeline import Cancelled, CancelRequest
+from comboi_core.domain.contracts.record import RunRecord
 from comboi_core.domain.errors import ComboiError
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import ENDED, Hub
@@ -22,7 +26,13 @@ from comboi_core.web.starting import refuse_while_running, wait_until
 
 log = logging.getLogger(f"{LOGGER}.web")
 
-Body = dict[str, Any]
+
+class Cancelling(TypedDict):
+    """A run that will end before its next item; `cancelled`: who asked first."""
+
+    run_id: str
+    status: Annotated[str, Described(enum=["cancelling"])]
+    cancelled: Cancelled
 
 
 class RunEnded(ComboiError):
@@ -39,14 +49,11 @@ class ErasureNotCancelled(ComboiError):
     remedy = "Wait until it has finished; `comboi status` shows how far it is."
 
 
-async def cancel_run(hub: Hub, workspace: Workspace, run_id: str, by: str) -> Body:
+async def cancel_run(hub: Hub, workspace: Workspace, run_id: str, by: str) -> Cancelling:
     """Ask a run to end before its next item; asked again, the answer is the same.
 
     Args:
         by: Who asks, for the record: `http` or `cli`.
-
-    Returns:
-        `run_id`, `status` (`cancelling`), `cancelled` (`at`, `by`: who asked first).
 
     Raises:
         RunNotFound: no run has this id.
@@ -63,27 +70,25 @@ async def cancel_run(hub: Hub, workspace: Workspace, run_id: str, by: str) -> Bo
     if not status or status["runtimeStatus"] in ENDED:
         await refuse_while_running(hub, pipeline)  # takes the lease from what ended without giving it back
         raise RunEnded(f"run {run_id} was ended from outside before; its lease has been taken back")
-    request = {"run_id": run_id, "at": datetime.now(UTC).isoformat(), "by": by}
+    request: CancelRequest = {"run_id": run_id, "at": datetime.now(UTC).isoformat(), "by": by}
     await hub.signal("pipeline", pipeline, "cancel", request)
 
-    async def noted() -> Mapping[str, Any] | None:
+    async def noted() -> Cancelled | None:
         after = await hub.read("pipeline", pipeline)
-        found = after["holder"] if after else None
-        if not found or found["run_id"] != run_id:
-            return {"ended": True}
-        return found.get("cancelled")
+        holder = after["holder"] if after else None
+        if not holder or holder["run_id"] != run_id:
+            raise _ended(await get_run(hub, workspace, run_id))
+        return holder.get("cancelled")
 
-    cancelled = await wait_until(noted) or {key: request[key] for key in ("at", "by")}
-    if "ended" in cancelled:
-        raise _ended(await get_run(hub, workspace, run_id))
+    cancelled = await wait_until(noted) or Cancelled(at=request["at"], by=by)
     await asyncio.to_thread(_tell_activities, workspace, run_id, cancelled)
     log.warning("run cancelled by %s", by, extra={"run_id": run_id})
     return {"run_id": run_id, "status": "cancelling", "cancelled": cancelled}
 
 
-def _tell_activities(workspace: Workspace, run_id: str, cancelled: Body) -> None:
+def _tell_activities(workspace: Workspace, run_id: str, cancelled: Cancelled) -> None:
     runfiles.write_json(workspace.lake("bronze"), runfiles.cancellation_path(run_id), cancelled)
 
 
-def _ended(record: Body) -> RunEnded:
+def _ended(record: RunRecord) -> RunEnded:
     return RunEnded(f"run {record['run_id']} is not on: it is {record['status']}", run_id=record["run_id"])

@@ -3,50 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+from comboi_core.domain.contracts.hub import InstanceStatus
+from comboi_core.domain.contracts.record import Progress
+from comboi_core.domain.contracts.run import Outcome
 from comboi_core.domain.manifest import data_path
 from comboi_core.domain.ports import Lake
 from comboi_core.web.hub import Hub
 
-Body = dict[str, Any]
+Status = dict[str, Any]
+"""The custom status that an orchestration sets."""
 
 
-async def live_items(hub: Hub, lake: Lake, run_id: str, phase: Body) -> dict[str, Body]:
+async def live_items(hub: Hub, lake: Lake, run_id: str, phase: Status) -> dict[str, Outcome]:
     """Return what the lanes of the wave that is on say of their items: those done, and the one each works on.
 
     Args:
         phase: The run's own custom status.
 
     Returns:
-        Name of the item -> fields of its part of the record; while it is worked on, `progress` among them.
+        Name of the item -> what is known of it; while it is worked on, `progress` is there.
     """
     lanes = [f"{run_id}:{phase['wave']}:{lane}" for lane in range(phase.get("lanes", 0))]
-    found: dict[str, Body] = {}
+    outcomes: dict[str, Outcome] = {}
     current: dict[str, str] = {}
-    of_lanes: dict[str, Body] = {}
-    for lane, shown in zip(lanes, await _shown(hub, lanes), strict=True):
-        found |= {done["name"]: done for done in shown.get("done", [])}
-        if shown.get("item") and shown["item"] not in found:
-            current[shown["item"]] = f"{lane}:{shown['item']}"
-            of_lanes[shown["item"]] = {key: value for key, value in shown.items() if key not in ("item", "done")}
-    statuses = await _shown(hub, list(current.values()))
+    of_lanes: dict[str, Status] = {}
+    for lane, status in zip(lanes, await _statuses(hub, lanes), strict=True):
+        outcomes |= {done["name"]: done for done in status.get("done", [])}
+        if status.get("item") and status["item"] not in outcomes:
+            current[status["item"]] = f"{lane}:{status['item']}"
+            of_lanes[status["item"]] = {key: value for key, value in status.items() if key not in ("item", "done")}
+    statuses = await _statuses(hub, list(current.values()))
     progress = await asyncio.gather(
         *(
-            _progress(hub, lake, *item, shown or of_lanes[item[0]])
-            for item, shown in zip(current.items(), statuses, strict=True)
+            _progress(hub, lake, *item, status or of_lanes[item[0]])
+            for item, status in zip(current.items(), statuses, strict=True)
         )
     )
-    return found | dict(zip(current, progress, strict=True))
+    return outcomes | dict(zip(current, progress, strict=True))
 
 
-async def _shown(hub: Hub, instances: list[str]) -> list[Body]:
+async def _statuses(hub: Hub, instances: list[str]) -> list[Status]:
     """Return the custom statuses of instances; empty ones where there is none yet."""
     statuses = await asyncio.gather(*(_latest(hub, instance) for instance in instances))
     return [(status and status["customStatus"]) or {} for status in statuses]
 
 
-async def _latest(hub: Hub, instance: str) -> Body | None:
+async def _latest(hub: Hub, instance: str) -> InstanceStatus | None:
     """Return the status of an instance, or of the one that took its place after the host had failed it."""
     status, again = await hub.status(instance), 0
     while status and status["runtimeStatus"] == "Failed":
@@ -58,27 +62,30 @@ async def _latest(hub: Hub, instance: str) -> Body | None:
     return status
 
 
-async def _progress(hub: Hub, lake: Lake, name: str, instance: str, shown: Body) -> Body:
+async def _progress(hub: Hub, lake: Lake, name: str, instance: str, status: Status) -> Outcome:
     """Return the part of the record of an item that is worked on.
 
     Rows so far are those of the extracting calls that have returned, or an estimate from chunks in the lake.
     """
-    attempts = [shown.get("attempt", 1)]
-    progress = {key: value for key, value in shown.items() if key not in ("lanes", "lanes_of", "started_at")}
-    chunks = shown.get("chunks", 0)
-    if shown.get("phase") == "extracting" and chunks > 1:
-        of = shown.get("lanes_of", instance)
-        shares = await _shown(hub, [f"{of}:{lane}" for lane in range(shown.get("lanes", 0))])
+    attempts = [status.get("attempt", 1)]
+    progress = {key: value for key, value in status.items() if key not in ("lanes", "lanes_of", "started_at")}
+    chunks = status.get("chunks", 0)
+    if status.get("phase") == "extracting" and chunks > 1:
+        parent = status.get("lanes_of", instance)
+        shares = await _statuses(hub, [f"{parent}:{lane}" for lane in range(status.get("lanes", 0))])
         retrying = [share for share in shares if "attempt" in share]
         attempts += [share["attempt"] for share in retrying]
         progress |= {key: retrying[0][key] for key in ("attempt", "error")} if retrying else {}
-        done = min(chunks, await asyncio.to_thread(_chunks_landed, lake, name, shown["sequence"]))
-        expected = int(done * (shown.get("estimated_rows") or 0) / chunks)
+        done = min(chunks, await asyncio.to_thread(_chunks_landed, lake, name, status["sequence"]))
+        expected = int(done * (status.get("estimated_rows") or 0) / chunks)
         landed = sum(share.get("rows", 0) for share in shares)
         progress |= {"chunks_done": done, "rows": max(landed, expected)}
-    fields = {"status": "running", "attempts": max(attempts), "progress": progress}
-    fields |= {key: value for key, value in {"rows": progress.get("rows")}.items() if value is not None}
-    return fields | ({"started_at": shown["started_at"]} if "started_at" in shown else {})
+    outcome: Outcome = {"status": "running", "attempts": max(attempts), "progress": cast(Progress, progress)}
+    if (rows := progress.get("rows")) is not None:
+        outcome["rows"] = rows
+    if "started_at" in status:
+        outcome["started_at"] = status["started_at"]
+    return outcome
 
 
 def _chunks_landed(lake: Lake, name: str, sequence: int) -> int:

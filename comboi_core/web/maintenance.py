@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from comboi_core.app.workspace import Workspace
@@ -14,7 +15,7 @@ from comboi_core.landing.rebuild import checkpoints_in_lake, lost_loads, newest_
 from comboi_core.state import checkpoint
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import Hub
-from comboi_core.web.monitoring import entity_key, find_table, get_table, list_tables
+from comboi_core.web.monitoring import TableShown, entity_key, find_table, get_table, list_tables
 from comboi_core.web.starting import refuse_while_running, wait_until
 
 log = logging.getLogger(f"{LOGGER}.web")
@@ -33,7 +34,7 @@ async def plan(hub: Hub, workspace: Workspace, request: Body) -> Body:
     return await asyncio.to_thread(preview, workspace, request, known)
 
 
-async def reset_table(hub: Hub, workspace: Workspace, name: str, by: str) -> Body:
+async def reset_table(hub: Hub, workspace: Workspace, name: str, by: str) -> TableShown:
     """Make the next load of a table read it anew, whole; until then readers see what they see now.
 
     Args:
@@ -70,20 +71,20 @@ async def rebuild(hub: Hub, workspace: Workspace, by: str) -> Body:
     """
     pipeline = workspace.project.pipeline
     await refuse_while_running(hub, pipeline)
-    found = await asyncio.to_thread(checkpoints_in_lake, workspace)
+    in_lake = await asyncio.to_thread(checkpoints_in_lake, workspace)
     newest = await asyncio.to_thread(newest_fence, workspace)
-    fence = max([newest, *(restorable["fence"] for restorable in found.values())])
+    fence = max([newest, *(restorable["fence"] for restorable in in_lake.values())])
     if fence:
         await hub.signal("pipeline", pipeline, "raise_fence", {"fence": fence})
     restored: dict[str, int] = {}
-    for name, restorable in found.items():
+    for name, restorable in in_lake.items():
         key = entity_key(workspace, *find_table(workspace, name))
         state = await hub.read("table", key)
         if state and state["sequence"] >= restorable["sequence"]:
             continue
         audit = {"at": datetime.now(UTC).isoformat(), "by": by}
         await hub.signal("table", key, "restore", {**restorable, **audit})
-        await wait_until(lambda key=key, least=restorable["sequence"]: _has(hub, key, least))
+        await wait_until(partial(_has, hub, key, restorable["sequence"]))
         restored[name] = restorable["sequence"]
         log.warning("the checkpoint of %s was restored to load %s by %s", name, restorable["sequence"], by)
     tables = (await list_tables(hub, workspace))["tables"]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, cast
+
+from typing_extensions import TypedDict
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.building.validation.project import reference_problems
+from comboi_core.domain.contracts.fields import Described
+from comboi_core.domain.contracts.hub import InstanceStatus
+from comboi_core.domain.contracts.record import RunRecord
+from comboi_core.domain.contracts.run import RecordRun
+from comboi_core.domain.contracts.table import AuditEntry, CheckpointRecord, Commit
 from comboi_core.domain.errors import ComboiError, LakeNotFound, RunEndedUnfinished, RunNotFound, TableNotFound
 from comboi_core.domain.names import RUN_ID_PATTERN, did_you_mean, table_id
 from comboi_core.domain.redaction import redactor
@@ -17,10 +24,31 @@ from comboi_core.state.checkpoint import TableState
 from comboi_core.web.hub import ENDED, Hub, why_ended
 from comboi_core.web.live import live_items
 
-Body = dict[str, Any]
+
+class TableShown(CheckpointRecord):
+    """A table's checkpoint, latest loads and audit, newest first."""
+
+    source: str
+    table: str
+    loads: list[Commit]
+    audit: list[AuditEntry]
 
 
-async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
+class Tables(TypedDict):
+    """Every configured table, with its latest load."""
+
+    pipeline: str
+    tables: list[TableShown]
+
+
+class Health(TypedDict):
+    """Whether runs can start, and what keeps them from it."""
+
+    status: Annotated[str, Described(enum=["ok", "unhealthy"])]
+    reasons: list[str]
+
+
+async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> RunRecord:
     """Return one run's record; while it is on, as far as it has come.
 
     While the lake is down, a run that is on has neither tables nor datasets, and `problem` says why. A run that ended
@@ -52,60 +80,58 @@ async def get_run(hub: Hub, workspace: Workspace, run_id: str) -> Body:
     if status["runtimeStatus"] in ENDED:
         if down and not output.get("unrecorded"):
             raise down
-        told = {key: output[key] for key in ("holder", "error", "finished_at", "unrecorded") if key in output}
+        ending = {key: output[key] for key in ("holder", "error", "finished_at", "unrecorded") if key in output}
         if "status" not in output:
-            told = {"error": dict(RunEndedUnfinished(why_ended(status)).record())}
-        return await _remembered(hub, workspace, run_id) | {"status": output.get("status", "failed")} | told
+            ending = {"error": RunEndedUnfinished(why_ended(status)).record()}
+        known = await _remembered(hub, workspace, run_id)
+        return cast(RunRecord, {**known, "status": output.get("status", "failed"), **ending})
     try:
         return await _live(hub, workspace, run_id, status)
     except ComboiError as error:
         phase = (status["customStatus"] or {}).get("phase", "starting")
-        now = {
-            "status": "running",
-            "phase": phase,
-            "finished_at": None,
-            "problem": redactor.value(dict(error.record())),
-        }
-        return await _remembered(hub, workspace, run_id) | now
+        known, problem = await _remembered(hub, workspace, run_id), redactor.value(dict(error.record()))
+        return {**known, "status": "running", "phase": phase, "finished_at": None, "problem": problem}
 
 
-def _recorded(workspace: Workspace, run_id: str) -> Body:
+def _recorded(workspace: Workspace, run_id: str) -> RunRecord:
     return read_record(workspace.lake("bronze"), run_id)
 
 
-async def _remembered(hub: Hub, workspace: Workspace, run_id: str) -> Body:
+async def _remembered(hub: Hub, workspace: Workspace, run_id: str) -> RunRecord:
     """Return a run without its items: what the pipeline's entity remembers of it."""
     state = await hub.read("pipeline", workspace.project.pipeline)
-    known: Body = next((run for run in state["runs"] if run["run_id"] == run_id), {}) if state else {}
-    return {"run_id": run_id, "pipeline": workspace.project.pipeline, "tables": [], "datasets": []} | known
+    summaries = [run for run in state["runs"] if run["run_id"] == run_id] if state else []
+    empty = {"run_id": run_id, "pipeline": workspace.project.pipeline, "tables": [], "datasets": []}
+    return cast(RunRecord, {**empty, **(summaries[0] if summaries else {})})
 
 
-async def _live(hub: Hub, workspace: Workspace, run_id: str, status: Body) -> Body:
+async def _live(hub: Hub, workspace: Workspace, run_id: str, status: InstanceStatus) -> RunRecord:
     """Return the record of a run that is on, as far as it has come."""
     lake, phase = workspace.lake("bronze"), status["customStatus"] or {}
-    request = status["input"] if isinstance(status["input"], dict) else {}
-    request |= {"run_id": run_id, "fence": phase.get("fence"), "started_at": status["createdTime"]}
+    asked = status["input"] if isinstance(status["input"], dict) else {}
+    now = {"run_id": run_id, "fence": phase.get("fence"), "started_at": status["createdTime"]}
+    run = cast(RecordRun, {**asked, **now})
     state = await hub.read("pipeline", workspace.project.pipeline)
     holder = state and state["holder"]
     if holder and holder["run_id"] == run_id:
-        request |= {"cancelled": holder.get("cancelled"), "started_at": holder["since"]}
+        run["cancelled"], run["started_at"] = holder.get("cancelled"), holder["since"]
     live = await live_items(hub, lake, run_id, phase)
-    record = await asyncio.to_thread(assemble, lake, request, live, phase.get("wave", -1))
-    return record | {"status": "running", "phase": phase.get("phase", "starting"), "finished_at": None}
+    record = await asyncio.to_thread(assemble, lake, run, live, phase.get("wave", -1))
+    return {**record, "status": "running", "phase": phase.get("phase", "starting"), "finished_at": None}
 
 
-async def _until_released(hub: Hub, workspace: Workspace, record: Body) -> Body:
+async def _until_released(hub: Hub, workspace: Workspace, record: RunRecord) -> RunRecord:
     """Show a recorded run as running until it has given its lease back: its end means that the next one may start."""
     state = await hub.read("pipeline", workspace.project.pipeline)
     holder = state and state["holder"]
     if holder and holder["run_id"] == record["run_id"]:
         status = await hub.status(record["run_id"])
         if status and status["runtimeStatus"] not in ENDED:
-            return record | {"status": "running", "phase": "finishing", "finished_at": None}
+            return {**record, "status": "running", "phase": "finishing", "finished_at": None}
     return record
 
 
-async def list_tables(hub: Hub, workspace: Workspace) -> Body:
+async def list_tables(hub: Hub, workspace: Workspace) -> Tables:
     """Return every configured table with its checkpoint and latest load."""
     names = [(source.name, table.name) for source in workspace.project.pipeline_file.sources for table in source.tables]
     states = await asyncio.gather(*(_state(hub, workspace, *name) for name in names))
@@ -113,7 +139,7 @@ async def list_tables(hub: Hub, workspace: Workspace) -> Body:
     return {"pipeline": workspace.project.pipeline, "tables": tables}
 
 
-async def get_table(hub: Hub, workspace: Workspace, name: str) -> Body:
+async def get_table(hub: Hub, workspace: Workspace, name: str) -> TableShown:
     """Return one table's checkpoint and its latest loads.
 
     Args:
@@ -137,13 +163,13 @@ def find_table(workspace: Workspace, name: str) -> tuple[str, str]:
         for source in workspace.project.pipeline_file.sources
         for table in source.tables
     }
-    found = [name] if name in known else [full for full in known if known[full][1] == name]
-    if len(found) > 1:
-        raise TableNotFound(f"'{name}' may be any of {', '.join(found)}", remedy="Give the source as well.")
-    if not found:
+    matches = [name] if name in known else [full for full in known if known[full][1] == name]
+    if len(matches) > 1:
+        raise TableNotFound(f"'{name}' may be any of {', '.join(matches)}", remedy="Give the source as well.")
+    if not matches:
         words = [*known, *(table for _, table in known.values())]
         raise TableNotFound(f"there is no table '{name}'{did_you_mean(name, words)}")
-    return known[found[0]]
+    return known[matches[0]]
 
 
 def entity_key(workspace: Workspace, source: str, table: str) -> str:
@@ -155,13 +181,13 @@ async def _state(hub: Hub, workspace: Workspace, source: str, table: str) -> Tab
     return await hub.read("table", entity_key(workspace, source, table))
 
 
-def _table(source: str, table: str, state: TableState | None, *, commits: int) -> Body:
+def _table(source: str, table: str, state: TableState | None, *, commits: int) -> TableShown:
     state = state or checkpoint.initial()
-    shown = checkpoint.get(state, {})[1]["checkpoint"]
-    return {"source": source, "table": table, **shown, "loads": state["commits"][:commits], "audit": state["audit"]}
+    known = checkpoint.get(state, {})[1]["checkpoint"]
+    return {"source": source, "table": table, **known, "loads": state["commits"][:commits], "audit": state["audit"]}
 
 
-async def health(workspace: Workspace) -> tuple[bool, Body]:
+async def health(workspace: Workspace) -> tuple[bool, Health]:
     """Tell whether runs can start: references have values and the lake can be listed."""
     reasons = reference_problems(workspace.project)
     try:

@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 from comboi_core.config.project import STAGES
+from comboi_core.domain.contracts.fields import RUN_STATES
 from comboi_core.erasure.keys import MOST_KEYS
 from comboi_core.web.answers import STATUS_OF_CODE
-from comboi_core.web.paging import DEFAULT_LIMIT, MAX_LIMIT, RUN_STATES
+from comboi_core.web.paging import DEFAULT_LIMIT, MAX_LIMIT
 from comboi_core.web.starting import MOST_KEY
 
 Json = dict[str, Any]

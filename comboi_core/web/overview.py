@@ -11,11 +11,14 @@ import sys
 import threading
 from collections import OrderedDict
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.tables import BaseTable
-from comboi_core.domain.errors import ComboiError, LakeNotFound
+from comboi_core.domain.contracts.building import CheckRecord
+from comboi_core.domain.contracts.pipeline import RunSummary
+from comboi_core.domain.contracts.record import DatasetRecord, RunRecord, TableRecord
+from comboi_core.domain.errors import ComboiError, ErrorRecord, LakeNotFound
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake
 from comboi_core.runs.records import RecordUnreadable, read_record
@@ -107,7 +110,7 @@ async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = Non
     }
 
 
-def _item(layer: str, name: str, runs: list[Body], past: list[PastRun | None]) -> Body:
+def _item(layer: str, name: str, runs: list[RunSummary], past: list[PastRun | None]) -> Body:
     outcomes = [run and run.outcomes.get((layer, name)) for run in past]
     renewed = (
         summary["started_at"]
@@ -129,7 +132,7 @@ def _shown(outcome: Outcome) -> str:
 
 
 def _table(
-    source: str, table: BaseTable, known: TableState, runs: list[Body], past: list[PastRun | None], now: datetime
+    source: str, table: BaseTable, known: TableState, runs: list[RunSummary], past: list[PastRun | None], now: datetime
 ) -> Body:
     item = _item("bronze", table_id(source, table.name), runs, past)
     if item["as_of"] is None:  # its last load is older than the runs that are looked at
@@ -152,24 +155,24 @@ def _stale(freshness: float | None, as_of: str | None, now: datetime) -> bool:
     return as_of is None or (now - datetime.fromisoformat(as_of)).total_seconds() > freshness
 
 
-def _past_runs(workspace: Workspace, runs: list[Body]) -> tuple[list[PastRun | None], list[Body]]:
+def _past_runs(workspace: Workspace, runs: list[RunSummary]) -> tuple[list[PastRun | None], list[ErrorRecord]]:
     """Return the finished runs' records, condensed, beside `runs`; after an error of the lake no other is asked for.
 
     A record that is not one is a problem of its own, and leaves its run's column empty.
     """
-    found: list[PastRun | None] = [None] * len(runs)
-    problems: list[Body] = []
+    past: list[PastRun | None] = [None] * len(runs)
+    problems: list[ErrorRecord] = []
     try:
         lake = workspace.lake("bronze")
-        for place, run in enumerate(runs):
+        for number, run in enumerate(runs):
             if run["status"] != "running":
                 try:
-                    found[place] = _past_run(lake, run["run_id"])
+                    past[number] = _past_run(lake, run["run_id"])
                 except RecordUnreadable as error:
-                    problems.append(dict(error.record()))
+                    problems.append(error.record())
     except ComboiError as error:
-        problems.append(dict(error.record()))
-    return found, problems
+        problems.append(error.record())
+    return past, problems
 
 
 def _past_run(lake: Lake, run_id: str) -> PastRun | None:
@@ -189,7 +192,7 @@ def _past_run(lake: Lake, run_id: str) -> PastRun | None:
     return known
 
 
-def _condensed(record: Body) -> PastRun:
+def _condensed(record: RunRecord) -> PastRun:
     outcomes = {
         ("bronze", table_id(item["source"], item["table"])): _outcome(item) for item in record.get("tables", ())
     }
@@ -197,8 +200,8 @@ def _condensed(record: Body) -> PastRun:
     return PastRun(not (record.get("backfill") or record.get("erasure")), outcomes)
 
 
-def _outcome(item: Body) -> Outcome:
-    checks = item.get("checks") or []
+def _outcome(item: TableRecord | DatasetRecord) -> Outcome:
+    checks = cast("list[CheckRecord]", item.get("checks") or [])
     counts = {
         "passed": sum(check["passed"] for check in checks),
         "warned": sum(not check["passed"] and check["severity"] == "warn" for check in checks),

@@ -11,10 +11,14 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from comboi_core.app.workspace import Workspace
-from comboi_core.domain.errors import ComboiError, RequestInvalid
+from comboi_core.domain.contracts.fields import RUN_STATES
+from comboi_core.domain.contracts.pipeline import RunSummary
+from comboi_core.domain.errors import ComboiError, ErrorRecord, RequestInvalid
 from comboi_core.domain.names import did_you_mean, pipeline_of, started_at, table_id
 from comboi_core.domain.redaction import redactor
 from comboi_core.runs.history import listed, ran
@@ -23,7 +27,6 @@ from comboi_core.web.hub import Hub
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 PARAMETERS = ("limit", "status", "from", "to", "table", "cursor")
-RUN_STATES = ("running", "succeeded", "failed", "partial", "cancelled", "skipped")
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 MOST_RECORDS = 100
@@ -31,7 +34,18 @@ MOST_RECORDS = 100
 LATE = timedelta(hours=1)
 """The longest time between asking for a run, which is the moment in its id, and its start."""
 
-Body = dict[str, Any]
+
+class RunPage(TypedDict):
+    """A page of run summaries, newest first. `next`: the token of the page that follows, or None.
+
+    A page may hold fewer runs than there is room for although another one follows. `problems` says why there may be
+    further runs that cannot be found at the moment.
+    """
+
+    pipeline: str
+    runs: list[RunSummary]
+    next: str | None
+    problems: NotRequired[list[ErrorRecord]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ class Filter:
         asked = started_at(run_id)
         return not (self.start and asked < self.start - LATE) and not (self.end and asked >= self.end + LATE)
 
-    def contains(self, run: Body) -> bool:
+    def contains(self, run: RunSummary) -> bool:
         """Tell whether a summary is asked for."""
         if self.status and run["status"] != self.status:
             return False
@@ -98,10 +112,10 @@ def _moment(name: str, text: str | None) -> datetime | None:
         return None
     for written in (text, text.replace(" ", "+")):  # in a query, a plus sign means a blank
         with suppress(ValueError, OverflowError):
-            found = datetime.fromisoformat(written)
-            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-            if EARLIEST <= found <= LATEST:
-                return found
+            moment = datetime.fromisoformat(written)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            if EARLIEST <= moment <= LATEST:
+                return moment
     raise RequestInvalid(f"{name}: expected a date or moment such as 2026-11-23T06:00:00Z, got '{text}'")
 
 
@@ -110,24 +124,17 @@ def _item(workspace: Workspace, name: str) -> str:
     project = workspace.project
     known = {table_id(source.name, table.name) for source in project.pipeline_file.sources for table in source.tables}
     known |= {dataset.name for dataset in project.datasets()}
-    found = [full for full in sorted(known) if full == name] or [
-        full for full in sorted(known) if full.split(".")[-1] == name
-    ]
-    if len(found) > 1:
-        raise RequestInvalid(f"table: '{name}' may be any of {', '.join(found)}")
-    if not found:
+    matches = [name] if name in known else [full for full in sorted(known) if full.split(".")[-1] == name]
+    if len(matches) > 1:
+        raise RequestInvalid(f"table: '{name}' may be any of {', '.join(matches)}")
+    if not matches:
         words = [*known, *(full.split(".")[-1] for full in known)]
         raise RequestInvalid(f"table: there is no table or dataset '{name}'{did_you_mean(name, words)}")
-    return found[0]
+    return matches[0]
 
 
-async def list_runs(hub: Hub, workspace: Workspace, wanted: Filter) -> Body:
+async def list_runs(hub: Hub, workspace: Workspace, wanted: Filter) -> RunPage:
     """Return a page of run summaries, newest first.
-
-    Returns:
-        `pipeline`, `runs` (at most `limit`), `next`: the cursor of the page that follows, or None. A page may hold
-        fewer runs than there is room for although another one follows. `problems`, where there are any, says why
-        there may be further runs that cannot be found at the moment.
 
     Raises:
         ComboiError: the lake cannot be read, and the page's runs are in no other place.
@@ -135,11 +142,11 @@ async def list_runs(hub: Hub, workspace: Workspace, wanted: Filter) -> Body:
     pipeline = workspace.project.pipeline
     state = await hub.read("pipeline", pipeline)
     remembered = state["runs"] if state else []
-    problems: list[Body] = []
+    problems: list[ErrorRecord] = []
     ids = [run["run_id"] for run in remembered]
     if ids and (wanted.after is None or wanted.after in ids[:-1]):
         rest = remembered[ids.index(wanted.after) + 1 :] if wanted.after else remembered
-        found, last = await asyncio.to_thread(_page, workspace, rest, wanted)
+        runs, last = await asyncio.to_thread(_page, workspace, rest, wanted)
         try:
             if last is None and await asyncio.to_thread(_has_older, workspace, ids, wanted):
                 last = ids[-1]
@@ -147,8 +154,9 @@ async def list_runs(hub: Hub, workspace: Workspace, wanted: Filter) -> Body:
             problems.append(redactor.value(dict(down.record())))
     else:
         after = None if wanted.after in ids else wanted.after
-        found, last = await asyncio.to_thread(_page, workspace, _older(workspace, ids, wanted, after), wanted)
-    return {"pipeline": pipeline, "runs": found, "next": last, **({"problems": problems} if problems else {})}
+        runs, last = await asyncio.to_thread(_page, workspace, _older(workspace, ids, wanted, after), wanted)
+    answer: RunPage = {"pipeline": pipeline, "runs": runs, "next": last}
+    return {**answer, "problems": problems} if problems else answer
 
 
 def _older(
@@ -168,25 +176,27 @@ def _has_older(workspace: Workspace, remembered: Collection[str], wanted: Filter
     return any(map(wanted.may_contain, _older(workspace, remembered, wanted)))
 
 
-def _page(workspace: Workspace, candidates: Iterable[Any], wanted: Filter) -> tuple[list[Body], str | None]:
+def _page(
+    workspace: Workspace, candidates: Iterable[RunSummary | str], wanted: Filter
+) -> tuple[list[RunSummary], str | None]:
     """Return the runs of a page, and the id of the last one looked at if others come after it.
 
     Args:
         candidates: Summaries, or ids of runs whose records are in the lake.
     """
-    found: list[Body] = []
+    page: list[RunSummary] = []
     opened, last = 0, None
     for candidate in candidates:
         run_id = candidate if isinstance(candidate, str) else candidate["run_id"]
         if not wanted.may_contain(run_id):
             continue
-        if len(found) == wanted.limit or opened == MOST_RECORDS:
-            return found, last
+        if len(page) == wanted.limit or opened == MOST_RECORDS:
+            return page, last
         last = run_id
         opened += isinstance(candidate, str) or wanted.item is not None
         if wanted.item and not ran(workspace.lake("bronze"), run_id, wanted.item):
             continue
-        run = listed(workspace.lake("bronze"), candidate) if isinstance(candidate, str) else dict(candidate)
+        run = listed(workspace.lake("bronze"), candidate) if isinstance(candidate, str) else candidate
         if wanted.contains(run):
-            found.append(run)
-    return found, None
+            page.append(run)
+    return page, None

@@ -7,10 +7,10 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ComboiError, RequestInvalid, RunRefused
@@ -22,6 +22,7 @@ from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import ENDED, Hub, why_ended
 
 log = logging.getLogger(f"{LOGGER}.web")
+T = TypeVar("T")
 
 REQUEST_KEYS = {"stage": str, "select": list, "full_refresh": bool, "backfill": dict, "interval": dict}
 MAX_BODY = 100_000
@@ -253,11 +254,11 @@ def _refusal(pipeline: str, holder: Mapping[str, Any]) -> RunRefused:
     )
 
 
-async def wait_until(probe: Any) -> Any:
+async def wait_until(probe: Callable[[], Awaitable[T]]) -> T:
     """Call an async probe until it gives something true or PATIENCE is over; return what it gave last."""
     clock = asyncio.get_running_loop().time
     deadline, pause = clock() + PATIENCE, 0.01
-    while not (found := await probe()) and clock() < deadline:
+    while not (result := await probe()) and clock() < deadline:
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 0.5)
-    return found
+    return result

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from comboi_core.cli.following import follow
 from comboi_core.cli.render import STYLES, number, pace, run_view, runs_grid, seconds, show_error, size, watermark
+from comboi_core.domain.contracts.fields import RUN_STATES
 from comboi_core.domain.errors import ConfigError, ScriptError
 from comboi_core.domain.redaction import redactor
 from comboi_core.runs.records import record_path
-from comboi_core.web.paging import RUN_STATES
 
 SINCE = "2026-11-23T06:00:00+00:00"
 RUN = "sales-20261123T060000Z-7f3a91"

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -19,9 +18,9 @@ from comboi_core.cli import render
 from comboi_core.cli.following import follow
 from comboi_core.cli.hosting import serving
 from comboi_core.cli.options import writing
+from comboi_core.domain.contracts.building import CheckRecord
+from comboi_core.domain.contracts.record import RunRecord
 from comboi_core.domain.errors import ComboiError, RequestInvalid
-
-Record = dict[str, Any]
 
 
 class DemoBusy(ComboiError):
@@ -92,7 +91,7 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-def _run(console: Console, config: Path) -> Record:
+def _run(console: Console, config: Path) -> RunRecord:
     with serving(config) as served:
         started = served.api.post("runs", {})
         record = follow(served.api, started["run_id"], console)
@@ -104,12 +103,12 @@ def _counts(console: Console, title: str, counts: dict[str, int]) -> None:
     console.print(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
 
-def _closing(console: Console, home: Path, first: Record, second: Record, total: float) -> None:
+def _closing(console: Console, home: Path, first: RunRecord, second: RunRecord, total: float) -> None:
     console.rule("what came of it", align="left")
     table = render.grid("", "first run", "second run", right="first run,second run")
-    figures: tuple[tuple[str, Callable[[Record], str]], ...] = (
-        ("rows read from PostgreSQL", lambda run: f"{sum(item['rows'] for item in run['tables']):,}"),
-        ("rows published in silver and gold", lambda run: f"{sum(item['rows'] for item in run['datasets']):,}"),
+    figures: tuple[tuple[str, Callable[[RunRecord], str]], ...] = (
+        ("rows read from PostgreSQL", lambda run: f"{sum(item['rows'] or 0 for item in run['tables']):,}"),
+        ("rows published in silver and gold", lambda run: f"{sum(item['rows'] or 0 for item in run['datasets']):,}"),
         ("checks passed", lambda run: f"{sum(check['passed'] for check in _checks(run))} of {len(_checks(run))}"),
         ("time", lambda run: render.seconds(run["seconds"])),
     )
@@ -145,11 +144,11 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _checks(run: Record) -> list[Record]:
+def _checks(run: RunRecord) -> list[CheckRecord]:
     return [check for item in run["datasets"] for check in item["checks"]]
 
 
-def _routes(console: Console, home: Path, run: Record) -> None:
+def _routes(console: Console, home: Path, run: RunRecord) -> None:
     """Show a bit of gold, so that the reader sees data and not only counts."""
     import duckdb
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from comboi_core.domain.contracts.pipeline import Cancelled
 from comboi_core.domain.errors import ErrorRecord
@@ -35,15 +37,15 @@ class BuildWork(RunMoment):
 
 
 class CheckRecord(TypedDict):
-    """What one check found; see `quality.results.CheckResult`."""
+    """What one check found; see `quality.results.CheckResult`. Records of earlier versions have fewer fields."""
 
     name: str
     severity: str
     passed: bool
-    failed_rows: int | None
+    failed_rows: NotRequired[int | None]
     sample: list[dict[str, Any]]
     message: str
-    quarantined: int
+    quarantined: NotRequired[int]
 
 
 class DuplicatesRecord(TypedDict):
@@ -67,7 +69,7 @@ class BuildDetails(TypedDict, total=False):
     dataset has stayed as it was.
     """
 
-    rows: int
+    rows: int | None
     bytes: int
     rows_read: int
     unchanged: bool
@@ -83,7 +85,7 @@ class Built(TypedDict, total=False):
     `cancelled`: the run was cancelled before the build began; there is nothing else then.
     """
 
-    rows: int
+    rows: int | None
     bytes: int
     path: str
     details: str

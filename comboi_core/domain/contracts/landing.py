@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from comboi_core.domain.contracts.pipeline import Cancelled
+from comboi_core.domain.contracts.record import LoadFigures, Range, Retried
 from comboi_core.domain.contracts.table import CheckpointRecord, Commit, TableItem
 from comboi_core.domain.errors import ErrorRecord
-from comboi_core.domain.load import Mode, WindowRecord
 from comboi_core.domain.manifest import FileRecord
 from comboi_core.domain.shortfall import ShortfallRecord
-
-Range = TypedDict("Range", {"from": str, "to": str})
-"""Cursor values as text: rows above `from` up to `to`."""
 
 
 class RunWork(TypedDict):
@@ -34,7 +33,7 @@ class PlanTable(RunWork):
     checkpoint: CheckpointRecord
 
 
-class Planned(TypedDict):
+class Planned(LoadFigures):
     """What `plan_table` answers.
 
     `plan` is a path in the lake; `chunks` is how many there are. All others are what the run record shows of the load,
@@ -45,18 +44,8 @@ class Planned(TypedDict):
     chunks: int
     unchanged: bool
     estimated_rows: int | None
-    mode: Mode
-    window: WindowRecord | None
-    sequence: int
-    watermark: str | None
     manifest: str | None
     reloaded: bool
-    rows: int
-    bytes: int
-    files: int
-    schema_changes: list[str]
-    warnings: list[str]
-    shortfalls: list[ShortfallRecord]
 
 
 class Published(TypedDict):
@@ -72,39 +61,13 @@ class Published(TypedDict):
     fallen_short: list[ShortfallRecord]
 
 
-class Retried(TypedDict):
-    """An earlier attempt that failed, as the run record shows it."""
-
-    code: str
-    message: str
-    activity: str
-    started_at: str
-    failed_at: str
-
-
-class TableOutcome(TypedDict, total=False):
-    """How far a table has come: the fields of `Planned`, over them those of `Published`, or `error`.
+class TableOutcome(Planned, total=False):
+    """How far a table has come: `Planned`, over it `Published`. One that failed while it was planned has `error` alone.
 
     `after` and `seconds` are when it was begun and how long it took, in seconds of the activity's execution; `attempts`
     and `retried` are of the orchestrator.
     """
 
-    plan: str
-    chunks: int
-    unchanged: bool
-    estimated_rows: int | None
-    mode: Mode
-    window: WindowRecord | None
-    sequence: int
-    watermark: str | None
-    manifest: str | None
-    reloaded: bool
-    rows: int
-    bytes: int
-    files: int
-    schema_changes: list[str]
-    warnings: list[str]
-    shortfalls: list[ShortfallRecord]
     foldable: bool
     commit: Commit
     fallen_short: list[ShortfallRecord]
