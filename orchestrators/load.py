@@ -184,9 +184,14 @@ def _commit(context: df.DurableOrchestrationContext, job: Job, item: Job, landed
 
 
 def _fold(context: df.DurableOrchestrationContext, job: Job, item: Job, outcome: Job):
-    """Fold small loads after the commit; what goes wrong is a warning, since the load itself is safe."""
+    """Fold small loads after the commit; what goes wrong is a warning, since the load itself is safe.
+
+    A large folding takes several calls: each goes on where the one before has stopped at its deadline.
+    """
     work = {**_work(job), "item": item, "manifest": outcome["manifest"]}
     folded = yield from attempt(context, "fold_loads", work, job["retry"])
+    while "begun" in folded:
+        folded = yield from attempt(context, "fold_loads", {**work, "begun": folded["begun"]}, job["retry"])
     if "commit" in folded:
         commit = {**folded["commit"], "committed_at": context.current_utc_datetime.isoformat()}
         (folded,) = yield from ask(context, (_entity(job, item), "commit", commit))

@@ -39,6 +39,11 @@ def files_path(run_id: str, item: str, lane: int, page: int, attempt: str) -> st
     return f"{WORK}/{run_id}/files/{item}-{lane:03d}-{page:04d}-{attempt}.json"
 
 
+def folding_path(run_id: str, item: str, attempt: str) -> str:
+    """Return the path of how far a table's folding has come; `attempt` is unique per execution."""
+    return f"{WORK}/{run_id}/folds/{item}-{attempt}.json"
+
+
 def cancellation_path(run_id: str) -> str:
     """Return the path of the file that asks a run's activities to begin nothing further."""
     return f"{WORK}/{run_id}/cancelled.json"

@@ -313,11 +313,11 @@ def publish_load(workspace: Workspace, job: PublishLoad) -> Published:
 
 
 def fold_loads(workspace: Workspace, job: FoldLoads) -> Folded:
-    """Fold a table's newest loads into one where that is worth it; see `lake.compaction`."""
+    """Fold a table's newest loads into one where that is worth it, until the soft deadline; see `lake.compaction`."""
     from comboi_core.lake.bronze import read_manifest, write_manifest
-    from comboi_core.lake.compaction import fold
+    from comboi_core.lake.compaction import Folding, fold
 
-    lake = workspace.lake("bronze")
+    lake, token = workspace.lake("bronze"), secrets.token_hex(4)
     with workspace.duckdb() as con:
         folded = fold(
             con,
@@ -325,8 +325,14 @@ def fold_loads(workspace: Workspace, job: FoldLoads) -> Folded:
             read_manifest(lake, job["manifest"]),
             fence=job["fence"],
             run_id=job["run_id"],
-            attempt=secrets.token_hex(4),
+            attempt=token,
+            begun=decode_json(Folding, lake.read(job["begun"])) if "begun" in job else None,
+            deadline=time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline,
         )
+    if isinstance(folded, Folding):
+        path = runfiles.folding_path(job["run_id"], job["item"]["name"], token)
+        runfiles.write_work(lake, path, folded)
+        return {"begun": path}
     return {"commit": _commit(folded, write_manifest(lake, folded), "compaction")} if folded else {}
 
 

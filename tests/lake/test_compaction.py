@@ -14,7 +14,7 @@ from comboi_core.domain.manifest import DataFile, Manifest, data_path
 from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.lake import compaction
 from comboi_core.lake.bronze import view_sql, write_chunk
-from comboi_core.lake.compaction import MAXIMUM_BYTES, MINIMUM_LOADS, fold, foldable
+from comboi_core.lake.compaction import MINIMUM_LOADS, fold, foldable
 from comboi_core.lake.local import LocalLake
 
 COLUMNS = (Column("id", "bigint", "BIGINT"), Column("value", "bigint", "BIGINT"))
@@ -39,11 +39,6 @@ def test_small_loads_fold_and_a_large_one_before_them_stays():
 
 def test_ever_smaller_loads_fold_too():
     assert len(foldable(sizes(*range(100, 80, -1)))) == 20
-
-
-def test_what_one_folding_rewrites_is_bounded():
-    half = MAXIMUM_BYTES // 2
-    assert foldable(sizes(*[half] * 20)) == ()
 
 
 def test_a_full_table_is_never_folded():

@@ -157,13 +157,22 @@ class PublishLoad(PlanTable):
 
 
 class FoldLoads(RunWork):
-    """Asks `fold_loads` to fold a table's newest loads into one; `manifest` is the path of the committed one."""
+    """Asks `fold_loads` to fold a table's newest loads into one; `manifest` is the path of the committed one.
+
+    `begun` is what an earlier call has answered.
+    """
 
     item: TableItem
     manifest: str
+    begun: NotRequired[str]
 
 
 class Folded(TypedDict, total=False):
-    """What the table's entity is asked to commit; nothing where there is nothing to fold."""
+    """What the table's entity is asked to commit; nothing where there is nothing to fold.
+
+    Of a large folding that has come to the deadline: `begun`, the path of how far it has come. Whoever calls again with
+    it goes on there.
+    """
 
     commit: Commit
+    begun: str
