@@ -11,6 +11,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from comboi_core.cli import render
+from comboi_core.cli.grids import grid
 from comboi_core.cli.options import AsJson, Config, console, print_json, reporting, writing
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def build(
 
 
 def _view(trial: Trial, *, kept: bool) -> RenderableType:
-    head = render.grid(*trial.columns)
+    head = grid(*trial.columns)
     for row in trial.head:
         head.add_row(*(render.plain(_cell(row[name])) for name in trial.columns))
-    columns = render.grid("column", "type")
+    columns = grid("column", "type")
     for name, kind in trial.columns.items():
         columns.add_row(render.plain(name), kind)
-    checks = render.grid("", "check", "", right="")
+    checks = grid("", "check", "", right="")
     for check in trial.details["checks"]:
         sign = render.status("succeeded" if check["passed"] else "failed")
         checks.add_row(sign, render.plain(check["name"]), render.plain(check["message"]))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from comboi_core.cli import render
 from comboi_core.cli.following import follow
+from comboi_core.cli.grids import grid
 from comboi_core.cli.hosting import serving
 from comboi_core.cli.options import AsJson, Config, Url, console, errors, print_json, reporting
 from comboi_core.domain.contracts.record import RunRecord
@@ -71,7 +72,7 @@ def erasure_view(record: RunRecord) -> RenderableType:
     parts: list[RenderableType] = [Text.assemble("erasure ", record["run_id"], "  ", render.status(record["status"]))]
     if said is None:  # it ended before it had a record
         return Group(*parts, render.run_view(record))
-    shown = render.grid("", "stage", "rows removed", "how", right="rows removed", wraps="how")
+    shown = grid("", "stage", "rows removed", "how", right="rows removed", wraps="how")
     for stage, name, item in _items(record):
         rows = sum(item.get(key) or 0 for key in ("removed", "removed_elsewhere", "removed_beside"))
         counted = "" if item.get("removed") is None else render.number(rows)

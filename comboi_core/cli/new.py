@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from comboi_core.cli.grids import grid
 from comboi_core.cli.options import AsJson, Config, console, print_json, reporting
-from comboi_core.cli.render import grid, plain
+from comboi_core.cli.render import plain
 
 if TYPE_CHECKING:
     from rich.table import Table

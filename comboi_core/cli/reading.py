@@ -9,6 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from comboi_core.cli import render
+from comboi_core.cli.grids import grid
 from comboi_core.cli.options import AsJson, Config, complete_names, console, print_json, reporting, writing
 
 WIDEST = 40
@@ -99,7 +100,7 @@ def query(
 
 
 def _columns_view(types: dict[str, str]) -> RenderableType:
-    view = render.grid("column", "type", wraps="type")
+    view = grid("column", "type", wraps="type")
     for column, kind in types.items():
         view.add_row(render.plain(column), render.plain(kind))
     return view
@@ -115,7 +116,7 @@ def _print_rows(rows: list[dict[str, Any]], types: dict[str, str]) -> None:
         not fitting or sum(widths[one] for one in columns[: len(fitting) + 1]) <= console.width
     ):
         fitting.append(columns[len(fitting)])
-    view = render.grid()
+    view = grid()
     for column in fitting:
         numeric = types[column].partition("(")[0] in _NUMERIC
         view.add_column(render.plain(column), justify="right" if numeric else "left", no_wrap=True)

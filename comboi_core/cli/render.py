@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from comboi_core.cli.grids import grid, worth_seeing
 from comboi_core.domain.contracts.pipeline import RunSummary
 from comboi_core.domain.contracts.record import DatasetRecord, RunRecord, TableRecord
 from comboi_core.domain.errors import ConfigError
@@ -20,6 +21,9 @@ Record = Mapping[str, Any]
 
 SAMPLE_COLUMNS = 6
 """Columns of failing rows that are shown, the checked ones first; `--json` shows all."""
+
+MOST_NAMES = 10
+"""Names of items that an error lists which they have in common."""
 
 SIZE_UNITS = (("B", 1, 0), ("kB", 1e3, 0), ("MB", 1e6, 1), ("GB", 1e9, 1))
 """Name, bytes, decimals shown."""
@@ -125,32 +129,21 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def grid(*columns: str, right: str = "", wraps: str = "") -> Table:
-    """Return an empty grid.
-
-    Args:
-        right: The columns that are aligned to the right, separated by commas.
-        wraps: The column that gives way where the terminal is narrow.
-    """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
-        justify: JustifyMethod = "right" if name in right.split(",") else "left"
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name != wraps)
-    return table
-
-
 def tables_grid(tables: Sequence[TableRecord]) -> Table:
     """Return the bronze part of a record as a grid."""
     shown = grid(
         "", "bronze", "mode", "rows read", "files", "written", "new watermark", "time",
-        right="rows read,files,written,time", wraps="bronze",
+        right="rows read,files,written,time", wraps="bronze", spare="files,written,mode,new watermark,time",
     )  # fmt: skip
-    for item in tables:
+    items, rest = worth_seeing(tables)
+    for item in items:
         shown.add_row(
             _sign(item), _named(f"{item['source']}.{item['table']}", item), item.get("mode") or "",
             number(item.get("rows")), number(item.get("files")), size(item.get("bytes")),
             plain(watermark(item.get("watermark"))), seconds(item.get("seconds")),
         )  # fmt: skip
+    if rest:
+        shown.add_row("…", Text(rest, style="dim"))
     return shown
 
 
@@ -165,9 +158,10 @@ def datasets_grid(stage: str, datasets: Sequence[DatasetRecord]) -> Table:
     more = ("quarantined",) if isolated else ()
     shown = grid(
         "", stage, "rows read", "rows written", "checks", *more, "duplicates", "time",
-        right="rows read,rows written,quarantined,time", wraps=stage,
+        right="rows read,rows written,quarantined,time", wraps=stage, spare="duplicates,rows read,time,quarantined",
     )  # fmt: skip
-    for item in datasets:
+    items, rest = worth_seeing(datasets)
+    for item in items:
         found = item.get("duplicates")
         duplicates = f"{found['duplicates']:,} of {found['records']:,}" if found else ""
         shown.add_row(
@@ -175,6 +169,8 @@ def datasets_grid(stage: str, datasets: Sequence[DatasetRecord]) -> Table:
             _checks(item), *([number(item.get("quarantined"))] if isolated else []), duplicates,
             seconds(item.get("seconds")),
         )  # fmt: skip
+    if rest:
+        shown.add_row("…", Text(rest, style="dim"))
     return shown
 
 
@@ -231,10 +227,17 @@ def _troubles(record: RunRecord) -> list[RenderableType]:
                 others += _failed_check(name, check)
     found: list[RenderableType] = []
     for (text, remedy, style), names in said.items():
-        found.append(plain(f"{text[0]} {', '.join(dict.fromkeys(names))}: {text[2:]}", style=style))
+        found.append(plain(f"{text[0]} {_some(list(dict.fromkeys(names)))}: {text[2:]}", style=style))
         if remedy:
             found.append(plain(f"  what to do: {remedy}"))
     return found + others + list(_undelivered(record))
+
+
+def _some(names: list[str]) -> str:
+    """Return names as a text; of many, the first ones and how many there are."""
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES:,} more"
 
 
 def _undelivered(record: RunRecord) -> Iterator[RenderableType]:
@@ -287,11 +290,15 @@ def _failed_check(name: str, check: Record) -> list[RenderableType]:
 
 def runs_grid(runs: Sequence[RunSummary]) -> Table:
     """Return run summaries as a grid."""
-    shown = grid("run", "status", "trigger", "rows read", "time", "", right="rows read,time", wraps="")
+    shown = grid(
+        "run", "status", "started (UTC)", "trigger", "rows read", "time", "",
+        right="rows read,time", wraps="", spare="trigger,rows read,time",
+    )  # fmt: skip
     for run in runs:
         error: Record = run.get("error") or {}
         shown.add_row(
-            run["run_id"], status(run["status"], run.get("shortfalls")), run.get("trigger") or "",
+            run["run_id"], status(run["status"], run.get("shortfalls")),
+            (run.get("started_at") or "")[:16].replace("T", " "), run.get("trigger") or "",
             number(run.get("rows")),
             seconds(run.get("seconds")), plain(error.get("message", "").split("\n")[0]),
         )  # fmt: skip
@@ -308,7 +315,18 @@ def show_error(console: Console, error: Any) -> None:
 
 def plan_view(planned: Record) -> RenderableType:
     """Return what a run would do."""
-    shown = grid("table", "mode", "reads", "from", "to", "rows ~", "chunks", right="rows ~,chunks", wraps="table")
+    shown = grid(
+        "table",
+        "mode",
+        "reads",
+        "from",
+        "to",
+        "rows ~",
+        "chunks",
+        right="rows ~,chunks",
+        wraps="table",
+        spare="chunks,mode",
+    )
     notes: list[RenderableType] = []
     for table in planned["tables"]:
         name = f"{table['source']}.{table['table']}"
@@ -340,8 +358,9 @@ def plan_view(planned: Record) -> RenderableType:
 def checkpoints_grid(tables: Sequence[Record]) -> Table:
     """Return the tables' checkpoints as a grid."""
     shown = grid(
-        "table", "load", "watermark", "committed at", "rows landed", "", right="load,rows landed", wraps="table"
-    )
+        "table", "load", "watermark", "committed at", "rows landed", "",
+        right="load,rows landed", wraps="table", spare="rows landed,committed at",
+    )  # fmt: skip
     for table in tables:
         last = table["loads"][0] if table["loads"] else {}
         shown.add_row(

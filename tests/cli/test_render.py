@@ -384,3 +384,30 @@ def test_the_list_of_runs_tells_successes_with_shortfalls_from_whole_ones():
     text = shown(runs_grid([record(shortfalls=2), record()]))
 
     assert "▲ succeeded, 2 shortfalls" in text and "✓ succeeded" in text
+
+
+def test_names_stay_whole_in_a_narrow_terminal_and_the_least_important_columns_go():
+    items = [table(table=f"a_table_with_a_long_name_{number}", mode="merge", seconds=0.5) for number in range(2)]
+    wide, narrow, tiny = (shown(run_view(record(tables=items, datasets=[])), width) for width in (120, 80, 52))
+    assert "files" in wide and "mode" in wide
+    assert "files" not in narrow and "rows read" in narrow and "1,234,567" in narrow
+    for text in (wide, narrow, tiny):
+        assert all(f"shop.{item['table']} " in text for item in items)
+    assert all(len(line) <= 52 for line in tiny.splitlines())
+
+
+def test_many_items_are_cut_with_a_count_and_what_is_on_or_failed_stands_first():
+    failed = [table(table=f"t{number}", status="failed", error=ERROR) for number in range(500)]
+    running = table(table="slow", status="running")
+    idle = [dataset(name=f"d{number}", status="skipped", reason="its input failed") for number in range(60)]
+    lines = shown(run_view(record(status="running", tables=[*failed, running], datasets=idle)), 100).splitlines()
+    assert len(lines) < 40
+    assert [line.split()[1] for line in lines[3:6]] == ["shop.slow", "shop.t0", "shop.t1"]
+    assert any(line.split() == ["…", "485", "more", "failed"] for line in lines)
+    assert any(line.split() == ["…", "55", "more", "skipped"] for line in lines)
+    assert "shop.t9 and 490 more: [source_unreachable]" in " ".join(" ".join(lines).split())
+
+
+def test_runs_are_listed_with_when_they_started():
+    runs = [record(started_at="2026-11-23T06:00:00.123456+00:00", trigger="timer")]
+    assert "2026-11-23 06:00" in shown(runs_grid(runs), 80)

@@ -16,6 +16,7 @@ from rich.console import Console
 from comboi_core.app.place import APP_FOLDER
 from comboi_core.cli import render
 from comboi_core.cli.following import follow
+from comboi_core.cli.grids import grid
 from comboi_core.cli.hosting import serving
 from comboi_core.cli.options import writing
 from comboi_core.domain.contracts.building import CheckRecord
@@ -105,7 +106,7 @@ def _counts(console: Console, title: str, counts: dict[str, int]) -> None:
 
 def _closing(console: Console, home: Path, first: RunRecord, second: RunRecord, total: float) -> None:
     console.rule("what came of it", align="left")
-    table = render.grid("", "first run", "second run", right="first run,second run")
+    table = grid("", "first run", "second run", right="first run,second run")
     figures: tuple[tuple[str, Callable[[RunRecord], str]], ...] = (
         ("rows read from PostgreSQL", lambda run: f"{sum(item['rows'] or 0 for item in run['tables']):,}"),
         ("rows published in silver and gold", lambda run: f"{sum(item['rows'] or 0 for item in run['datasets']):,}"),
@@ -161,7 +162,7 @@ def _routes(console: Console, home: Path, run: RunRecord) -> None:
         columns = [column[0] for column in found.description]
         rows = found.fetchall()
     console.print("\ngold, the first five of busiest_routes")
-    table = render.grid(*columns)
+    table = grid(*columns)
     for row in rows:
         table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
     console.print(table)
