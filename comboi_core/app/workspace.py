@@ -15,6 +15,7 @@ from comboi_core.bruin.header.finding import asset_files
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.project import Project, Stage
 from comboi_core.config.secrecy import secrets_of
+from comboi_core.config.source_registry import source_type
 from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, Source
@@ -50,9 +51,8 @@ class Workspace:
     def borrowed_duckdb(self, source: str) -> AbstractContextManager[DuckDBPyConnection]:
         """Borrow one that keeps its extensions, for an activity that reads a source and leaves nothing behind in it."""
         from comboi_core.duckdb.engine import borrow_duckdb
-        from comboi_core.sources.registry import ONE_STREAM
 
-        threads = {"threads": 1} if self.project.source(source).type in ONE_STREAM else {}
+        threads = {"threads": 1} if source_type(self.project.source(source).type).one_stream else {}
         return borrow_duckdb(**self._limits() | threads)
 
     def _limits(self) -> dict[str, Any]:
@@ -85,8 +85,6 @@ class Workspace:
     @contextmanager
     def source(self, con: DuckDBPyConnection, source: str, table: str) -> Iterator[Source]:
         """Open a table of a source on a DuckDB connection; references are resolved here and nowhere earlier."""
-        from comboi_core.sources.registry import open_source
-
         config = self.project.source(source)
         if isinstance(config.connection, LakeConfig):
             connection = self._place_of_files(config.connection, _PLACE.format(source))
@@ -94,7 +92,9 @@ class Workspace:
             connection = self.resolved(config.connection.model_dump(exclude_none=True))
         if "path" in connection:  # relative paths count from the project's folder
             connection["path"] = str(self.project.root / connection["path"])
-        opened = open_source(con, config, self.project.table(source, table), connection)
+        opened = source_type(config.type).open(
+            con, source=source, table=self.project.table(source, table), connection=connection
+        )
         try:
             yield opened
         finally:
@@ -105,11 +105,13 @@ class Workspace:
 
         Paths are as they are written: a project that moves with its files reads the same ones.
         """
-        from comboi_core.sources.common.addresses import address_of
-
         config = self.project.source(source)
         if not isinstance(config.connection, LakeConfig):
-            return address_of(config.type, self.resolved(config.connection.model_dump(exclude_none=True)))
+            address = source_type(config.type).address
+            if address is None:
+                return {}
+            found = address(self.resolved(config.connection.model_dump(exclude_none=True)))
+            return {name: text for name, text in found.items() if text}
         place = self._resolved_lake(config.connection, _PLACE.format(source))
         if place.path is not None:
             return {"path": place.path}
@@ -133,15 +135,14 @@ class Workspace:
 
     def table_sizes(self) -> dict[str, int]:
         """Return the expected rows per `source.table`; of a source that cannot be asked, its loads will tell more."""
-        from comboi_core.sources.common.sizes import SIZED, table_sizes
-
         sizes: dict[str, int] = {}
         for source in self.project.pipeline_file.sources:
-            if source.type not in SIZED:
+            ask = source_type(source.type).sizes
+            if ask is None:
                 continue
             with self.borrowed_duckdb(source.name) as con, suppress(ComboiError):
                 connection = self.resolved(source.connection.model_dump(exclude_none=True))
-                found = table_sizes(con, source, connection)
+                found = ask(con, source, connection)
                 sizes |= {table_id(source.name, name): rows for name, rows in found.items()}
         return sizes
 

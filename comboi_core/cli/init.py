@@ -5,32 +5,51 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from comboi_core.cli.options import AsJson, console, print_json, reporting
+from comboi_core.config.source_registry import BUILT_IN, known_types
+from comboi_core.domain.names import did_you_mean
+
+
+def _a_type(given: str) -> str:
+    if given in BUILT_IN or given in (known := known_types()):
+        return given
+    raise typer.BadParameter(f"'{given}' is no type of source{did_you_mean(given, known)}; known: {', '.join(known)}")
+
+
+def _complete_types(incomplete: str) -> list[str]:
+    return [name for name in known_types() if name.startswith(incomplete)]
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="The project's folder; made if it is not there.")] = Path("."),
     source: Annotated[
-        Literal["files", "sqlite", "postgres", "azure_sql"],
-        typer.Option("--source", help="Where the data comes from; files and sqlite come with sample data."),
+        str,
+        typer.Option(
+            "--source",
+            metavar="TYPE",
+            callback=_a_type,
+            autocompletion=_complete_types,
+            help=f"Where the data comes from: {', '.join(BUILT_IN)}, or a type of source that an installed package "
+            "brings; files and sqlite come with sample data.",
+        ),
     ] = "files",
     as_json: AsJson = False,
 ) -> None:
     """Make a new project that runs: configuration, a transformation, a check, sample data."""
     with reporting():
-        from comboi_core.devtools.scaffold.project import RUNS_AS_IT_IS, new_project
+        from comboi_core.devtools.scaffold.project import new_project
 
-        written = new_project(folder, source)
+        made = new_project(folder, source)
     if as_json:
-        print_json({"folder": str(folder), "created": list(written)})
+        print_json({"folder": str(folder), "created": list(made.written)})
         return
-    for path in written:
+    for path in made.written:
         console.print(f"✓ {folder / path}", style="green", markup=False)
     here = folder.resolve() == Path(os.getcwd()).resolve()
     go = "" if here else f"cd {shlex.quote(str(folder))} && "
-    then = "run" if source in RUNS_AS_IT_IS else "validate"
+    then = "run" if made.runs else "validate"
     console.print(f"next: {go}comboi {then}", markup=False)

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from comboi_core.devtools.scaffold.pieces import Scaffolded
     from comboi_core.devtools.scaffold.source import Described
 
-_VERSIONS = {"timestamp": "rowversion"}
-"""What a cursor is called that is the only column of a type."""
-
 new = typer.Typer(name="new", help="Add a table, a transformation or a check to the project.", no_args_is_help=True)
 
 
@@ -85,7 +82,7 @@ def _columns(described: Described) -> Table:
     shown = grid("column", "type in the source", "type in the lake", "", wraps="column")
     for column in described.columns:
         roles = ["primary key"] * (column.name in described.key)
-        if described.cursor in (("incremental_column", column.name), ("cursor", _VERSIONS.get(column.source_type))):
+        if described.cursor and described.cursor.column == column.name:
             roles.append("cursor")
         shown.add_row(plain(column.name), plain(column.source_type), plain(column.type), ", ".join(roles))
     return shown

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from comboi_core.config import references
 from comboi_core.config.secrecy import SECRET_KEYS
+from comboi_core.config.sources import brought_model
+from comboi_core.config.tables import SourceBase
 from comboi_core.domain.errors import ConfigError
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.redaction import HIDDEN, redactor
@@ -195,6 +197,8 @@ def _known_keys(model: Any, path: Place, value: Any) -> list[str]:
         elif model is None:  # a union: the item's `type:` selects the model
             kind = value.get("type") if isinstance(value, dict) else None
             model = next((one for one in found if kind in _tags(one)), None)
+            if model is None and any(issubclass(one, SourceBase) for one in found):
+                model = brought_model(kind)
     return [name for name, field in model.model_fields.items() if not field.exclude] if model else []
 
 

@@ -15,7 +15,8 @@ from comboi_core.config.base import MAY_BE_EMPTY, NO_LIST, Memory, Model, Name, 
 from comboi_core.config.datasets import GOLD_FOLDER, SILVER_FOLDER, DatasetConfig
 from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.monitoring import HistoryConfig, MonitoringConfig, NotificationConfig
-from comboi_core.config.sources import AnyTable, SourceConfig
+from comboi_core.config.sources import SourceConfig
+from comboi_core.config.tables import BaseTable
 from comboi_core.config.written import Json, reference_or
 
 Stage = Literal["bronze", "silver", "gold"]
@@ -275,12 +276,12 @@ class Project(Model):
     def _sources(self) -> dict[str, SourceConfig]:
         return {source.name: source for source in self.pipeline_file.sources}
 
-    def table(self, source: str, name: str) -> AnyTable:
+    def table(self, source: str, name: str) -> BaseTable:
         """Return a table by source and name; KeyError if there is none."""
         return self._tables[source, name]
 
     @cached_property
-    def _tables(self) -> dict[tuple[str, str], AnyTable]:
+    def _tables(self) -> dict[tuple[str, str], BaseTable]:
         return {(source.name, table.name): table for source in self.pipeline_file.sources for table in source.tables}
 
     def datasets(self, stage: Stage | None = None) -> tuple[DatasetConfig, ...]:

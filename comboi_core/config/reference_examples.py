@@ -1,6 +1,11 @@
-"""The examples in docs/configuration.md, by model. The models and the schemas accept them."""
+"""The examples in docs/configuration.md, by model. The models and the schemas accept them.
+
+Each type of source brings those of its own models in its descriptor.
+"""
 
 from __future__ import annotations
+
+from comboi_core.config.source_registry import BUILT_IN, source_type
 
 _PIPELINE = """\
 pipeline: sales
@@ -50,30 +55,12 @@ def _splink(**changes: str) -> str:
     return _HEAD + "".join(f"      {key}:{value}\n" for key, value in written)
 
 
-EXAMPLES = {
+EXAMPLES = {model.__name__: text for name in BUILT_IN for model, text in source_type(name).examples.items()} | {
     "PipelineFile": _PIPELINE,
     "KeyVaultConfig": 'key_vault: {vault_url: "https://example.vault.azure.net/"}     # or "{{env:KEY_VAULT_URL}}"\n',
     "MaskingConfig": 'masking: {salt: "{{keyvault:mask-salt}}"}\n',
     "EngineConfig": "engine: {memory_limit: 600MB, threads: 1, parallel_datasets: 1, soft_deadline: 2m}\n",
     "Retry": "retry: {attempts: 6, first_delay: 10s, factor: 2}\n",
-    "PostgresSource": """\
-sources:
-  - name: shop
-    type: postgres
-    connection: {conn_str: "postgresql://comboi:{{keyvault:postgres-password}}@db.example.com:5432/shop?sslmode=require"}
-    max_parallel: 8
-    tables:
-      - {name: orders, table: public.orders, primary_key: [order_id], cursor: xmin}
-""",
-    "PostgresConnection": """\
-sources:
-  - name: shop
-    type: postgres
-    connection:
-      conn_str: "postgresql://app-identity@db.example.com:5432/shop?sslmode=require"    # a user, and no password
-      authentication: managed_identity
-    tables: [{name: countries, table: public.countries}]
-""",
     "TableConfig": """\
 sources:
   - name: shop
@@ -95,70 +82,11 @@ sources:
         table: public.countries
         columns: [code, name]
 """,
-    "AzureSqlSource": """\
-sources:
-  - name: crm
-    type: azure_sql
-    connection: {server: example.database.windows.net, database: crm, authentication: managed_identity}
-    tables:
-      - {name: customers, table: dbo.customers, primary_key: [customer_id], cursor: rowversion}
-""",
-    "AzureSqlConnection": """\
-sources:
-  - name: crm
-    type: azure_sql
-    connection:
-      server: example.database.windows.net
-      database: crm
-      user: comboi
-      password: "{{keyvault:azure-sql-password}}"
-    tables: [{name: customers, table: dbo.customers}]
-""",
-    "SqliteSource": """\
-sources:
-  - name: till
-    type: sqlite
-    connection: {path: data/till.db}
-    tables:
-      - {name: sales, table: sales, primary_key: [id], incremental_column: changed_at}
-""",
-    "SqliteConnection": """\
-sources:
-  - {name: till, type: sqlite, connection: {path: data/till.db}, tables: [{name: sales, table: sales}]}
-""",
-    "FilesSource": """\
-sources:
-  - name: partner
-    type: files
-    connection: {account_name: acme, file_system: incoming, folder: partner, credential: "{{keyvault:partner-key}}"}
-    tables:
-      - {name: countries, path: countries.parquet, mode: full}
-""",
     "LakeConfig": """\
 stages:
   bronze: {data_lake: {path: lake/bronze}}                                # a local folder
   silver: {data_lake: {account_name: acmelake, file_system: silver}}      # the identity signs in
   gold: {data_lake: {connection_string: "{{keyvault:lake}}", file_system: gold, folder: sales}}
-""",
-    "FilesTable": """\
-sources:
-  - name: partner
-    type: files
-    connection: {path: incoming}
-    tables:
-      - name: orders
-        path: "orders/**/*.csv"
-        primary_key: [order_no]
-        types: {order_no: VARCHAR, amount: "DECIMAL(12,2)"}
-        lag: 1m
-""",
-    "CsvOptions": """\
-sources:
-  - name: partner
-    type: files
-    connection: {path: incoming}
-    tables:
-      - {name: orders, path: "orders/*.txt", format: csv, options: {delimiter: ";", null_text: NA, encoding: latin-1}}
 """,
     "Stages": """\
 stages:

@@ -16,7 +16,7 @@ from comboi_core.domain.names import DATASET_NAME_PATTERN, NAME_PATTERN, SQL_NAM
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Made by `comboi schema reference --out docs` from the docstrings in comboi_core/config: change those, not this. -->
+<!-- Made by `comboi schema reference --out docs` from the docstrings of the models: change those, not this. -->
 
 A project has two YAML files:
 

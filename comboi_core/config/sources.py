@@ -1,84 +1,60 @@
-"""The types of sources. To add one, write its model and add it to the union."""
+"""A source of any type: the union of the models of all types, told apart by `type:`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from comboi_core.config.azure_sql import AzureSqlSource
-from comboi_core.config.base import Model, Text
-from comboi_core.config.conn_str import entra_problem, uri_problem
-from comboi_core.config.files import FilesSource, FilesTable
-from comboi_core.config.sqlite import SqliteSource
-from comboi_core.config.tables import SourceBase, TableConfig
-from comboi_core.config.written import given, is_one_of, where
-
-__all__ = ["AzureSqlSource", "PostgresConnection", "PostgresSource", "SourceConfig", "TableConfig"]
+from comboi_core.config.source_registry import BUILT_IN, known_types, source_type
+from comboi_core.config.tables import SourceBase
+from comboi_core.config.written import Json
+from comboi_core.domain.errors import ConfigError
 
 
-class PostgresConnection(Model):
-    """How to connect to PostgreSQL. Every text may contain references.
+class _AnyType:
+    """The union of the built-in types, and beside it those that installed packages bring, once one is named."""
 
-    Attributes:
-        conn_str: libpq's connection string, as a URI or as keywords:
-            `postgresql://USER:{{env:PASSWORD}}@HOST:5432/DATABASE?sslmode=require`.
-        authentication: `password`: sign in with what `conn_str` says. `managed_identity`: sign in with Entra ID (a
-            managed identity in Azure, `az login` on a laptop); `conn_str` then names a user and no password, and TLS is
-            required. Default: `password`.
-        row_security: What to do if row-level security hides rows from the role. `refuse`: the load fails and says so.
-            `apply`: land only the rows that the role may see. Default: `refuse`.
-        client_id: The client id of a user-assigned managed identity. Default: the environment variable AZURE_CLIENT_ID.
-    """
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            _validated, handler(source), serialization=core_schema.simple_ser_schema("any")
+        )
 
-    model_config = ConfigDict(
-        json_schema_extra=where(given("client_id"), is_one_of("authentication", "managed_identity"))
-    )
-
-    conn_str: str
-    authentication: Literal["password", "managed_identity"] | None = None
-    client_id: Text | None = None
-    row_security: Literal["refuse", "apply"] | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> PostgresConnection:
-        identity = self.authentication == "managed_identity"
-        if self.client_id and not identity:
-            raise ValueError(
-                "client_id: works only with authentication: managed_identity; add that, or remove client_id:"
-            )
-        # A text with references can be checked only when their values are known; the adapter checks it then.
-        if "{{" not in self.conn_str:
-            problem = uri_problem(self.conn_str) or (entra_problem(self.conn_str) if identity else None)
-            if problem:
-                raise ValueError(problem)
-        return self
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> Json:
+        found = handler(schema)
+        brought = (source_type(name).model for name in known_types() if name not in BUILT_IN)
+        return {"oneOf": [*found["oneOf"], *(handler(model.__pydantic_core_schema__) for model in brought)]}
 
 
-class PostgresSource(SourceBase):
-    """A PostgreSQL database."""
-
-    type: Literal["postgres"]
-    connection: PostgresConnection
-
-    @model_validator(mode="after")
-    def _cursors(self) -> PostgresSource:
-        for table in self.tables:
-            if table.cursor == "rowversion":
-                raise ValueError(
-                    f"table {table.name}: cursor: rowversion is for SQL Server; for PostgreSQL write cursor: xmin"
-                )
-            if table.cursor_zone:
-                raise ValueError(f"table {table.name}: cursor_zone: is only for SQL Server; for PostgreSQL use lag:")
-            if table.cursor and table.query is not None:
-                raise ValueError(
-                    f"table {table.name}: cursor: xmin needs table:, because the rows of a query: have no xmin"
-                )
-        return self
+def _validated(value: Any, built_in: core_schema.ValidatorFunctionWrapHandler) -> Any:
+    name = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(name, str) or name in BUILT_IN:
+        return built_in(value)
+    known = known_types()
+    if name not in known:  # as pydantic says it of a union that has all of them
+        expected = ", ".join(repr(one) for one in known)
+        raise PydanticCustomError("union_tag_invalid", "no such type", {"tag": name, "expected_tags": expected})
+    try:
+        model = source_type(name).model
+    except ConfigError as broken:
+        raise ValueError(broken.message) from None
+    return model.model_validate(value)
 
 
-AnyTable = TableConfig | FilesTable
-"""A table of any source."""
+def brought_model(name: Any) -> type[SourceBase] | None:
+    """Return the model of a type that an installed package brings; None if there is none that can be imported."""
+    try:
+        return source_type(name).model if isinstance(name, str) and name not in BUILT_IN else None
+    except ConfigError:
+        return None
 
-SourceConfig = Annotated[PostgresSource | AzureSqlSource | SqliteSource | FilesSource, Field(discriminator="type")]
+
+if TYPE_CHECKING:
+    SourceConfig = SourceBase
+else:
+    _models = reduce(or_, (source_type(name).model for name in BUILT_IN))
+    SourceConfig = Annotated[_models, Field(discriminator="type"), _AnyType()]
 """Any source."""

@@ -85,6 +85,11 @@ class BaseTable(Model):
         return None
 
     @property
+    def cursor_column(self) -> str | None:
+        """The column that the watermark is of; None without cursor, and where the cursor is no column of the table."""
+        return None
+
+    @property
     def made_from(self) -> dict[str, str]:
         """The settings that decide which rows and values are read: key of the configuration -> its text."""
         found = {"columns": ", ".join(sorted(self.columns or ())), "mask": listed(self.mask)}
@@ -171,6 +176,11 @@ class TableConfig(BaseTable):
         return self.incremental_column or self.cursor
 
     @property
+    def cursor_column(self) -> str | None:
+        """See BaseTable."""
+        return self.incremental_column
+
+    @property
     def made_from(self) -> dict[str, str]:
         """See BaseTable. Comments and blanks in SQL do not count."""
         sql = {"query": plain_sql(self.query or ""), "where": plain_sql(self.where or "")}
@@ -179,7 +189,9 @@ class TableConfig(BaseTable):
 
 
 class SourceBase(Model):
-    """A source of tables: a name and tables whose names are unique within it.
+    """What a source of any type says: a name, and tables whose names are unique within it.
+
+    The model of a type names its `type`, its `connection` and its `tables`; one of tables in SQL is a `DatabaseSource`.
 
     Attributes:
         name: The source's name, unique in the pipeline. Inputs of datasets and folders in the lake use it.
@@ -191,7 +203,9 @@ class SourceBase(Model):
 
     name: Name = Field(json_schema_extra={"not": {"enum": [*sorted(RESERVED_SOURCES)]}})
     max_parallel: int = Field(default=4, ge=1, le=64)
-    tables: Annotated[tuple[TableConfig, ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)]
+    tables: Annotated[tuple[BaseTable, ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)]
+    type: str
+    connection: Model
 
     @model_validator(mode="after")
     def _names(self) -> SourceBase:
@@ -202,3 +216,9 @@ class SourceBase(Model):
         if double:
             raise ValueError(f"two tables are called '{double}'; names have to be unique within a source")
         return self
+
+
+class DatabaseSource(SourceBase):
+    """A source that is asked in SQL."""
+
+    tables: Annotated[tuple[TableConfig, ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from comboi_core.app.loader import load
 from comboi_core.app.logs import VARIABLE
@@ -18,6 +17,9 @@ from comboi_core.building.validation.project import project_problems
 from comboi_core.config.monitoring import is_webhook
 from comboi_core.config.project import STAGES, Stage
 from comboi_core.config.references import find
+from comboi_core.config.source_registry import source_type
+from comboi_core.config.source_type import Server
+from comboi_core.config.tables import SourceBase
 from comboi_core.devtools.doctor_machine import Finding, disk, finding, function_app, packages
 from comboi_core.domain.errors import ComboiError, LakeUnavailable, SourceAuthFailed, SourceUnreachable
 from comboi_core.domain.load import Checkpoint, LoadPlan
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 SKEW_SECONDS = 60.0
 """How far this machine's clock may be from a database's: schedules, leases and freshness go by this one."""
-OLDEST_POSTGRES = 130_000
-"""Version 13: pg_snapshot_xmin, by which loads see what is still being written."""
 _NO_LOGIN = (SourceUnreachable, SourceAuthFailed)
 
 
@@ -91,9 +91,10 @@ def sources(workspace: Workspace) -> Iterator[Finding]:
         name = f"source {source.name}"
         with workspace.borrowed_duckdb(source.name) as con:
             try:
-                if source.type in SERVERS:
+                probe = source_type(source.type).probe
+                if probe is not None:
                     connection = workspace.resolved(source.connection.model_dump(exclude_none=True))
-                    yield from SERVERS[source.type](con, connection, name)
+                    yield from _server(probe(con, connection, name), name)
                 read, failures, remarks = _tables(workspace, con, source)
             except ComboiError as error:
                 yield finding(name, False, error.message, error.remedy)
@@ -104,7 +105,9 @@ def sources(workspace: Workspace) -> Iterator[Finding]:
             yield finding(name, True, f"{read} of {len(source.tables)} tables can be read")
 
 
-def _tables(workspace: Workspace, con: DuckDBPyConnection, source: Any) -> tuple[int, list[ComboiError], list[str]]:
+def _tables(
+    workspace: Workspace, con: DuckDBPyConnection, source: SourceBase
+) -> tuple[int, list[ComboiError], list[str]]:
     """How many tables can be read, why others cannot, and what a first load of each has to say."""
     read, failures, remarks = 0, [], []
     for table in source.tables:
@@ -135,60 +138,15 @@ def _read_a_row(workspace: Workspace, con: DuckDBPyConnection, source: str, tabl
         raise failed  # outside of the handler: the original may hold a secret
 
 
-def _postgres(con: DuckDBPyConnection, connection: dict[str, Any], name: str) -> Iterator[Finding]:
-    from comboi_core.sources.postgres.session import PostgresSession
-
-    session = PostgresSession(con, connection, name)
-    try:
-        before = datetime.now(UTC)
-        (row,) = session.rows(
-            "SELECT current_setting('server_version') AS version, current_setting('server_version_num') AS number, "
-            "extract(epoch FROM clock_timestamp())::text AS now, "
-            "(pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'))::text AS sees"
-        )
-        yield from _clock(name, float(row["now"] or 0), before)
-    finally:
-        session.close()
-    old = int(row["number"] or 0) < OLDEST_POSTGRES
-    told = f"PostgreSQL {row['version']}"
-    yield finding(name, not old, told, "comboi needs PostgreSQL 13 or newer." if old else "")
-    if row["sees"] != "true":
-        note = "the role does not see how long other transactions are open, so the tables' lag applies"
-        yield finding(name, True, f"{note} (GRANT pg_read_all_stats)")
-
-
-def _azure_sql(con: DuckDBPyConnection, connection: dict[str, Any], name: str) -> Iterator[Finding]:
-    from comboi_core.sources.azure_sql import sql
-    from comboi_core.sources.azure_sql.session import AzureSqlSession
-    from comboi_core.sources.azure_sql.sight import unseen
-
-    session = AzureSqlSession(con, connection, name)
-    try:
-        before = datetime.now(UTC)
-        server = session.rows(sql.SERVER)[0]
-        now = datetime.fromisoformat(str(server["utc"])[:26]).replace(tzinfo=UTC)
-        yield from _clock(name, now.timestamp(), before)
-        version = "of a version that it does not show"
-        with suppress(ComboiError):
-            (row,) = session.rows("SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)) AS version")
-            version = str(row["version"])
-        yield finding(name, True, f"SQL Server {version}")
-        yield from (finding(name, True, told) for told in unseen(server))
-    finally:
-        session.close()
-
-
-SERVERS: dict[str, Callable[..., Iterator[Finding]]] = {"postgres": _postgres, "azure_sql": _azure_sql}
-"""Types of sources with a server that has a version and a clock."""
-
-
-def _clock(name: str, now: float, before: datetime) -> Iterator[Finding]:
-    """Compare a server's clock with this one; the time that the question took counts for neither."""
-    start, end = before.timestamp(), datetime.now(UTC).timestamp()
-    apart = max(start - now, now - end, 0.0)
+def _server(server: Server, name: str) -> Iterator[Finding]:
+    """Tell a server's clock, its version, and what the login may not do."""
+    start, end = server.asked
+    apart = max(start - server.now, server.now - end, 0.0)
     remedy = "Set the clock (NTP) of this machine, or of the database server."
     well = apart <= SKEW_SECONDS
     yield finding(name, well, f"clocks are {apart:.1f} s apart", "" if well else remedy)
+    yield finding(name, not server.too_old, server.product, server.too_old)
+    yield from (finding(name, True, remark) for remark in server.remarks)
 
 
 def lakes(workspace: Workspace) -> Iterator[Finding]:

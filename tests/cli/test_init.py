@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import duckdb
 import pytest
@@ -15,10 +15,8 @@ from typer.testing import CliRunner
 from comboi_core.app.loader import load
 from comboi_core.building.validation.project import script_problems
 from comboi_core.cli.commands import app
-from comboi_core.devtools.scaffold.project import SourceType
+from comboi_core.config.source_registry import BUILT_IN
 from tests.support.project import Project
-
-SOURCES = get_args(SourceType)
 
 
 def comboi(*arguments: str | Path) -> Any:
@@ -54,7 +52,7 @@ def test_a_project_on_sqlite_reads_only_what_changed(tmp_path):
     assert (largest, first["tables"][0]["mode"]) == (("DECIMAL(38,2)", True), "merge")
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", BUILT_IN)
 def test_every_kind_of_project_is_valid_with_its_scripts(source, tmp_path):
     result = comboi("init", tmp_path / "new project", "--source", source)
 
@@ -66,7 +64,7 @@ def test_every_kind_of_project_is_valid_with_its_scripts(source, tmp_path):
     assert f"cd '{tmp_path}/new project' && {runs}" in result.stdout
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", BUILT_IN)
 def test_what_is_said_to_be_written_is_all_that_is_there(source, tmp_path):
     result, machine = comboi("init", tmp_path / "p", "--source", source), comboi("init", tmp_path / "q", "--json")
 

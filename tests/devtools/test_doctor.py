@@ -18,6 +18,7 @@ from comboi_core.devtools import doctor, doctor_machine
 from comboi_core.devtools.doctor import diagnose
 from comboi_core.devtools.doctor_machine import function_app, packages
 from comboi_core.secrets.vault import forget_vaults
+from comboi_core.sources.postgres import facts
 from comboi_core.telemetry import insights
 from tests.doubles.identity import signed_in
 from tests.doubles.ingestion import IngestionDouble
@@ -160,7 +161,7 @@ def test_row_level_security_is_told_with_its_policies(patient, database, monkeyp
 
 
 def test_a_server_that_is_too_old_is_told(patient, monkeypatch):
-    monkeypatch.setattr(doctor, "OLDEST_POSTGRES", 999_999)
+    monkeypatch.setattr(facts, "OLDEST", 999_999)
 
     assert "newer" in wrong()["source shop"].remedy
 
@@ -171,7 +172,7 @@ def test_a_clock_that_is_wrong_is_told(patient, monkeypatch):
         def now(cls, tz=None):
             return datetime.now(tz) + timedelta(hours=1)
 
-    monkeypatch.setattr(doctor, "datetime", Wrong)
+    monkeypatch.setattr(facts, "datetime", Wrong)
 
     finding = wrong()["source shop"]
 

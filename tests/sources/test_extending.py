@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 import yaml
 
@@ -45,21 +49,48 @@ def app(tmp_path: Path) -> Path:
     for file in ("function_app.py", "host.json"):
         shutil.copy(ROOT / file, copy / file)
     core = copy / "comboi_core"
-    (core / promised("config/calendar.py")).write_text(block("python", "class CalendarSource"))
-    (core / promised("sources/calendar.py")).write_text(block("python", "class CalendarTable"))
-    union, registry = core / promised("config/sources.py"), core / promised("sources/registry.py")
-    insert(union, "from comboi_core.config.tables", "from comboi_core.config.calendar import CalendarSource\n")
-    insert(union, ", Field(discriminator=", f" {promised('| CalendarSource')}")
-    insert(
-        registry, "from comboi_core.sources.postgres.table ", "from comboi_core.sources.calendar import CalendarTable\n"
-    )
-    insert(registry, '"postgres": ', promised('"calendar": CalendarTable') + ", ")
+    (core / "sources" / "calendar").mkdir()
+    (core / promised("sources/calendar/config.py")).write_text(block("python", "class CalendarSource(SourceBase)"))
+    (core / promised("sources/calendar/table.py")).write_text(block("python", "class CalendarTable:"))
+    (core / promised("sources/calendar/descriptor.py")).write_text(block("python", "SOURCE_TYPE = "))
+    (core / promised("sources/calendar/__init__.py")).touch()
+    line = promised('"calendar",')
+    insert(core / promised("config/source_registry.py"), '    "files",\n', f"    {line}\n")
     insert(core / promised("quality/catalogue.py"), '    "not_null": RowCheck', f"    {block('python', 'RowCheck')}")
     datasets = core / promised("config/checks.py")
     insert(datasets, '        "not_null",\n', '        "lower_case",\n')
     source = datasets.read_text(encoding="utf-8")
     datasets.write_text(source.replace(f"{promised('_COLUMN_CHECKS')} = {{", '_COLUMN_CHECKS = {"lower_case", '))
     return copy
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """A folder with the document's source as a package of its own, as an installer leaves it there."""
+    folder = tmp_path / "packages"
+    source, facts = folder / "comboi_calendar", folder / "comboi_calendar-1.0.dist-info"
+    source.mkdir(parents=True)
+    facts.mkdir()
+    (source / "__init__.py").touch()
+    files = {
+        "config": "class CalendarSource(SourceBase)",
+        "table": "class CalendarTable:",
+        "descriptor": "SOURCE_TYPE =",
+    }
+    for file, holds in files.items():
+        text = block("python", holds).replace("comboi_core.sources.calendar", "comboi_calendar")
+        (source / f"{file}.py").write_text(text)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: comboi-calendar\nVersion: 1.0\n")
+    entry = tomllib.loads(block("toml", "comboi.sources"))["project"]["entry-points"]["comboi.sources"]["calendar"]
+    (facts / "entry_points.txt").write_text(f"[comboi.sources]\ncalendar = {entry}\n")
+    return folder
+
+
+@pytest.fixture
+def with_the_package(packages: Path, project: Project) -> Project:
+    """The project without the document's check, which is no package's, in an environment that has the package."""
+    project.edit("configs/transformations.yml", "- lower_case: weekday\n", "- not_null: weekday\n")
+    return Project(project.folder, project.env | {"PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"})
 
 
 @pytest.fixture
@@ -113,8 +144,59 @@ def test_a_failing_check_of_the_document_stops_the_dataset(app: Path, project: P
     assert dataset["checks"][0]["message"].endswith("have capitals in weekday")
 
 
+def test_a_package_brings_the_documents_source(with_the_package: Project):
+    assert [item["rows"] for item in with_the_package.run()["tables"]] == [31]
+
+    assert with_the_package.comboi("schema").returncode == 0
+    schema = json.loads((with_the_package.folder / "configs" / ".schema" / "pipeline.json").read_text())
+    pipeline = yaml.safe_load((with_the_package.folder / "configs" / "initial.yml").read_text())
+    assert jsonschema_rs.is_valid(schema, pipeline)
+    pipeline["sources"][0]["connection"]["last"] = "the end"
+    assert not jsonschema_rs.is_valid(schema, pipeline)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("2026-01-31", "the end", "connection.last"),
+        ("first:", "frist:", "(did you mean 'first'?); known keys: first, last"),
+        ("type: calendar", "type: calender", "(did you mean 'calendar'?); expected 'postgres'"),
+    ],
+)
+def test_what_is_wrong_with_a_source_of_a_package_is_told_with_its_line(with_the_package: Project, old, new, said):
+    with_the_package.edit("configs/initial.yml", old, new)
+
+    done = with_the_package.comboi("validate")
+
+    assert done.returncode == 1 and said in done.stdout + done.stderr
+    assert re.search(r"configs/initial\.yml:\d+: sources\.0", done.stdout + done.stderr)
+
+
+def test_a_package_that_brings_a_broken_source_is_named(with_the_package: Project, packages: Path):
+    (packages / "comboi_calendar" / "descriptor.py").write_text("import no_such_module")
+
+    done = with_the_package.comboi("validate")
+
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1 and "the package comboi-calendar brings the type of source 'calendar'" in said
+    assert "No module named 'no_such_module'" in said
+
+
 def test_the_ports_methods_are_those_of_the_document():
     from comboi_core.domain.ports import Source
 
     methods = {name for name, value in vars(Source).items() if callable(value) and not name.startswith("_")}
-    assert set(re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE)) == methods
+    assert first_column("| method |") == methods
+
+
+def test_the_descriptors_fields_are_those_of_the_document():
+    from comboi_core.config.source_type import SourceType
+
+    told = first_column("| field of `SourceType` |")
+    assert told | {"name", "model", "open"} == {one.name for one in fields(SourceType)}
+
+
+def first_column(head: str) -> set[str]:
+    """The names in the first column of the table with a head."""
+    table = DOCUMENT.partition(head)[2].partition("\n\n")[0]
+    return set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from comboi_core.config.source_registry import source_type
 from comboi_core.lake.azure.client import FileSystem, file_system
 from comboi_core.lake.registry import open_container
-from comboi_core.sources.registry import open_source
 from tests.doubles.azurite import Azurite
 from tests.support.landing import SOURCE, Landing
 
@@ -69,4 +69,5 @@ class ContainerLanding(Landing):
         table = {"name": "t"} | self.table | changed
         source = {"name": "s", "type": "files", "connection": self.connection, "tables": [table]}
         config = SOURCE.validate_python(source)
-        return open_source(self.con, config, config.tables[0], {"container": open_container(config.connection)})
+        container = {"container": open_container(config.connection)}
+        return source_type("files").open(self.con, source="s", table=config.tables[0], connection=container)

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from comboi_core.config.source_registry import source_type
 from comboi_core.config.sources import SourceConfig
 from comboi_core.domain.load import Checkpoint, LoadPlan
 from comboi_core.domain.manifest import Manifest, data_path
 from comboi_core.lake.bronze import DataFile, next_manifest, view_sql, write_chunk, write_manifest
 from comboi_core.lake.local import LocalLake
-from comboi_core.sources.registry import open_source
 
 SOURCE: TypeAdapter[Any] = TypeAdapter(SourceConfig)
 
@@ -36,7 +36,9 @@ class Landing:
         config = SOURCE.validate_python(
             {"name": "s", "type": self.kind, "connection": self.connection, "tables": [table]}
         )
-        return open_source(self.con, config, config.tables[0], self.connection)
+        return source_type(self.kind).open(
+            self.con, source="s", table=config.tables[0], connection=dict(self.connection)
+        )
 
     def plan(self, *, full_refresh: bool = False, **changed: Any) -> LoadPlan:
         """Plan the next load."""

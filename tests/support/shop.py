@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from comboi_core.config.source_registry import source_type
 from comboi_core.config.sources import SourceConfig
 from comboi_core.domain.load import Checkpoint, LoadPlan
-from comboi_core.sources.registry import open_source
 
 _SOURCE: TypeAdapter[Any] = TypeAdapter(SourceConfig)
 
@@ -39,7 +39,9 @@ class SourceShop:
         source = {"name": "shop", "type": self.kind, "connection": connection or self.connection}
         config = _SOURCE.validate_python(source | {"tables": [{"name": "orders"} | given]})
         resolved = config.connection.model_dump(exclude_none=True)
-        adapter = open_source(con or self.con, config, config.tables[0], resolved)
+        adapter = source_type(self.kind).open(
+            con or self.con, source="shop", table=config.tables[0], connection=resolved
+        )
         self.opened.append(adapter)
         return adapter
 

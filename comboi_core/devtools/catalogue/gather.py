@@ -16,7 +16,7 @@ from comboi_core.app.workspace import Workspace
 from comboi_core.config.base import Model
 from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.project import Project
-from comboi_core.config.sources import AnyTable, SourceConfig
+from comboi_core.config.tables import BaseTable, SourceBase
 from comboi_core.devtools.catalogue.lake import Lakes, Published
 from comboi_core.devtools.catalogue.lineage import Lineage, dataset_key, lineage, table_key
 from comboi_core.domain.errors import ScriptError
@@ -135,7 +135,7 @@ def catalogue(workspace: Workspace, *, runs: int = 20) -> Catalogue:
     )
 
 
-def _table(source: SourceConfig, table: AnyTable, manifest: Manifest | None, records: Sequence[Record]) -> Entry:
+def _table(source: SourceBase, table: BaseTable, manifest: Manifest | None, records: Sequence[Record]) -> Entry:
     found = [item for record in records for item in _items(record, "tables", source=source.name, table=table.name)]
     facts = _Facts()
     facts.add("source", f"{source.name} ({source.type})")
@@ -164,7 +164,7 @@ def _table(source: SourceConfig, table: AnyTable, manifest: Manifest | None, rec
     )
 
 
-def _landed(table: AnyTable, manifest: Manifest | None) -> tuple[ColumnInfo, ...] | None:
+def _landed(table: BaseTable, manifest: Manifest | None) -> tuple[ColumnInfo, ...] | None:
     if manifest is None:
         return None
     roles = {name: ["primary key"] for name in manifest.primary_key}

@@ -2,78 +2,17 @@
 
 from __future__ import annotations
 
-_HEAD = """\
+HEAD = """\
 # Where the data comes from, and where it goes. `comboi validate` checks this file, `comboi run` runs it.
 # {{env:NAME}} and {{keyvault:NAME}} may stand in any string; they are read when used and never logged.
 
 # The pipeline's name is part of the runs' names and of what is remembered between them.
 pipeline: PIPELINE
 failure_policy: stop  # a later stage does not start once something failed
-"""
 
-_TABLES = """\
-    tables:
-      # Only what changed since the last run is read; readers see the latest row per key.
-      - name: orders
-        table: {orders}
-        primary_key: [order_id]
-        incremental_column: updated_at
-      - name: customers
-        table: {customers}
-        primary_key: [customer_id]
-        incremental_column: updated_at
-"""
-
-SOURCES = {
-    "files": _HEAD
-    + """
 sources:
-  - name: shop
-    type: files                    # CSV, JSON lines or Parquet; each file is landed once, and again if it changes
-    connection: {path: data}       # counts from this project's folder
-    tables:
-      # With a key, a row of a later file takes the place of an earlier one.
-      - name: orders
-        path: orders/*.csv         # put further files there and run again
-        primary_key: [order_id]
-        types: {amount: "DECIMAL(12,2)"}
-      - {name: customers, path: customers.csv, primary_key: [customer_id]}
-""",
-    "sqlite": _HEAD
-    + """
-sources:
-  - name: shop
-    type: sqlite
-    connection: {path: data/shop.db}   # counts from this project's folder
 """
-    + _TABLES.format(orders="orders", customers="customers"),
-    "postgres": _HEAD
-    + """
-sources:
-  - name: shop
-    type: postgres
-    # export SHOP_PASSWORD=... ; the role needs to read only: GRANT pg_read_all_data, pg_read_all_stats TO comboi
-    # In Azure without a password: user@host alone in the conn_str, and beside it authentication: managed_identity
-    connection: {conn_str: "postgresql://comboi:{{env:SHOP_PASSWORD}}@localhost:5432/shop"}
-    max_parallel: 4                # so many tables are read side by side
-"""
-    + _TABLES.format(orders="public.orders", customers="public.customers"),
-    "azure_sql": _HEAD
-    + """
-sources:
-  - name: shop
-    type: azure_sql
-    # export SHOP_PASSWORD=... ; or, in place of user and password: authentication: managed_identity
-    connection:
-      server: example.database.windows.net
-      database: shop
-      user: comboi
-      password: "{{env:SHOP_PASSWORD}}"
-    max_parallel: 4                # so many tables are read side by side
-"""
-    + _TABLES.format(orders="dbo.orders", customers="dbo.customers"),
-}
-"""The first part of configs/initial.yml, by type of source."""
+"""The first part of configs/initial.yml; the source's sample is next."""
 
 STAGES = """
 # Folders here; in Azure {account_name: ..., file_system: ...} in place of `path`.
@@ -165,41 +104,12 @@ GITIGNORE = """\
 __pycache__/
 """
 
-_FIRST = {
-    "files": """\
-`data/` holds a little sample data. It runs as it is:
-
-```
-comboi run        # lands data/, builds silver and gold
-comboi run        # again: nothing new; put another CSV file into data/orders/ and run once more
-```
-""",
-    "sqlite": """\
-`data/shop.db` holds a little sample data. It runs as it is:
-
-```
-comboi run        # lands the tables, builds silver and gold
-comboi run        # again: only what changed since is read
-```
-""",
-    "postgres": """\
-First write your database's address into `configs/initial.yml` and set `SHOP_PASSWORD`. The tables are examples:
-`comboi new table shop SCHEMA.TABLE` writes the entry of one that you have, with its key and its cursor.
-
-```
-comboi validate   # what is wrong, with file and line
-comboi run
-```
-""",
-}
-
-README = {
-    source: f"""\
+README = """\
 # PIPELINE
 
 A comboi project: tables into a lake (bronze), cleaned and checked (silver), ready to look at (gold).
 
-{_FIRST.get(source, _FIRST["postgres"])}
+FIRST_STEPS
 Then:
 
 ```
@@ -214,5 +124,4 @@ comboi new check NAME --for orders_clean                 # one check more
 Silver is in `lake/silver/refined/`, gold in `lake/gold/metrics/`, as Parquet files. Commands look for
 `configs/initial.yml` where you are.
 """
-    for source in SOURCES
-}
+"""FIRST_STEPS stands for those of the source's sample."""

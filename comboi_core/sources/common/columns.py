@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from comboi_core.config.sources import AnyTable
+from comboi_core.config.tables import BaseTable
 from comboi_core.domain.errors import SourceObjectMissing, UnsupportedValue
 from comboi_core.domain.load import Column
 from comboi_core.domain.manifest import RESERVED_COLUMNS
 from comboi_core.domain.names import did_you_mean
 
 
-def chosen(columns: tuple[Column, ...], config: AnyTable, place: str) -> tuple[Column, ...]:
+def chosen(columns: tuple[Column, ...], config: BaseTable, place: str) -> tuple[Column, ...]:
     """Return the columns that `columns:` names, and always the key and the cursor; all of them without `columns:`.
 
     Args:
@@ -22,7 +22,7 @@ def chosen(columns: tuple[Column, ...], config: AnyTable, place: str) -> tuple[C
             reserved, or there are no columns.
     """
     names = {column.name: column for column in columns}
-    needed = (*(config.columns or ()), *config.primary_key, *filter(None, [config.incremental_column]))
+    needed = (*(config.columns or ()), *config.primary_key, *filter(None, [config.cursor_column]))
     for name in needed:
         if name not in names:
             raise SourceObjectMissing(

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comboi_core.config.files import FilesTable
 from comboi_core.domain.errors import SchemaDrift, SourceObjectMissing, UnsupportedValue
 from comboi_core.domain.load import UNKNOWN, Column, SourceFile
 from comboi_core.domain.manifest import RESERVED_COLUMNS, SOURCE_ROW
@@ -14,6 +13,7 @@ from comboi_core.domain.widening import widest
 from comboi_core.sources.common import drift
 from comboi_core.sources.common.columns import chosen
 from comboi_core.sources.common.text_types import LADDER, takes
+from comboi_core.sources.files.config import FilesTable
 from comboi_core.sources.files.formats import FILE, Format
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import chain, count, islice
 from typing import IO, Any
 
-from comboi_core.config.files import CsvOptions
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Column, SourceFile
 from comboi_core.domain.redaction import redactor
 from comboi_core.domain.sql import identifier, literal
+from comboi_core.sources.files.config import CsvOptions
 from comboi_core.sources.files.formats import counted, limited, of_each, read
 from comboi_core.sources.files.text import Copies, Taken, Text, mixed, records
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from comboi_core.config.files import FilesTable
 from comboi_core.domain.errors import (
     BackfillImpossible,
     ComboiError,
@@ -26,6 +25,7 @@ from comboi_core.domain.sql import identifier, literal
 from comboi_core.domain.widening import widens
 from comboi_core.sources.common import text_types
 from comboi_core.sources.files.columns import CURSOR, LINEAGE, Columns, Layouts
+from comboi_core.sources.files.config import FilesTable
 from comboi_core.sources.files.container import FilesInContainer
 from comboi_core.sources.files.csv import Csv
 from comboi_core.sources.files.errors import FileErrors

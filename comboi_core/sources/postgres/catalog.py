@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from comboi_core.config.sources import TableConfig
+from comboi_core.config.tables import TableConfig
 from comboi_core.domain.errors import ConfigError, SourceChanged, SourceFiltered, SourceObjectMissing
 from comboi_core.domain.load import Column
 from comboi_core.sources.postgres import relations, sql, types

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from comboi_core.config.sources import TableConfig
+from comboi_core.config.tables import TableConfig
 from comboi_core.domain.load import Chunk, Column
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.sources.common import chunks

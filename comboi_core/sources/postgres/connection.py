@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, unquote
 
-from comboi_core.config.conn_str import ENCRYPTED, entra_problem, is_uri, parameters, uri_problem
 from comboi_core.domain.errors import ConfigError
 from comboi_core.domain.sql import literal
 from comboi_core.sources.common.entra import access_token
+from comboi_core.sources.postgres.conn_str import ENCRYPTED, entra_problem, is_uri, parameters, uri_problem
 
 SESSION = {
     "default_transaction_read_only": "on",

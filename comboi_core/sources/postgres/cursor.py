@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from comboi_core.config.sources import TableConfig
+from comboi_core.config.tables import TableConfig
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Column, Window
 from comboi_core.domain.shortfall import Shortfall

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comboi_core.config.sources import TableConfig
+from comboi_core.config.tables import TableConfig
 from comboi_core.domain.errors import ComboiError, ConfigError, SourceObjectMissing, SourceQueryFailed
 from comboi_core.domain.load import Checkpoint, Chunk, Column, EarlierRows, LoadPlan, Window
 from comboi_core.domain.names import table_id

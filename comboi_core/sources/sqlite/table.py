@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comboi_core.config.sources import TableConfig
+from comboi_core.config.tables import TableConfig
 from comboi_core.domain.errors import ComboiError, SourceObjectMissing
 from comboi_core.domain.load import Checkpoint, Chunk, Column, EarlierRows, LoadPlan, Window
 from comboi_core.domain.names import table_id

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from comboi_core.config.sources import TableConfig
+from comboi_core.config.tables import TableConfig
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Column, Window
 from comboi_core.domain.redaction import redactor

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from comboi_core.config.files import FilesTable
+from comboi_core.sources.files.config import FilesTable
 from comboi_core.sources.files.glob import glob
 
 NAMES = [

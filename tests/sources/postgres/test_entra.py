@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from comboi_core.config.sources import PostgresConnection, PostgresSource
 from comboi_core.domain.errors import ConfigError, SourceAuthFailed, SourceUnreachable
 from comboi_core.domain.redaction import redactor
 from comboi_core.sources.common.entra import forget_identities
-from comboi_core.sources.common.sizes import table_sizes
+from comboi_core.sources.postgres.config import PostgresConnection, PostgresSource
 from comboi_core.sources.postgres.connection import login
 from comboi_core.sources.postgres.errors import translate
+from comboi_core.sources.postgres.facts import sizes
 from comboi_core.sources.postgres.session import PostgresSession
 from tests.doubles.identity import IdentityDouble, a_token, signed_in
 from tests.sources.conftest import Shop, data_folder
@@ -77,7 +77,7 @@ class TestLogin:
     def test_sizes_are_asked_for_with_the_same_login(self, con, shop, identity):
         table = {"name": "orders", "table": "s.orders", "mode": "full"}
         source = PostgresSource(name="shop", type="postgres", connection=shop.connection, tables=[table])
-        assert table_sizes(con, source, shop.connection) == {"orders": 5}
+        assert sizes(con, source, shop.connection) == {"orders": 5}
 
     @pytest.mark.parametrize(
         ("host", "scope"),

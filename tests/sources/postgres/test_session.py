@@ -7,8 +7,6 @@ import signal
 
 import pytest
 
-from comboi_core.config.conn_str import uri_problem
-from comboi_core.config.sources import PostgresConnection
 from comboi_core.domain.errors import (
     ConfigError,
     SourceAuthFailed,
@@ -18,6 +16,8 @@ from comboi_core.domain.errors import (
     UnsupportedValue,
 )
 from comboi_core.domain.load import Checkpoint
+from comboi_core.sources.postgres.config import PostgresConnection
+from comboi_core.sources.postgres.conn_str import uri_problem
 from comboi_core.sources.postgres.connection import login, parameters, with_session
 from comboi_core.sources.postgres.errors import translate
 from tests.sources.conftest import PASSWORD, Shop

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from comboi_core.config.base import Model, Text
-from comboi_core.config.tables import SourceBase
+from comboi_core.config.tables import DatabaseSource
 
 
 class SqliteConnection(Model):
@@ -20,7 +20,7 @@ class SqliteConnection(Model):
     path: Text
 
 
-class SqliteSource(SourceBase):
+class SqliteSource(DatabaseSource):
     """A SQLite database."""
 
     type: Literal["sqlite"]

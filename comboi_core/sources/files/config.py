@@ -163,11 +163,6 @@ class FilesTable(BaseTable):
             found["options"] = listed(self.effective_options.model_dump(exclude=_LIMITS, exclude_defaults=True))
         return super().made_from | {name: text for name, text in found.items() if text}
 
-    @property
-    def incremental_column(self) -> None:
-        """None. A load reads the files that are new."""
-        return None
-
 
 def _type(name: str) -> str:
     wanted = " ".join(name.upper().split())
@@ -188,4 +183,4 @@ class FilesSource(SourceBase):
 
     type: Literal["files"]
     connection: LakeConfig
-    tables: Annotated[tuple[FilesTable, ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)]  # type: ignore[assignment]
+    tables: Annotated[tuple[FilesTable, ...], MAY_BE_EMPTY, Field(json_schema_extra=NO_LIST)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, model_validator
 
 from comboi_core.config.base import Model, SomeSeconds, Text
-from comboi_core.config.tables import SourceBase
+from comboi_core.config.tables import DatabaseSource
 from comboi_core.config.written import at_most_one, given, is_one_of, together, where
 
 
@@ -93,7 +93,7 @@ class AzureSqlConnection(Model):
         return self
 
 
-class AzureSqlSource(SourceBase):
+class AzureSqlSource(DatabaseSource):
     """A database of Azure SQL, a managed instance or SQL Server."""
 
     type: Literal["azure_sql"]
