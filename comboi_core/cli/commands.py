@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -95,8 +96,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show one run: tables, datasets, checks, errors and what to do about them."""
-    with reporting(config):
-        api = _live_api(config, url, key)
+    with reporting(config), _live_api(config, url, key) as api:
         if api:
             latest = api.get("runs", limit=1)
             pipeline, run_id = latest["pipeline"], run_id or _latest(latest["runs"])
@@ -134,8 +134,7 @@ def runs(
 ) -> None:
     """List the latest runs, newest first."""
     wanted = {"status": state, "from": start, "to": end, "table": table}
-    with reporting(config), ExitStack() as stack:
-        api = _live_api(config, url, key)
+    with reporting(config), _live_api(config, url, key) as api, ExitStack() as stack:
         if not api and any(wanted.values()):
             api = stack.enter_context(serving(config, resume=False)).api
         if api:
@@ -151,11 +150,14 @@ def runs(
         console.print(render.runs_grid(found) if found else none)
 
 
-def _live_api(config: Path | None, url: str | None, key: str | None) -> Api | None:
-    """Return the API of the deployed app or of the live host; None where only the lake can tell."""
+@contextmanager
+def _live_api(config: Path | None, url: str | None, key: str | None) -> Iterator[Api | None]:
+    """Give the API of the deployed app or of the live host; None where only the lake can tell."""
     if url:
-        return Api(url, key)
-    return live_api(config)
+        yield Api(url, key)
+        return
+    with live_api(config) as live:
+        yield live
 
 
 def _latest(found: list[dict[str, Any]]) -> str:

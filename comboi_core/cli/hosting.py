@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from comboi_core.app.loader import config_path, load
 from comboi_core.app.place import APP_FOLDER
 from comboi_core.cli.client import Api, part
+from comboi_core.cli.leases import Lease, unused
 from comboi_core.cli.options import errors
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.folders import make_private
@@ -98,6 +99,9 @@ def serving(
 ) -> Iterator[Served]:
     """Give an API: at `url`, else of the live host on this project's task hub, else of a host started here.
 
+    A host that another command has started stays up for the block. One that is started here ends with it, but not
+    before other commands are done with it; see `leases`.
+
     Args:
         resume: Whether a host started here takes up what an earlier one left unfinished.
 
@@ -107,39 +111,69 @@ def serving(
     if url:
         yield Served(Api(url, key), here=False)
         return
-    live = live_api(config)
-    if live:
-        yield Served(live, here=False)
-        return
-    pipeline = load(config).pipeline  # before the host: where there is no project, no hub is made either
-    with ExitStack() as stack:
-        try:
-            host = stack.enter_context(embedded(config, timers=False, resume=resume))
-        except HostBusy:  # another command was a moment faster: its host serves this one too
-            live = _wait_for_live_api(config)
-            if not live:
-                raise
+    hub = hub_file(config)
+    with _lease(config, hub) as lease:
+        if live := _live(hub):
             yield Served(live, here=False)
             return
-        unfinished, others = left_behind(host.unfinished, pipeline)
-        served = Served(Api(host.url, host.key), here=True, unfinished=unfinished, others=others)
-        waiting = () if resume else unfinished
-        try:
-            yield served
-        except ComboiError:
-            _let_runs_end(served.api, waiting)
-            raise
-        _let_runs_end(served.api, waiting)
+        pipeline = load(config).pipeline
+        with ExitStack() as stack:
+            try:
+                host = stack.enter_context(embedded(config, timers=False, resume=resume))
+            except HostBusy:  # another command was a moment faster: its host serves this one too
+                if not (live := _wait_for_live_api(hub)):
+                    raise
+                yield Served(live, here=False)
+                return
+            lease.end()  # from here on it is this host that waits for others
+            unfinished, others = left_behind(host.unfinished, pipeline)
+            served = Served(Api(host.url, host.key), here=True, unfinished=unfinished, others=others)
+            waiting = () if resume else unfinished
+            try:
+                yield served
+            except ComboiError:
+                _stop_unused(hub, served.api, waiting, stack)
+                raise
+            _stop_unused(hub, served.api, waiting, stack)
+
+
+def _lease(config: Path | None, hub: Path) -> Lease:
+    """Return a lease of whatever host is up on the task hub, now or later."""
+    try:
+        if not hub.exists():
+            load(config)  # where there is no project, no hub is made, nor anything beside it
+            make_private(hub.parent)
+    except OSError as failed:
+        raise _unusable(failed) from None
+    return Lease(hub)
+
+
+def _stop_unused(hub: Path, api: Api, waiting: Collection[str], host: ExitStack) -> None:
+    """Stop this command's host once no other command uses it, and no run is on it that another one has left there.
+
+    Args:
+        waiting: Unfinished runs that are on no host.
+        host: What stops the host when it is closed.
+    """
+    with suppress(ComboiError, KeyboardInterrupt, OSError):
+        while True:
+            _let_runs_end(api, waiting)
+            with unused(hub, lambda: errors.print("another command uses this host, which waits for its end")):
+                if not _running(api, waiting):
+                    host.close()
+                    return
 
 
 def _let_runs_end(api: Api, waiting: Collection[str]) -> None:
-    """Keep the host up while another command's run is on it; those that are `waiting` are on no host."""
-    with suppress(ComboiError, KeyboardInterrupt):
-        for run in api.runs(1):
-            if run["status"] == "running" and run["run_id"] not in waiting:
-                errors.print(f"run {run['run_id']} of another command is on this host, which waits for its end")
-                while api.get(f"runs/{part(run['run_id'])}")["status"] == "running":
-                    time.sleep(0.2)
+    for run in _running(api, waiting):
+        errors.print(f"run {run} of another command is on this host, which waits for its end")
+        while api.get(f"runs/{part(run)}")["status"] == "running":
+            time.sleep(0.2)
+
+
+def _running(api: Api, waiting: Collection[str]) -> list[str]:
+    """Return the run that is on, if one is: only the newest one can be."""
+    return [run["run_id"] for run in api.runs(1) if run["status"] == "running" and run["run_id"] not in waiting]
 
 
 def left_behind(instances: list[str], pipeline: str) -> tuple[list[str], list[str]]:
@@ -149,16 +183,33 @@ def left_behind(instances: list[str], pipeline: str) -> tuple[list[str], list[st
     return own, [run for run in runs if run not in own]
 
 
-def live_api(config: Path | None) -> Api | None:
-    """Return the API of the host that is up on this project's task hub, if one is, with the key from beside the hub.
+@contextmanager
+def live_api(config: Path | None) -> Iterator[Api | None]:
+    """Give the API of the host that is up on this project's task hub, if one is; it stays up for the block.
 
     Raises:
         HubUnusable: the task hub's files cannot be opened.
     """
+    hub = hub_file(config)
+    try:
+        lease = Lease(hub) if hub.exists() else None  # without a hub nothing is made beside it
+    except OSError as failed:
+        raise _unusable(failed) from None
+    try:
+        live = _live(hub) if lease else None
+        if lease and not live:
+            lease.end()
+        yield live
+    finally:
+        if lease:
+            lease.end()
+
+
+def _live(hub: Path) -> Api | None:
+    """Return the API of the host that is up on a task hub, if one is, with the key from beside the hub."""
     from durable_local import Host
 
     try:
-        hub = hub_file(config)
         url = Host.find(hub)
         return Api(url, Host.key_of(hub)) if url else None
     except OSError as failed:
@@ -169,9 +220,9 @@ def _unusable(failed: OSError) -> HubUnusable:
     return HubUnusable(f"task hub: {failed.filename}: {failed.strerror}")
 
 
-def _wait_for_live_api(config: Path | None) -> Api | None:
+def _wait_for_live_api(hub: Path) -> Api | None:
     deadline = time.monotonic() + STARTING
-    while not (live := live_api(config)) and time.monotonic() < deadline:
+    while not (live := _live(hub)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return live
 
