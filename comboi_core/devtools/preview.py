@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.building.scripts import made_with
-from comboi_core.domain.contracts.table import CheckpointRecord
+from comboi_core.domain.contracts.preview import DatasetPreview, Preview, TablePreview
+from comboi_core.domain.contracts.run import RunRequest
+from comboi_core.domain.contracts.table import CheckpointRecord, TableName
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.origin import changed_parts, told
 from comboi_core.domain.redaction import redactor
 from comboi_core.landing.landing import plan_load
 from comboi_core.runs.planning import plan_waves
 
-Payload = dict[str, Any]
 
-
-def preview(workspace: Workspace, request: Payload, checkpoints: Mapping[str, CheckpointRecord]) -> Payload:
+def preview(workspace: Workspace, request: RunRequest, checkpoints: Mapping[str, CheckpointRecord]) -> Preview:
     """Return what a run would read and build: windows, chunks, estimated rows, schema differences, warnings.
 
     Args:
-        request: `stage`, `select`, `full_refresh`.
         checkpoints: `source.table` -> the table's checkpoint, for every table.
-
-    Returns:
-        `tables`, in the order of the plan, each with its window or its error; `datasets`: names in the order of waves,
-        with what has changed of their scripts and settings since the published rows were made.
     """
     planned = plan_waves(workspace.project, request["stage"], request["select"])
     items = [item for wave in planned for lane in wave["lanes"] for item in lane]
@@ -37,7 +31,7 @@ def preview(workspace: Workspace, request: Payload, checkpoints: Mapping[str, Ch
     ]
     planned_datasets = [item for item in items if item["kind"] == "dataset"]
     changed = {} if request["full_refresh"] else _changed(workspace, [item["name"] for item in planned_datasets])
-    datasets = [
+    datasets: list[DatasetPreview] = [
         {"stage": item["stage"], "name": item["name"], "warnings": changed.get(item["name"], [])}
         for item in planned_datasets
     ]
@@ -68,8 +62,8 @@ def _changed(workspace: Workspace, names: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _table(workspace: Workspace, item: Any, known: CheckpointRecord, full_refresh: bool) -> Payload:
-    named = {"source": item["source"], "table": item["table"]}
+def _table(workspace: Workspace, item: TableName, known: CheckpointRecord, full_refresh: bool) -> TablePreview:
+    named: TablePreview = {"source": item["source"], "table": item["table"]}
     try:
         load = plan_load(workspace, item, known, full_refresh)
     except ComboiError as error:

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from comboi_core.app import runfiles
 from comboi_core.app.codec import decode
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.erasure import (
+    DatasetToErase,
+    EraseFiles,
+    ErasurePlan,
+    ErasurePublished,
+    FilesErased,
+    FrozenErasure,
+    PlanErasure,
+    PublishErasure,
+    RewrittenFile,
+    SweepErased,
+    Swept,
+)
 from comboi_core.domain.contracts.table import TableName
 from comboi_core.domain.errors import RequestInvalid
 from comboi_core.domain.load import Checkpoint
@@ -22,24 +34,15 @@ from comboi_core.domain.names import table_id
 from comboi_core.erasure.keys import downstream, read_keys, secret_folder, unspoken
 from comboi_core.landing.continuity import refuse_other_table
 
-Payload = dict[str, Any]
-
 FIRST_INDEX = 90_000
 """Rewritten files are numbered from here, so that a folder shows which they are; names are unique by their token."""
 
 
-def plan_erasure(workspace: Workspace, job: Payload) -> Payload:
+def plan_erasure(workspace: Workspace, job: PlanErasure) -> ErasurePlan:
     """Freeze what an erasure has to look at: the table's files, and the datasets that are made of it.
 
     Files that the committed manifest does not list are looked at as well: those of earlier loads that are kept, and
     those of a load that was killed.
-
-    Args:
-        job: `run_id`, `fence`, `pipeline`, `source`, `table`, `keys` (path), `checkpoint`.
-
-    Returns:
-        `plan` (path), `manifest` (of the table, as it is committed), `sequence`, `config_hash`, `retry`, and how many
-        `files` and `datasets` there are.
 
     Raises:
         NotOwner, CheckpointLost: another pipeline has loaded the table, or loads that the task hub does not know of.
@@ -64,50 +67,45 @@ def plan_erasure(workspace: Workspace, job: Payload) -> Payload:
     superseding = f"{secret_folder(job['run_id'])}/superseding-{secrets.token_hex(4)}.parquet"
     with unspoken(sought), workspace.duckdb() as con:
         lake.attach(con)
-        kept = keep_superseding(con, lake, manifest, sought, superseding)
+        superseding_path = keep_superseding(con, lake, manifest, sought, superseding)
     listed = [file.path for file in manifest.files]
     folder = table_folder(manifest.source, manifest.table)
     others = [path for path in lake.list(folder) if path.endswith(".parquet") and path not in set(listed)]
-    datasets = [
+    datasets: list[DatasetToErase] = [
         {
             "name": item.name,
             "stage": project.dataset(item.name)[0],
             "tables": sorted({table_id(str(part.source), str(part.table)) for part in item.inputs if part.source}),
         }
-        for item in downstream(workspace, table_id(manifest.source, manifest.table))
+        for item in downstream(workspace, name)
     ]
     path = f"{runfiles.WORK}/{job['run_id']}/erasure-{secrets.token_hex(4)}.json"
-    runfiles.write_work(lake, path, {"superseding": kept, "others": others, "datasets": datasets})
+    plan: FrozenErasure = {"superseding": superseding_path, "others": others, "datasets": datasets}
+    runfiles.write_work(lake, path, plan)
+    retry = project.pipeline_file.retry
     return {
         "plan": path,
         "manifest": committed,
         "sequence": manifest.sequence,
         "config_hash": project.config_hash,
-        "retry": project.pipeline_file.retry.model_dump(),
+        "retry": {"attempts": retry.attempts, "first_delay": retry.first_delay, "factor": retry.factor},
         "files": len(listed) + len(others),
         "datasets": len(datasets),
     }
 
 
-def erase_files(workspace: Workspace, job: Payload) -> Payload:
-    """Rewrite the table's files that hold a key, one after the other, until the soft deadline has passed.
-
-    Args:
-        job: `run_id`, `keys`, `plan`, `manifest` (paths), `next`: the position of the first file to look at.
-
-    Returns:
-        `next`: the first file that is left to do; `removed`: rows in the files that readers see; `elsewhere`: rows in
-        other files; `page`: path of the list of rewritten files, or None.
-    """
+def erase_files(workspace: Workspace, job: EraseFiles) -> FilesErased:
+    """Rewrite the table's files that hold a key, one after the other, until the soft deadline has passed."""
     from comboi_core.erasure.files import rewrite_load_file, select_in_file, select_in_load
     from comboi_core.lake.bronze import read_manifest
 
     lake, sought = workspace.lake("bronze"), read_keys(workspace, job["keys"])
-    plan, manifest = runfiles.read_json(lake, job["plan"]), read_manifest(lake, job["manifest"])
-    work = [*manifest.files, *plan["others"]]
+    plan: FrozenErasure = runfiles.read_json(lake, job["plan"])
+    manifest = read_manifest(lake, job["manifest"])
+    work: list[DataFile | str] = [*manifest.files, *plan["others"]]
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
     position, removed, elsewhere = job["next"], 0, 0
-    rewritten: list[Payload] = []
+    rewritten: list[RewrittenFile] = []
     landed = {column.name for column in manifest.readable}
     cursor = manifest.window.cursor if manifest.window and manifest.window.cursor in landed else None
     with unspoken(sought), workspace.duckdb() as con:
@@ -129,7 +127,7 @@ def erase_files(workspace: Workspace, job: Payload) -> Payload:
                         secrets.token_hex(4),
                     )
                     new = rewrite_load_file(con, lake, file, selection, path, cursor=cursor)
-                    rewritten.append({"path": file.path, "new": asdict(new) if new else None})
+                    rewritten.append({"path": file.path, "new": new.record() if new else None})
                     removed += count
             position += 1
     page = None
@@ -139,15 +137,8 @@ def erase_files(workspace: Workspace, job: Payload) -> Payload:
     return {"next": position, "removed": removed, "elsewhere": elsewhere, "page": page}
 
 
-def publish_erasure(workspace: Workspace, job: Payload) -> Payload:
-    """Write the manifest that lists the rewritten files in place of the old ones.
-
-    Args:
-        job: `run_id`, `fence`, `manifest` (path of the committed one), `pages`, `removed`, `by`.
-
-    Returns:
-        `commit`: what the table's entity is asked to commit. It tells who erased how many rows.
-    """
+def publish_erasure(workspace: Workspace, job: PublishErasure) -> ErasurePublished:
+    """Write the manifest that lists the rewritten files in place of the old ones."""
     from comboi_core.lake.bronze import read_manifest, write_manifest
 
     lake = workspace.lake("bronze")
@@ -181,12 +172,8 @@ def publish_erasure(workspace: Workspace, job: Payload) -> Payload:
     }
 
 
-def sweep_erased(workspace: Workspace, job: Payload) -> Payload:
-    """Delete every manifest of the table before the committed one, and every file that it does not list.
-
-    Args:
-        job: `manifest` (path of the committed one).
-    """
+def sweep_erased(workspace: Workspace, job: SweepErased) -> Swept:
+    """Delete every manifest of the table before the committed one, and every file that it does not list."""
     from comboi_core.lake.bronze import read_manifest, sweep
 
     lake = workspace.lake("bronze")

@@ -10,11 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
+from comboi_core.domain.contracts.erasure import (
+    DatasetErased,
+    DatasetOutcome,
+    EraseDataset,
+    FrozenErasure,
+    OpenDataset,
+    OpenedDataset,
+)
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import literal
 from comboi_core.erasure.files import Sought
@@ -23,8 +31,6 @@ from comboi_core.lake.published import read_published, refuse_overtaken
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-Payload = dict[str, Any]
 
 CROSSWALK_COLUMNS = ("cluster_id", "survivor_id")
 """Columns of a crosswalk that name a record as well."""
@@ -35,38 +41,30 @@ def outcome_path(run_id: str, name: str) -> str:
     return f"{runfiles.WORK}/{run_id}/outcomes/{name}.json"
 
 
-def open_dataset(workspace: Workspace, job: Payload) -> Payload:
+def open_dataset(workspace: Workspace, job: OpenDataset) -> OpenedDataset:
     """Decide what is to be done to a dataset.
 
     One that is built anew each time is built anew if it holds a key, or if it was made of inputs as they were before
     the erasure; else it is what it would be again.
-
-    Args:
-        job: `run_id`, `plan` and `keys` (paths), `index` (of the dataset in the plan), `versions` (of the erased table:
-            its name -> the numbers before and after).
-
-    Returns:
-        `item` (`name`, `stage`, `tables`), `published` (whether there is one), `rebuild`, `found`: rows with a key, or
-        None where no column tells, `build`: the number of the published build, `owner`: the other pipeline whose
-        dataset it is, if it is one.
     """
     bronze, sought = workspace.lake("bronze"), read_keys(workspace, job["keys"])
-    item = runfiles.read_json(bronze, job["plan"])["datasets"][job["index"]]
-    _, dataset = workspace.project.dataset(item["name"])
-    lake, path = workspace.lake(item["stage"]), workspace.project.dataset_path(dataset.name)
+    plan: FrozenErasure = runfiles.read_json(bronze, job["plan"])
+    item = plan["datasets"][job["index"]]
+    stage, dataset = workspace.project.dataset(item["name"])
+    lake, path = workspace.lake(stage), workspace.project.dataset_path(dataset.name)
+    unchanged: OpenedDataset = {"item": item, "published": False, "rebuild": False, "found": None, "build": 0}
     with unspoken(sought), workspace.duckdb() as con:
         published = read_published(con, lake, path)
         if published is None:
-            return {"item": item, "published": False, "rebuild": False, "found": None, "build": 0}
+            return unchanged
         if published.owner and published.owner not in workspace.project.owners:
-            told = {"published": True, "rebuild": False, "found": None, "build": published.build}
-            return {"item": item, **told, "owner": published.owner}
-        found = _count(con, lake, path, sought)
+            return {**unchanged, "published": True, "build": published.build, "owner": published.owner}
+        rows = _count(con, lake, path, sought)
         now = {name: after for name, (_, after) in job["versions"].items()} | _builds(workspace, con, dataset)
     stale = any(published.inputs[name] < number for name, number in now.items() if name in published.inputs)
     stale = stale or not published.inputs
-    rebuild = built_anew(dataset) and (stale or bool(found))
-    return {"item": item, "published": True, "rebuild": rebuild, "found": found, "build": published.build}
+    rebuild = built_anew(dataset) and (stale or bool(rows))
+    return {"item": item, "published": True, "rebuild": rebuild, "found": rows, "build": published.build}
 
 
 def built_anew(dataset: DatasetConfig) -> bool:
@@ -76,71 +74,69 @@ def built_anew(dataset: DatasetConfig) -> bool:
 
 def _builds(workspace: Workspace, con: DuckDBPyConnection, dataset: DatasetConfig) -> dict[str, int]:
     """Return the number of the present build of each dataset that this one is made of."""
-    found = {}
+    builds = {}
     for name in {item.dataset for item in dataset.inputs if item.dataset}:
         stage, _ = workspace.project.dataset(name)
         published = read_published(con, workspace.lake(stage), workspace.project.dataset_path(name))
-        found[name] = published.build if published else 0
-    return found
+        builds[name] = published.build if published else 0
+    return builds
 
 
-def erase_dataset(workspace: Workspace, job: Payload) -> Payload:
-    """Take the rows with a key out of a dataset's file and of the files beside it, and keep what became of it.
-
-    Args:
-        job: `run_id`, `fence`, `keys` (path), `versions` (as for `open_dataset`), `opened` (what that gave), `built`:
-            what the build gave, or None where there was none.
-
-    Returns:
-        `error`, if the build failed and no column tells what to take out. What is kept is the dataset's part of the
-        record: `status`, `how`, `removed`, `removed_beside`, `warnings`; where the key could not be looked for
-        `not_erased`, `reason` and `remedy`.
-    """
+def erase_dataset(workspace: Workspace, job: EraseDataset) -> DatasetErased:
+    """Take the rows with a key out of a dataset's file and of the files beside it, and keep what became of it."""
     bronze, sought = workspace.lake("bronze"), read_keys(workspace, job["keys"])
     opened, fresh = job["opened"], job["built"] is not None and "error" not in job["built"]
     item = opened["item"]
-    outcome: Payload = {"stage": item["stage"], "name": item["name"], "status": "succeeded"}
+    outcome: DatasetOutcome = {"stage": item["stage"], "name": item["name"], "status": "succeeded"}
     if not opened["published"]:
-        return _keep(bronze, job, outcome | {"status": "skipped", "reason": "it has not been published yet"})
+        return _keep(bronze, job, {**outcome, "status": "skipped", "reason": "it has not been published yet"})
     if owner := opened.get("owner"):
-        return _keep(bronze, job, outcome | _foreign(owner, workspace.project.pipeline))
-    _, dataset = workspace.project.dataset(item["name"])
+        return _keep(bronze, job, _foreign(outcome, owner, workspace.project.pipeline))
+    stage, dataset = workspace.project.dataset(item["name"])
     upstream = _upstream(bronze, job, dataset)
     with unspoken(sought), workspace.duckdb() as con:
-        work = Erasing(con, workspace.lake(item["stage"]), workspace.project.dataset_path(dataset.name), dataset)
+        work = Erasing(con, workspace.lake(stage), workspace.project.dataset_path(dataset.name), dataset)
         files = work.survey(sought, fresh=fresh)
         removed = _note(bronze, job, files)
-        versions = job["versions"] | {name: found["builds"] for name, found in upstream.items() if "builds" in found}
+        versions = job["versions"] | {name: made["builds"] for name, made in upstream.items() if "builds" in made}
         outdated = fresh and not dataset.splink  # a report of a time when there was something to report
         work.rewrite(files, versions, job["fence"], touched=any(removed.values()) or outdated)
         build, rows = work.published()
-    outcome |= {"rows": rows, "builds": [opened["build"], build], "removed_beside": removed["beside"]}
+    outcome["rows"], outcome["builds"], outcome["removed_beside"] = rows, [opened["build"], build], removed["beside"]
     main = opened["found"] if fresh else files[0].count
     outcome["removed"] = None if main is None else max(main, removed["main"])
     outcome["how"] = "built anew" if fresh else "rows taken out" if any(removed.values()) else "left as it is"
-    unclean = sorted(name for name, found in upstream.items() if found.get("not_erased"))
-    return _keep(bronze, job, outcome | _left(dataset, job, sought, files, unclean))
+    unclean = sorted(name for name, made in upstream.items() if made.get("not_erased"))
+    return _keep(bronze, job, _with_left(outcome, dataset, job, sought, files, unclean))
 
 
-def _left(dataset: DatasetConfig, job: Payload, sought: Sought, files: list[Surveyed], unclean: list[str]) -> Payload:
+def _with_left(
+    outcome: DatasetOutcome,
+    dataset: DatasetConfig,
+    job: EraseDataset,
+    sought: Sought,
+    files: list[Surveyed],
+    unclean: list[str],
+) -> DatasetOutcome:
     """Return what the record says beyond what was done: where the key could not be looked for, and what failed.
 
     Args:
         unclean: Datasets that this one is made of, of which the same is said.
     """
     built = job["built"]
-    failed = built is not None and "error" in built
-    said: Payload = {"warnings": []}
-    if files[0].count is None and (failed or not built_anew(dataset) or unclean):
-        said |= _not_erased(dataset, job["opened"]["item"]["stage"], sought, unclean)
-        said |= {"status": "failed", "error": built["error"]} if failed else {}
-    elif failed:
-        said["warnings"].append(f"it could not be built anew: {built['error']['message']}")
+    error = built.get("error") if built else None
+    warnings = outcome["warnings"] = []
+    if files[0].count is None and (error or not built_anew(dataset) or unclean):
+        outcome = _not_erased(outcome, dataset, sought, unclean)
+        if error:
+            outcome["status"], outcome["error"] = "failed", error
+    elif error:
+        warnings.append(f"it could not be built anew: {error['message']}")
     for file in files[1:]:
         if file.count is None:
-            said["warnings"].append(f"{file.path}: has no column of the key's name; look into it, or delete it")
-            said["not_erased"] = True
-    return said
+            warnings.append(f"{file.path}: has no column of the key's name; look into it, or delete it")
+            outcome["not_erased"] = True
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -168,8 +164,8 @@ class Erasing:
 
     def published(self) -> tuple[int, int]:
         """Return the number of the build, and the rows."""
-        found = read_published(self.con, self.lake, self.path)
-        return (found.build, found.rows) if found else (0, 0)
+        published = read_published(self.con, self.lake, self.path)
+        return (published.build, published.rows) if published else (0, 0)
 
     def survey(self, sought: Sought, *, fresh: bool) -> list[Surveyed]:
         """Return the dataset's file, then those beside it.
@@ -183,10 +179,8 @@ class Erasing:
         }
         files = [self._look(self.path, sought, ())]
         for kind, path in self._beside("parquet"):
-            found = self._look(path, sought, CROSSWALK_COLUMNS if kind == "crosswalk" else ())
-            files.append(
-                found if found.count is not None or not (fresh and made.get(kind)) else replace(found, count=0)
-            )
+            file = self._look(path, sought, CROSSWALK_COLUMNS if kind == "crosswalk" else ())
+            files.append(replace(file, count=0) if file.count is None and fresh and made.get(kind) else file)
         return files
 
     def _look(self, path: str, sought: Sought, more: tuple[str, ...]) -> Surveyed:
@@ -201,8 +195,8 @@ class Erasing:
         """Return kind and path of the files beside the dataset's own."""
         base = self.path.removesuffix(".parquet")
         named = re.compile(rf"{re.escape(base)}\.([^./]+)\.{ending}")
-        found = [(named.fullmatch(path), path) for path in self.lake.list(self.path.rpartition("/")[0])]
-        return [(match[1], path) for match, path in found if match]
+        matches = [(named.fullmatch(path), path) for path in self.lake.list(self.path.rpartition("/")[0])]
+        return [(match[1], path) for match, path in matches if match]
 
     def rewrite(self, files: list[Surveyed], versions: Mapping[str, list[int]], fence: int, *, touched: bool) -> None:
         """Put the files in place anew that hold a key, those beside the dataset first: a kill in between is made good.
@@ -232,7 +226,7 @@ class Erasing:
             rewrite_dataset(self.con, self.lake, self.path, files[0].kept, after)
 
 
-def _note(bronze: Lake, job: Payload, files: list[Surveyed]) -> dict[str, int]:
+def _note(bronze: Lake, job: EraseDataset, files: list[Surveyed]) -> dict[str, int]:
     """Note how many rows are about to be removed, and return it: an execution that comes later finds them gone."""
     path = f"{runfiles.WORK}/{job['run_id']}/removed/{job['opened']['item']['name']}.json"
     earlier = runfiles.read_json(bronze, path) if bronze.exists(path) else {"main": 0, "beside": 0}
@@ -243,12 +237,13 @@ def _note(bronze: Lake, job: Payload, files: list[Surveyed]) -> dict[str, int]:
     return removed
 
 
-def _not_erased(dataset: DatasetConfig, stage: str, sought: Sought, unclean: list[str]) -> Payload:
+def _not_erased(outcome: DatasetOutcome, dataset: DatasetConfig, sought: Sought, unclean: list[str]) -> DatasetOutcome:
     names = " and ".join(" or ".join(names) for names in sought.names)
     why = f"it has no column {names}" + (f", and it is made of {', '.join(unclean)}" if unclean else "")
-    anew = f", or build it anew with `comboi run {stage} --select {dataset.name} --full-refresh`"
+    anew = f", or build it anew with `comboi run {outcome['stage']} --select {dataset.name} --full-refresh`"
     refreshed = not dataset.materialization.time_granularity
     return {
+        **outcome,
         "not_erased": True,
         "how": "not erased",
         "reason": f"{why}: whether it holds the person cannot be told",
@@ -256,9 +251,10 @@ def _not_erased(dataset: DatasetConfig, stage: str, sought: Sought, unclean: lis
     }
 
 
-def _foreign(owner: str, pipeline: str) -> Payload:
+def _foreign(outcome: DatasetOutcome, owner: str, pipeline: str) -> DatasetOutcome:
     """Return what the record says of a dataset of the same name that another pipeline has published in this lake."""
     return {
+        **outcome,
         "status": "skipped",
         "removed": None,
         "how": "not erased",
@@ -269,14 +265,14 @@ def _foreign(owner: str, pipeline: str) -> Payload:
     }
 
 
-def _upstream(bronze: Lake, job: Payload, dataset: DatasetConfig) -> dict[str, Payload]:
+def _upstream(bronze: Lake, job: EraseDataset, dataset: DatasetConfig) -> dict[str, DatasetOutcome]:
     """Return what became of each dataset that this one is made of, as far as the erasure touches them."""
     names = {item.dataset for item in dataset.inputs if item.dataset}
     paths = {name: outcome_path(job["run_id"], name) for name in names}
     return {name: runfiles.read_json(bronze, path) for name, path in paths.items() if bronze.exists(path)}
 
 
-def _keep(bronze: Lake, job: Payload, outcome: Payload) -> Payload:
+def _keep(bronze: Lake, job: EraseDataset, outcome: DatasetOutcome) -> DatasetErased:
     runfiles.write_json(bronze, outcome_path(job["run_id"], outcome["name"]), outcome)
     return {"error": outcome["error"]} if "error" in outcome else {}
 

@@ -6,7 +6,7 @@ The task hub keeps what orchestrations are given for as long as it lives. So the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any
@@ -15,6 +15,9 @@ from comboi_core.app import runfiles
 from comboi_core.app.codec import decode_json
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.datasets import DatasetConfig
+from comboi_core.domain.contracts.erasure import ErasureRequest
+from comboi_core.domain.contracts.pipeline import RunOf
+from comboi_core.domain.contracts.record import ErasureRecord
 from comboi_core.domain.contracts.table import TableName
 from comboi_core.domain.errors import CheckpointLost, ComboiError, InternalError, LakeNotFound, RequestInvalid
 from comboi_core.domain.load import Checkpoint, Column
@@ -25,8 +28,6 @@ from comboi_core.erasure.columns import find_slip
 from comboi_core.erasure.files import Sought, hashed
 from comboi_core.landing.continuity import refuse_other_loader, refuse_other_table
 from comboi_core.sources.common.equality import texts_of
-
-Payload = dict[str, Any]
 
 MOST_KEYS = 100
 
@@ -41,14 +42,13 @@ def request_path(run_id: str) -> str:
     return f"{runfiles.WORK}/{run_id}/request.json"
 
 
-def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | None, request: Payload) -> Sought:
+def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | None, request: ErasureRequest) -> Sought:
     """Return what a request asks to erase of a table.
 
     A column that the request names and the table has is what the table is searched by; else the primary key is.
 
     Args:
         manifest: Path of the table's committed manifest, or None.
-        request: `keys`: texts, or objects column -> text; `columns`: names.
 
     Raises:
         RequestInvalid: the keys do not fit the table, or a column is neither there nor in a dataset that is made of it;
@@ -69,14 +69,14 @@ def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | N
         raise RequestInvalid(f"{name} has never been loaded: there is nothing to erase", remedy="Check the table.")
     landed = read_manifest(lake, manifest)
     refuse_other_table(lake, item, Checkpoint(landed.sequence), landed, None, owners)
-    there = {column.name.lower(): column for column in landed.columns}
-    named = [there[column.lower()] for column in request["columns"] if column.lower() in there]
+    columns_of_table = {column.name.lower(): column for column in landed.columns}
+    named = [columns_of_table[column.lower()] for column in request["columns"] if column.lower() in columns_of_table]
     if len(named) > 1:
         raise RequestInvalid(f"columns: {name} has more than one of them; ask for one erasure after the other")
     if named:
         columns = named
     elif landed.primary_key:
-        columns = [there[key.lower()] for key in landed.primary_key]
+        columns = [columns_of_table[key.lower()] for key in landed.primary_key]
     else:
         raise RequestInvalid(
             f"{name} has no primary key{_unknown(request['columns'], landed)}: name the column that holds the key",
@@ -91,7 +91,7 @@ def settle_keys(workspace: Workspace, source: str, table: str, manifest: str | N
     _refuse_masked(name, columns)
     names = tuple(column.name for column in columns)
     keys = tuple(dict.fromkeys(_key(key, names, position) for position, key in enumerate(request["keys"], 1)))
-    aliases = tuple(column for column in request["columns"] if column.lower() not in there)
+    aliases = tuple(column for column in request["columns"] if column.lower() not in columns_of_table)
     kind = workspace.project.source(source).type
     texts = tuple(texts_of(kind, column) for column in columns)
     sought = Sought(names, tuple(column.type for column in columns), keys, aliases, texts=texts)
@@ -139,7 +139,7 @@ def _key(key: Any, names: tuple[str, ...], position: int) -> tuple[str, ...]:
     return texts
 
 
-def keep_keys(workspace: Workspace, run_id: str, sought: Sought, asked: Payload) -> str:
+def keep_keys(workspace: Workspace, run_id: str, sought: Sought, asked: dict[str, str]) -> str:
     """Keep the keys for the erasure, and what its record says of them; return the path of the former.
 
     Args:
@@ -147,10 +147,14 @@ def keep_keys(workspace: Workspace, run_id: str, sought: Sought, asked: Payload)
     """
     lake, path = workspace.lake("bronze"), f"{secret_folder(run_id)}/keys.json"
     salt = workspace.salt()
-    said = {"columns": list(sought.columns), "also_named": list(sought.aliases), "requested": asked}
-    said["key_hash"] = "hmac-sha256" if salt else "sha256"
-    said["keys"] = [hashed(salt, spoken(sought.columns, key)) for key in sought.keys]
-    runfiles.write_json(lake, request_path(run_id), said)
+    about: ErasureRecord = {
+        "columns": list(sought.columns),
+        "also_named": list(sought.aliases),
+        "requested": asked,
+        "key_hash": "hmac-sha256" if salt else "sha256",
+        "keys": [hashed(salt, spoken(sought.columns, key)) for key in sought.keys],
+    }
+    runfiles.write_json(lake, request_path(run_id), about)
     runfiles.write_work(lake, path, asdict(sought))
     return path
 
@@ -173,12 +177,8 @@ def read_keys(workspace: Workspace, path: str) -> Sought:
     raise RequestInvalid("the keys of this erasure are gone", remedy="Ask for the erasure again.")
 
 
-def forget_erasure(workspace: Workspace, job: Payload) -> Payload:
-    """Delete the files of an erasure that does not take place.
-
-    Args:
-        job: `run_id`.
-    """
+def forget_erasure(workspace: Workspace, job: RunOf) -> Mapping[str, Any]:
+    """Delete the files of an erasure that does not take place."""
     lake = workspace.lake("bronze")
     lake.delete(lake.list(f"{runfiles.WORK}/{job['run_id']}"))
     return {}

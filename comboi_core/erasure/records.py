@@ -4,48 +4,51 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.erasure import (
+    DatasetOutcome,
+    EraseRecords,
+    ErasureDone,
+    FrozenErasure,
+    RecordErasure,
+    RecordsErased,
+)
+from comboi_core.domain.contracts.record import ErasureRecord, RunRecord
+from comboi_core.domain.contracts.run import RunRecorded
 from comboi_core.domain.equal_texts import Texts
 from comboi_core.domain.errors import LakeNotFound
 from comboi_core.domain.folders import sweep
-from comboi_core.domain.names import RUN_ID_PATTERN
+from comboi_core.domain.interval import seconds_between
+from comboi_core.domain.names import RUN_ID_PATTERN, table_id
 from comboi_core.domain.ports import Lake
 from comboi_core.erasure.datasets import outcome_path
 from comboi_core.erasure.files import Sought, spellings
 from comboi_core.erasure.keys import read_keys, request_path, secret_folder, unspoken
 from comboi_core.runs.record import summary
-from comboi_core.runs.records import find_record, newest_records, record_path
+from comboi_core.runs.records import begun_record, find_record, newest_records, record_path
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Payload = dict[str, Any]
-HasKey = Callable[[Payload], bool]
+HasKey = Callable[[Mapping[str, Any]], bool]
 
 _CUT = "…"
 """What stands at the end of a text that a sample shows in part."""
 
 
-def erase_records(workspace: Workspace, job: Payload) -> Payload:
+def erase_records(workspace: Workspace, job: EraseRecords) -> RecordsErased:
     """Take failing rows with a key out of run records, until the soft deadline has passed; then delete working files.
 
     Records of datasets that the erased table has no part in stay as they are: another column may have the key's name.
     So do those of other pipelines that share the lake; rows that look like it are counted.
-
-    Args:
-        job: `run_id`, `pipeline`, `keys` and `plan` (paths), `after`: the run whose record was looked at last, or "".
-
-    Returns:
-        `after`: the run to go on after, or None when all is done; `samples`: how many rows were taken out; `left`:
-        other pipeline -> how many rows with the key its records hold.
     """
     lake, sought = workspace.lake("bronze"), read_keys(workspace, job["keys"])
-    made = {item["name"] for item in runfiles.read_json(lake, job["plan"])["datasets"]}
+    plan: FrozenErasure = runfiles.read_json(lake, job["plan"])
+    made = {item["name"] for item in plan["datasets"]}
     others = {item.name for item in workspace.project.datasets()} - made
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
     removed, left = 0, Counter[str]()
@@ -56,9 +59,9 @@ def erase_records(workspace: Workspace, job: Payload) -> Payload:
                 continue
             owner = run.rsplit("-", 2)[0]
             own = owner in workspace.project.owners
-            found = _erase_samples(lake, path, has_key, others if own else set(), keep=not own)
-            removed += found if own else 0
-            left += Counter({owner: 0 if own else found})  # which drops zeros
+            rows = _erase_samples(lake, path, has_key, others if own else set(), keep=not own)
+            removed += rows if own else 0
+            left += Counter({owner: 0 if own else rows})  # which drops zeros
             if time.monotonic() >= deadline:
                 return {"after": run, "samples": removed, "left": dict(left)}
     _delete_work(lake, job)
@@ -73,11 +76,11 @@ def key_test(con: DuckDBPyConnection, sought: Sought) -> HasKey:
     ]
     equal = [sought.equal(position) for position in range(len(names))]
 
-    def has_key(row: Payload) -> bool:
+    def has_key(row: Mapping[str, Any]) -> bool:
         return any(
             all(
-                any(column.lower() in found and _same(value, texts, rule) for column, value in row.items())
-                for found, texts, rule in zip(names, key, equal, strict=True)
+                any(column.lower() in columns and _same(value, texts, rule) for column, value in row.items())
+                for columns, texts, rule in zip(names, key, equal, strict=True)
             )
             for key in keys
         )
@@ -103,7 +106,7 @@ def _erase_samples(lake: Lake, path: str, has_key: HasKey, others: set[str], *, 
         others: Datasets whose samples are not looked at.
     """
     try:
-        record = runfiles.read_json(lake, path)
+        record: RunRecord = runfiles.read_json(lake, path)
     except (LakeNotFound, ValueError):
         return 0  # gone meanwhile, or not one of comboi's
     removed = 0
@@ -117,7 +120,7 @@ def _erase_samples(lake: Lake, path: str, has_key: HasKey, others: set[str], *, 
     return removed
 
 
-def _delete_work(lake: Lake, job: Payload) -> None:
+def _delete_work(lake: Lake, job: EraseRecords) -> None:
     """Delete working files of runs that have ended: those with a record, and earlier ones of this pipeline without.
 
     The erasure holds the lease, so no run of the pipeline is under way. An erasure that was asked for in this very
@@ -137,17 +140,12 @@ def _second(run_id: str) -> str:
     return run_id.rsplit("-", 1)[0]
 
 
-def record_erasure(workspace: Workspace, job: Payload) -> Payload:
-    """Delete the keys, write the erasure's record, delete its working files; return the record's `summary`.
-
-    Args:
-        job: The orchestration's input, with `fence`, `started_at`, `finished_at`, `error` (or None), `done`: what the
-            steps have given: `table`, `names` (of the datasets that were looked at), `samples`, `left`.
-    """
+def record_erasure(workspace: Workspace, job: RecordErasure) -> RunRecorded:
+    """Delete the keys, write the erasure's record, delete its working files; return the record's summary."""
     lake, path = workspace.lake("bronze"), record_path(job["run_id"])
     lake.delete(lake.list(secret_folder(job["run_id"])))
     if lake.exists(path):  # an execution that was cut off after it
-        record = runfiles.read_json(lake, path)
+        record: RunRecord = runfiles.read_json(lake, path)
     else:
         record = _record(lake, job)
         runfiles.write_json(lake, path, record)
@@ -157,40 +155,41 @@ def record_erasure(workspace: Workspace, job: Payload) -> Payload:
     return {"summary": summary(record)}
 
 
-def _record(lake: Lake, job: Payload) -> Payload:
-    done = job["done"]
-    datasets = [runfiles.read_json(lake, outcome_path(job["run_id"], name)) for name in _looked_at(lake, job, done)]
-    record: Payload = {
-        key: job.get(key) for key in ("run_id", "pipeline", "trigger", "fence", "started_at", "finished_at")
-    }
-    record |= {"seconds": _seconds(job), "error": job["error"], "stage": None, "full_refresh": False, "interval": None}
-    record |= {"select": [f"{job['source']}.{job['table']}"], "config_hash": done.get("config_hash")}
+def _record(lake: Lake, job: RecordErasure) -> RunRecord:
+    done, start, end = job["done"], job["started_at"], job["finished_at"]
+    datasets: list[DatasetOutcome] = [
+        runfiles.read_json(lake, outcome_path(job["run_id"], name)) for name in _looked_at(lake, job["run_id"], done)
+    ]
+    for dataset in datasets:
+        dataset.pop("builds", None)
+    items = [done["table"], *datasets]
+    asked: ErasureRecord = {"requested": {"by": job["by"]}}
+    if lake.exists(request_path(job["run_id"])):
+        asked = runfiles.read_json(lake, request_path(job["run_id"]))
+    removed = sum((dataset.get("removed") or 0) + dataset.get("removed_beside", 0) for dataset in datasets)
+    removed += done["table"].get("removed", 0) + done["table"].get("removed_elsewhere", 0)
+    record = begun_record({"run_id": job["run_id"], "pipeline": job["pipeline"], "trigger": job["trigger"]})
+    record["status"] = "failed" if job["error"] or any(item["status"] == "failed" for item in items) else "succeeded"
+    record["fence"], record["error"] = job["fence"], job["error"]
+    record["started_at"], record["finished_at"], record["seconds"] = start, end, seconds_between(start, end)
+    record["select"], record["full_refresh"] = [table_id(job["source"], job["table"])], False
+    record["config_hash"] = done.get("config_hash")
     record["tables"] = [{"source": job["source"], "table": job["table"], **done["table"]}]
-    record["datasets"] = [{key: value for key, value in item.items() if key != "builds"} for item in datasets]
-    items = [*record["tables"], *record["datasets"]]
-    failed = bool(job["error"]) or any(item["status"] == "failed" for item in items)
-    record["status"] = "failed" if failed else "succeeded"
-    removed = sum(item.get(key) or 0 for item in items for key in ("removed", "removed_elsewhere", "removed_beside"))
-    said = request_path(job["run_id"])
+    record["datasets"] = list(datasets)
     record["erasure"] = {
-        **(runfiles.read_json(lake, said) if lake.exists(said) else {"requested": {"by": job["by"]}}),
+        **asked,
         "removed": removed,
         "samples": done.get("samples", 0),
         "left_in_records": done.get("left", {}),
         "found": bool(removed or done.get("samples")),
-        "not_erased": [item["name"] for item in datasets if item.get("not_erased")],
+        "not_erased": [dataset["name"] for dataset in datasets if dataset.get("not_erased")],
     }
     return record
 
 
-def _looked_at(lake: Lake, job: Payload, done: Payload) -> list[str]:
+def _looked_at(lake: Lake, run_id: str, done: ErasureDone) -> list[str]:
     """Return the datasets that have an outcome, in the plan's order."""
-    if not done.get("plan"):
+    if "plan" not in done:
         return []
-    planned = runfiles.read_json(lake, done["plan"])["datasets"]
-    return [item["name"] for item in planned if lake.exists(outcome_path(job["run_id"], item["name"]))]
-
-
-def _seconds(job: Payload) -> float:
-    start, end = (datetime.fromisoformat(job[key]) for key in ("started_at", "finished_at"))
-    return round((end - start).total_seconds(), 3)
+    plan: FrozenErasure = runfiles.read_json(lake, done["plan"])
+    return [item["name"] for item in plan["datasets"] if lake.exists(outcome_path(run_id, item["name"]))]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
+from typing_extensions import TypedDict
+
+from comboi_core.domain.contracts.fields import Described
+from comboi_core.domain.contracts.pipeline import Holder
 from comboi_core.domain.errors import ComboiError
 from comboi_core.domain.redaction import redactor
 
@@ -109,11 +113,23 @@ def refuse_foreign(headers: Mapping[str, str]) -> None:
         raise RequestForeign("requests that a page of another site makes are refused")
 
 
+class Problem(TypedDict):
+    """An error (RFC 9457), with what its context has beyond that: `holder` says which run is on."""
+
+    type: str
+    title: str
+    status: Annotated[int, Described(enum=sorted({*STATUS_OF_CODE.values(), 500}))]
+    detail: str
+    code: str
+    remedy: str
+    transient: bool
+    holder: NotRequired[Holder]
+
+
 def problem(error: ComboiError) -> Answer:
     """Turn an error into a problem document with code, remedy and the error's context."""
     status = STATUS_OF_CODE.get(error.code, 500)
-    body = {
-        **{key: value for key, value in error.context.items() if isinstance(value, (str, dict, list))},
+    document: Problem = {
         "type": f"urn:comboi:error:{error.code}",
         "title": error.code.replace("_", " "),
         "status": status,
@@ -122,5 +138,6 @@ def problem(error: ComboiError) -> Answer:
         "remedy": error.remedy,
         "transient": error.transient,
     }
+    context = {key: value for key, value in error.context.items() if isinstance(value, (str, dict, list))}
     headers = {"Allow": ", ".join(error.context["allow"])} if isinstance(error, MethodNotAllowed) else {}
-    return Answer(status, body, headers, content_type="application/problem+json")
+    return Answer(status, {**context, **document}, headers, content_type="application/problem+json")

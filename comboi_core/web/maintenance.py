@@ -6,10 +6,14 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.devtools.preview import preview
+from comboi_core.domain.contracts.fields import Count
+from comboi_core.domain.contracts.preview import Preview
+from comboi_core.domain.contracts.run import RunRequest
 from comboi_core.domain.names import table_id
 from comboi_core.landing.rebuild import checkpoints_in_lake, lost_loads, newest_fence
 from comboi_core.state import checkpoint
@@ -20,10 +24,19 @@ from comboi_core.web.starting import refuse_while_running, wait_until
 
 log = logging.getLogger(f"{LOGGER}.web")
 
-Body = dict[str, Any]
+
+class Rebuilt(TypedDict):
+    """What a rebuild has done.
+
+    `restored`: `source.table` -> sequence, for those that were behind; `reload`: the tables that the next run reads
+    anew, as nothing of them in the lake is complete.
+    """
+
+    restored: dict[str, Count]
+    reload: list[str]
 
 
-async def plan(hub: Hub, workspace: Workspace, request: Body) -> Body:
+async def plan(hub: Hub, workspace: Workspace, request: RunRequest) -> Preview:
     """Return what a run would do; see `devtools.preview`."""
     names = [(source.name, table.name) for source in workspace.project.pipeline_file.sources for table in source.tables]
     states = await asyncio.gather(*(hub.read("table", entity_key(workspace, *name)) for name in names))
@@ -55,15 +68,11 @@ async def reset_table(hub: Hub, workspace: Workspace, name: str, by: str) -> Tab
     return await get_table(hub, workspace, name)
 
 
-async def rebuild(hub: Hub, workspace: Workspace, by: str) -> Body:
+async def rebuild(hub: Hub, workspace: Workspace, by: str) -> Rebuilt:
     """Bring task hub and lake in step after one of them was lost, wholly or in part.
 
     Where the lake is ahead, checkpoints are restored from its manifests. Where it lacks the committed load, the next
     run reads the table anew. The next run's fence is above all that tables and datasets hold.
-
-    Returns:
-        `restored`: `source.table` -> sequence, for those that were behind; `reload`: the tables that the next run reads
-        anew, as nothing of them in the lake is complete.
 
     Raises:
         RunRefused: a run is on; it knows better.

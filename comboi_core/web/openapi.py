@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from comboi_core.config.project import STAGES
 from comboi_core.domain.contracts.fields import RUN_STATES
-from comboi_core.erasure.keys import MOST_KEYS
-from comboi_core.web.answers import STATUS_OF_CODE
 from comboi_core.web.paging import DEFAULT_LIMIT, MAX_LIMIT
+from comboi_core.web.schemas import schemas
 from comboi_core.web.starting import MOST_KEY
 
 Json = dict[str, Any]
@@ -20,13 +18,6 @@ VERSION = "1.0"
 JSON = "application/json"
 TEXT: Json = {"type": "string"}
 NAME: Json = {"type": "string", "minLength": 1}
-FLAG: Json = {"type": "boolean"}
-COUNT: Json = {"type": "integer", "minimum": 0}
-SECONDS: Json = {"type": "number", "minimum": 0}
-MOMENT: Json = {"type": "string", "format": "date-time"}
-
-ITEM_STATES = ("pending", "queued", "running", "succeeded", "failed", "cancelled", "skipped")
-
 TITLES = {
     400: "The request cannot be understood; `detail` names the field.",
     401: "The function key is missing or wrong (from Azure itself, without a body).",
@@ -45,19 +36,6 @@ def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _list(items: Json) -> Json:
-    return {"type": "array", "items": items}
-
-
-def _or_null(schema: Json) -> Json:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _object(required: Json, optional: Json | None = None, *, closed: bool = False) -> Json:
-    shape: Json = {"type": "object", "properties": required | (optional or {}), "required": list(required)}
-    return shape | {"additionalProperties": False} if closed else shape
-
-
 def _content(schema: Json, kind: str = JSON) -> Json:
     return {"content": {kind: {"schema": schema}}}
 
@@ -66,13 +44,13 @@ def _answers(
     status: int, text: str, schema: Json, *problems: int, headers: Json | None = None, kind: str = JSON
 ) -> Json:
     """Return an operation's answers: the good one, the problems it is known for, and those that any may have."""
-    found: Json = {str(status): {"description": text, **_content(schema, kind)}}
+    answers: Json = {str(status): {"description": text, **_content(schema, kind)}}
     if headers:
-        found[str(status)]["headers"] = headers
+        answers[str(status)]["headers"] = headers
     for code in sorted({*problems, 500, 503}):
         problem = _content(_ref("Problem"), "application/problem+json")
-        found.setdefault(str(code), {"description": TITLES[code], **problem})
-    return found | {"401": {"description": TITLES[401]}, "403": {"description": TITLES[403]}}
+        answers.setdefault(str(code), {"description": TITLES[code], **problem})
+    return answers | {"401": {"description": TITLES[401]}, "403": {"description": TITLES[403]}}
 
 
 def _in_path(name: str, text: str) -> Json:
@@ -125,7 +103,7 @@ PATHS: Json = {
                  "description": "However often a request is sent with this key, there is one run of it."},
                 LINKS,
             ],
-            "requestBody": _body("RunRequest", required=False),
+            "requestBody": _body("RunBody", required=False),
             "responses": _answers(
                 202, "The run has begun.", _ref("RunStarted"), 400, 409, 413, 422, headers=LOCATION | REPLAYED
             ),
@@ -136,7 +114,7 @@ PATHS: Json = {
             "operationId": "getRun",
             "summary": "One run; while it is on, as far as it has come.",
             "parameters": [NAMED_RUN],
-            "responses": _answers(200, "Its record.", _ref("Run"), 404),
+            "responses": _answers(200, "Its record.", _ref("RunRecord"), 404),
         },
     },
     "/runs/{run_id}/cancel": {
@@ -159,7 +137,7 @@ PATHS: Json = {
             "operationId": "getTable",
             "summary": "One table's checkpoint, latest loads and audit.",
             "parameters": [NAMED_TABLE],
-            "responses": _answers(200, "The table.", _ref("Table"), 404),
+            "responses": _answers(200, "The table.", _ref("TableShown"), 404),
         },
     },
     "/tables/{name}/reset": {
@@ -167,7 +145,7 @@ PATHS: Json = {
             "operationId": "resetTable",
             "summary": "Let the next load of a table read it anew, whole. Readers see what they see until then.",
             "parameters": [NAMED_TABLE],
-            "responses": _answers(200, "The table.", _ref("Table"), 404),
+            "responses": _answers(200, "The table.", _ref("TableShown"), 404),
         },
     },
     "/datasets/{name}/report": {
@@ -182,8 +160,8 @@ PATHS: Json = {
         "post": {
             "operationId": "plan",
             "summary": "What a run would do; nothing is read or written.",
-            "requestBody": _body("RunRequest", required=False),
-            "responses": _answers(200, "The plan.", _ref("Plan"), 400, 413),
+            "requestBody": _body("RunBody", required=False),
+            "responses": _answers(200, "The plan.", _ref("Preview"), 400, 413),
         },
     },
     "/checkpoints/rebuild": {
@@ -198,7 +176,7 @@ PATHS: Json = {
             "operationId": "startErasure",
             "summary": "Remove keys of a table from every layer.",
             "parameters": [LINKS],
-            "requestBody": _body("ErasureRequest", required=True),
+            "requestBody": _body("ErasureBody", required=True),
             "responses": _answers(
                 202, "The erasure has begun.", _ref("RunStarted"), 400, 404, 409, 413, headers=LOCATION
             ),
@@ -239,95 +217,6 @@ PATHS: Json = {
     },
 }  # fmt: skip
 
-RANGE = _object({"from": NAME, "to": NAME}, closed=True)
-TIMES: Json = {"queued_at": MOMENT, "started_at": MOMENT, "finished_at": MOMENT, "seconds": SECONDS}
-RETRIED = _list(_object({"code": TEXT, "message": TEXT}, {"activity": TEXT, "started_at": MOMENT, "failed_at": MOMENT}))
-RUN_FIELDS: Json = {"run_id": TEXT, "status": {"type": "string", "enum": [*RUN_STATES, "unfinished", "unreadable"]}}
-TABLE_FIELDS: Json = {
-    "source": TEXT,
-    "table": TEXT,
-    "sequence": COUNT,
-    "watermark": _or_null(TEXT),
-    "manifest": _or_null(TEXT),
-    "reload": FLAG,
-    "loads": _list(_ref("Load")),
-    "audit": _list({"type": "object"}),
-}
-
-SCHEMAS: Json = {
-    "Problem": _object(
-        {"type": TEXT, "title": TEXT, "status": {"type": "integer", "enum": sorted({*STATUS_OF_CODE.values(), 500})}}
-        | {"detail": TEXT, "code": TEXT, "remedy": TEXT, "transient": FLAG},
-        {"holder": _ref("Holder")},
-    ),
-    "Error": _object({"code": TEXT, "message": TEXT, "remedy": TEXT, "transient": FLAG}),
-    "Shortfall": _object({"code": TEXT, "message": TEXT, "remedy": TEXT, "rows": _or_null(COUNT)}),
-    "Cancellation": _object({"at": MOMENT, "by": TEXT}),
-    "Holder": _object({"run_id": TEXT, "since": MOMENT}, {"cancelled": _ref("Cancellation")}),
-    "RunRequest": _object(
-        {},
-        {"stage": _or_null({"type": "string", "enum": list(STAGES)}), "select": _or_null(_list(TEXT))}
-        | {"full_refresh": _or_null(FLAG), "backfill": _or_null(RANGE), "interval": _or_null(RANGE)},
-        closed=True,
-    ),
-    "RunStarted": _object({"run_id": TEXT}, {"statusQueryGetUri": TEXT}),
-    "Cancelling": _object(
-        {"run_id": TEXT, "status": {"type": "string", "enum": ["cancelling"]}, "cancelled": _ref("Cancellation")}
-    ),
-    "RunSummary": _object(
-        RUN_FIELDS,
-        {"trigger": _or_null(TEXT), "stage": _or_null(TEXT), "started_at": _or_null(MOMENT), "fence": _or_null(COUNT)}
-        | {"finished_at": MOMENT, "seconds": SECONDS, "rows": COUNT, "counts": {"type": "object"}, "shortfalls": COUNT}
-        | {"error": _ref("Error"), "unrecorded": FLAG, "path": TEXT},
-    ),
-    "RunPage": _object(
-        {"pipeline": TEXT, "runs": _list(_ref("RunSummary")), "next": _or_null(TEXT)},
-        {"problems": _list(_ref("Error"))},
-    ),
-    "Progress": _object(
-        {},
-        {"phase": TEXT, "since": MOMENT, "attempt": COUNT, "error": {"type": "object"}, "sequence": COUNT}
-        | {"chunks": COUNT, "chunks_done": COUNT, "rows": COUNT, "estimated_rows": _or_null(COUNT)},
-    ),
-    "RunTable": _object(
-        {"source": TEXT, "table": TEXT, "status": {"type": "string", "enum": list(ITEM_STATES)}},
-        TIMES
-        | {"mode": TEXT, "sequence": COUNT, "rows": COUNT, "bytes": COUNT, "files": COUNT, "attempts": COUNT}
-        | {"watermark": _or_null(TEXT), "window": _or_null({"type": "object"}), "retried": RETRIED}
-        | {"schema_changes": _list(TEXT), "warnings": _list(TEXT), "reason": TEXT}
-        | {"shortfalls": _list(_ref("Shortfall")), "progress": _ref("Progress"), "error": _ref("Error")},
-    ),
-    "RunDataset": _object(
-        {"stage": TEXT, "name": TEXT, "status": {"type": "string", "enum": list(ITEM_STATES)}},
-        TIMES
-        | {"rows": _or_null(COUNT), "bytes": COUNT, "path": TEXT, "attempts": COUNT, "retried": RETRIED}
-        | {"checks": _list({"type": "object"}), "shortfalls": _list(_ref("Shortfall")), "reason": TEXT}
-        | {"progress": _ref("Progress"), "error": _ref("Error")},
-    ),
-    "Run": _object(
-        RUN_FIELDS | {"tables": _list(_ref("RunTable")), "datasets": _list(_ref("RunDataset"))},
-        {"pipeline": TEXT, "trigger": _or_null(TEXT), "stage": _or_null(TEXT), "phase": TEXT, "fence": _or_null(COUNT)}
-        | {"started_at": _or_null(MOMENT), "finished_at": _or_null(MOMENT), "seconds": SECONDS}
-        | {"lake": TEXT, "path": TEXT}
-        | {"holder": _ref("Holder"), "cancelled": _or_null(_ref("Cancellation")), "error": _or_null(_ref("Error"))}
-        | {"unrecorded": FLAG, "problem": _ref("Error"), "interrupted": _object({"parts": COUNT, "message": TEXT})},
-    ),
-    "Load": _object({"sequence": COUNT, "run_id": TEXT}, {"rows": COUNT, "bytes": COUNT, "mode": TEXT}),
-    "Table": _object(TABLE_FIELDS),
-    "Tables": _object({"pipeline": TEXT, "tables": _list(_ref("Table"))}),
-    "Plan": _object(
-        {"pipeline": TEXT, "tables": _list(_object({"source": TEXT, "table": TEXT}))}
-        | {"datasets": _list(_object({"stage": TEXT, "name": TEXT, "warnings": _list(TEXT)}))}
-    ),
-    "Rebuilt": _object({"restored": {"type": "object", "additionalProperties": COUNT}, "reload": _list(NAME)}),
-    "ErasureRequest": _object(
-        {"table": NAME, "keys": {"type": "array", "minItems": 1, "maxItems": MOST_KEYS, "items": {
-            "anyOf": [TEXT, {"type": "object", "minProperties": 1, "additionalProperties": TEXT}]}}},
-        {"columns": _list(NAME), "by": TEXT}, closed=True,
-    ),
-    "Health": _object({"status": {"type": "string", "enum": ["ok", "unhealthy"]}, "reasons": _list(TEXT)}),
-}  # fmt: skip
-
 KEY_SCHEMES: Json = {
     "header": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
     "query": {"type": "apiKey", "in": "query", "name": "code"},
@@ -351,7 +240,7 @@ def document(server: str = "/api") -> Json:
         "servers": [{"url": server}],
         "security": [{"header": []}, {"query": []}],
         "paths": PATHS,
-        "components": {"schemas": SCHEMAS, "securitySchemes": KEY_SCHEMES},
+        "components": {"schemas": schemas(), "securitySchemes": KEY_SCHEMES},
     }
 
 

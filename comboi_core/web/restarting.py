@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.run import RunRequest, RunStart
 from comboi_core.domain.host import is_host_fault
 from comboi_core.telemetry.logs import LOGGER
 from comboi_core.web.hub import Hub
-from comboi_core.web.starting import REQUEST_KEYS, Started, start_run
+from comboi_core.web.starting import Started, start_run
 
 SCHEDULE = "0 */5 * * * *"
 """NCRONTAB: every five minutes. A look costs one read of an entity."""
@@ -38,11 +39,17 @@ async def restart_run(hub: Hub, workspace: Workspace) -> Started | None:
     status = await hub.status(holder["run_id"])
     if not status or status["runtimeStatus"] != "Failed" or not is_host_fault(str(status["output"])):
         return None
-    asked = status["input"]
+    asked: RunStart = status["input"]
     if asked.get("in_place_of"):
         return None
-    request = {key: asked[key] for key in REQUEST_KEYS}
+    request: RunRequest = {
+        "stage": asked["stage"],
+        "select": asked["select"],
+        "full_refresh": asked["full_refresh"],
+        "backfill": asked["backfill"],
+        "interval": asked["interval"],
+    }
     started = await start_run(hub, workspace, request, asked["trigger"], in_place_of=holder["run_id"])
-    told = "the Functions host ended run %s; it is started again as %s"
-    log.warning(told, holder["run_id"], started.run_id, extra={"run_id": started.run_id})
+    text = "the Functions host ended run %s; it is started again as %s"
+    log.warning(text, holder["run_id"], started.run_id, extra={"run_id": started.run_id})
     return started

@@ -4,42 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypeVar
+
+from typing_extensions import TypedDict
 
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.pipeline import Holder, ReleaseRequest
+from comboi_core.domain.contracts.run import RunRequest, RunStart
 from comboi_core.domain.errors import ComboiError, RequestInvalid, RunRefused
-from comboi_core.domain.interval import Interval, parse
-from comboi_core.domain.names import did_you_mean, run_id
+from comboi_core.domain.interval import parse
+from comboi_core.domain.names import run_id
 from comboi_core.runs.planning import plan_waves
 from comboi_core.runs.records import newest_records
 from comboi_core.telemetry.logs import LOGGER
+from comboi_core.web.bodies import RunBody, read_body
 from comboi_core.web.hub import ENDED, Hub, why_ended
 
 log = logging.getLogger(f"{LOGGER}.web")
 T = TypeVar("T")
 
-REQUEST_KEYS = {"stage": str, "select": list, "full_refresh": bool, "backfill": dict, "interval": dict}
-MAX_BODY = 100_000
 PATIENCE = 10.0
 """Seconds that a start waits to learn whether its run got the lease; after that the run's own status tells."""
-
-
 MOST_KEY = 255
 KEY_DIGITS = 12
 """Hexadecimal digits of a run id that come from an idempotency key; without one there are half as many."""
-
-
-class BodyTooLarge(RequestInvalid):
-    """The body of a request is larger than any that makes sense."""
-
-    code = "request_too_large"
-    remedy = "Send a smaller body; a run of many tables is better selected by its stage."
 
 
 class KeyReused(ComboiError):
@@ -47,6 +40,13 @@ class KeyReused(ComboiError):
 
     code = "idempotency_key_reused"
     remedy = "Use a new key for a new request."
+
+
+class RunStarted(TypedDict):
+    """A run, or an erasure, that has begun; with Durable's management links where they are asked for."""
+
+    run_id: str
+    statusQueryGetUri: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -82,66 +82,31 @@ def parse_links(params: Mapping[str, str]) -> bool:
     return value == "true"
 
 
-def parse_request(body: bytes) -> dict[str, Any]:
+def parse_request(body: bytes) -> RunRequest:
     """Read the body of POST /api/runs; an empty one asks for everything.
 
     Raises:
         RequestInvalid: names the field that is wrong.
         BodyTooLarge: it has more than MAX_BODY bytes.
     """
-    if len(body) > MAX_BODY:
-        raise BodyTooLarge(f"the body is larger than {MAX_BODY} bytes")
+    asked = read_body(RunBody, body, '{} or {"stage": "bronze"}')
     try:
-        request = json.loads(body) if body.strip() else {}
-    except (ValueError, RecursionError) as error:
-        raise RequestInvalid(f"the body is not JSON: {error}") from None
-    if not isinstance(request, dict):
-        raise RequestInvalid('the body is not a JSON object such as {} or {"stage": "bronze"}')
-    for key, value in request.items():
-        if key not in REQUEST_KEYS:
-            known = ", ".join(REQUEST_KEYS)
-            raise RequestInvalid(f"unknown field '{key}'{did_you_mean(key, REQUEST_KEYS)}; the fields are {known}")
-        if value is not None and not isinstance(value, REQUEST_KEYS[key]):
-            raise RequestInvalid(f"{key}: expected {REQUEST_KEYS[key].__name__}, got {type(value).__name__}")
-    select = request.get("select") or []
-    if not all(isinstance(name, str) for name in select):
-        raise RequestInvalid("select: expected a list of names")
-    return {
-        "stage": request.get("stage"),
-        "select": select,
-        "full_refresh": bool(request.get("full_refresh")),
-        "backfill": _backfill(request),
-        "interval": _interval(request),
-    }
-
-
-def _interval(request: dict[str, Any]) -> Interval | None:
-    interval = request.get("interval")
-    if interval is None:
-        return None
-    if set(interval) != {"from", "to"} or not all(isinstance(value, str) for value in interval.values()):
-        raise RequestInvalid('interval: expected {"from": "...", "to": "..."}, dates or moments as text')
-    try:
-        return parse(interval["from"], interval["to"])
+        interval = parse(asked.interval.start, asked.interval.end) if asked.interval else None
     except ValueError as error:
         raise RequestInvalid(f"interval: {error}") from None
-
-
-def _backfill(request: dict[str, Any]) -> dict[str, str] | None:
-    backfill: dict[str, str] | None = request.get("backfill")
-    if backfill is None:
-        return None
-    if set(backfill) != {"from", "to"} or not all(isinstance(value, str) and value for value in backfill.values()):
-        raise RequestInvalid('backfill: expected {"from": "...", "to": "..."}, cursor values as text')
-    if request.get("stage") != "bronze" or not request.get("select") or request.get("full_refresh"):
-        raise RequestInvalid('backfill: goes with "stage": "bronze" and "select": [TABLE], without full_refresh')
-    return backfill
+    return {
+        "stage": asked.stage,
+        "select": asked.select or [],
+        "full_refresh": bool(asked.full_refresh),
+        "backfill": {"from": asked.backfill.start, "to": asked.backfill.end} if asked.backfill else None,
+        "interval": interval,
+    }
 
 
 async def start_run(
     hub: Hub,
     workspace: Workspace,
-    request: dict[str, Any],
+    request: RunRequest,
     trigger: str,
     key: str | None = None,
     *,
@@ -150,7 +115,6 @@ async def start_run(
     """Start a run and wait until it has the lease.
 
     Args:
-        request: What `parse_request` gives.
         trigger: `http`, `timer` or `cli`.
         key: What `parse_key` gives: however often it is asked for, there is one run of it.
         in_place_of: The run that the host has ended, which this one repeats; its record says so.
@@ -172,8 +136,19 @@ async def start_run(
             raise
         return await _replay(hub, refused.context["holder"]["run_id"], request)
     new_id = run_id(project.pipeline, datetime.now(UTC), key or secrets.token_hex(KEY_DIGITS // 4))
-    start = {"run_id": new_id, "pipeline": project.pipeline, "trigger": trigger, "keyed": bool(key), **request}
-    start |= {"in_place_of": in_place_of} if in_place_of else {}
+    start: RunStart = {
+        "stage": request["stage"],
+        "select": request["select"],
+        "full_refresh": request["full_refresh"],
+        "backfill": request["backfill"],
+        "interval": request["interval"],
+        "run_id": new_id,
+        "pipeline": project.pipeline,
+        "trigger": trigger,
+        "keyed": bool(key),
+    }
+    if in_place_of:
+        start["in_place_of"] = in_place_of
     replayed = False
     try:
         await hub.start("run_pipeline", new_id, start)
@@ -181,19 +156,18 @@ async def start_run(
         replayed = bool(key and await hub.status(new_id))
         if not replayed:  # else the same request was sent twice within the same second
             raise
-    begun = await wait_until(lambda: _begun(hub, new_id))
-    if begun and begun.get("phase") == "refused":
-        if key and _has_key(begun["holder"]["run_id"], key):
-            return await _replay(hub, begun["holder"]["run_id"], request)
-        raise _refusal(project.pipeline, begun["holder"])
+    if holder := await refused_by(hub, new_id):
+        if key and _has_key(holder["run_id"], key):
+            return await _replay(hub, holder["run_id"], request)
+        raise refusal(project.pipeline, holder)
     if replayed:
         return await _replay(hub, new_id, request)
     log.info("run started", extra={"run_id": new_id})
     return Started(new_id)
 
 
-def _has_key(found: str, key: str) -> bool:
-    return found.endswith(f"-{key}")
+def _has_key(run: str, key: str) -> bool:
+    return run.endswith(f"-{key}")
 
 
 async def _run_of_key(hub: Hub, workspace: Workspace, key: str) -> str | None:
@@ -201,7 +175,7 @@ async def _run_of_key(hub: Hub, workspace: Workspace, key: str) -> str | None:
     pipeline = workspace.project.pipeline
     state = await hub.read("pipeline", pipeline)
     known = [run["run_id"] for run in state["runs"]] if state else []
-    return next((found for found in known if _has_key(found, key)), None) or await asyncio.to_thread(
+    return next((run for run in known if _has_key(run, key)), None) or await asyncio.to_thread(
         _recorded_run_of_key, workspace, key
     )
 
@@ -211,7 +185,7 @@ def _recorded_run_of_key(workspace: Workspace, key: str) -> str | None:
     return next((run.run_id for run in runs if _has_key(run.run_id, key)), None)
 
 
-async def _replay(hub: Hub, earlier: str, request: dict[str, Any]) -> Started:
+async def _replay(hub: Hub, earlier: str, request: RunRequest) -> Started:
     """Answer with the key's run, unless the task hub still knows that another one was asked for."""
     status = await hub.status(earlier)
     asked = status["input"] if status and isinstance(status["input"], dict) else request
@@ -220,11 +194,18 @@ async def _replay(hub: Hub, earlier: str, request: dict[str, Any]) -> Started:
     return Started(earlier, replayed=True)
 
 
-async def _begun(hub: Hub, instance_id: str) -> dict[str, Any] | None:
-    status = await hub.status(instance_id)
-    if not status:
-        return None
-    return status.get("customStatus") or ({"phase": "ended"} if status["runtimeStatus"] in ENDED else None)
+async def refused_by(hub: Hub, run_id: str) -> Holder | None:
+    """Wait until a run that was started has begun, or has ended; return who holds the lease, where it was refused."""
+
+    async def begun() -> dict[str, Any] | None:
+        status = await hub.status(run_id)
+        if not status:
+            return None
+        return status["customStatus"] or ({"phase": "ended"} if status["runtimeStatus"] in ENDED else None)
+
+    phase = await wait_until(begun)
+    holder: Holder | None = phase["holder"] if phase and phase.get("phase") == "refused" else None
+    return holder
 
 
 async def refuse_while_running(hub: Hub, pipeline: str) -> None:
@@ -235,10 +216,10 @@ async def refuse_while_running(hub: Hub, pipeline: str) -> None:
         return
     status = await hub.status(holder["run_id"])
     if status and status["runtimeStatus"] not in ENDED:
-        raise _refusal(pipeline, holder)
+        raise refusal(pipeline, holder)
     reason = why_ended(status)
     finished_at = datetime.now(UTC).isoformat()
-    release = {"run_id": holder["run_id"], "finished_at": finished_at, "reason": reason}
+    release: ReleaseRequest = {"run_id": holder["run_id"], "finished_at": finished_at, "reason": reason}
     await hub.signal("pipeline", pipeline, "release", release)
 
     async def released() -> bool:
@@ -248,7 +229,8 @@ async def refuse_while_running(hub: Hub, pipeline: str) -> None:
     await wait_until(released)
 
 
-def _refusal(pipeline: str, holder: Mapping[str, Any]) -> RunRefused:
+def refusal(pipeline: str, holder: Holder) -> RunRefused:
+    """Return the error that says who holds the lease, and since when."""
     return RunRefused(
         f"pipeline '{pipeline}' is being run by {holder['run_id']} since {holder['since']}", holder=holder
     )

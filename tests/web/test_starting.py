@@ -13,7 +13,8 @@ from comboi_core.domain.names import RUN_ID_PATTERN
 from comboi_core.runs.records import record_path
 from comboi_core.web import starting
 from comboi_core.web.answers import problem
-from comboi_core.web.starting import MAX_BODY, BodyTooLarge, KeyReused, Started, parse_key, parse_request, start_run
+from comboi_core.web.bodies import MAX_BODY, BodyTooLarge
+from comboi_core.web.starting import KeyReused, Started, parse_key, parse_request, start_run
 
 HELD = "sales-20261123T050000Z-aaaaaa"
 EVERYTHING = {"stage": None, "select": [], "full_refresh": False, "backfill": None, "interval": None}
@@ -77,11 +78,11 @@ def test_a_backfill_that_cannot_be_meant_is_refused(change: dict):
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"{", "not JSON"),
-        (b"\xff\xfe\x00", "not JSON"),
-        (b"nul", "not JSON"),
-        (b"[" * 50_000, "not JSON"),
-        (b"9" * 5000, "not JSON"),
+        (b"{", "not a JSON object"),
+        (b"\xff\xfe\x00", "not a JSON object"),
+        (b"nul", "not a JSON object"),
+        (b"[" * 50_000, "not a JSON object"),
+        (b"9" * 5000, "not a JSON object"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (b'"x"', "not a JSON object"),
@@ -89,14 +90,14 @@ def test_a_backfill_that_cannot_be_meant_is_refused(change: dict):
         (b'{"stages": "bronze"}', "unknown field 'stages' (did you mean 'stage'?)"),
         (b'{"run_id": "x"}', "unknown field 'run_id'"),
         (b'{"": 1}', "unknown field ''"),
-        (b'{"stage": ["bronze"]}', "stage: expected str, got list"),
-        (b'{"stage": true}', "stage: expected str, got bool"),
-        (b'{"select": "orders"}', "select: expected list, got str"),
+        (b'{"stage": ["bronze"]}', "stage: expected the name of a stage, got list"),
+        (b'{"stage": true}', "stage: expected the name of a stage, got bool"),
+        (b'{"select": "orders"}', "select: expected a list of names, got str"),
         (b'{"select": [1]}', "select: expected a list of names"),
         (b'{"select": [["orders"]]}', "select: expected a list of names"),
-        (b'{"select": {"a": 1}}', "select: expected list"),
-        (b'{"full_refresh": "yes"}', "full_refresh: expected bool"),
-        (b'{"full_refresh": 1}', "full_refresh: expected bool"),
+        (b'{"select": {"a": 1}}', "select: expected a list of names, got dict"),
+        (b'{"full_refresh": "yes"}', "full_refresh: expected true or false"),
+        (b'{"full_refresh": 1}', "full_refresh: expected true or false"),
     ],
 )
 def test_a_malformed_request_is_refused_with_the_field(body, says):
@@ -106,9 +107,10 @@ def test_a_malformed_request_is_refused_with_the_field(body, says):
     assert problem(caught.value).status == 400
 
 
-def test_a_body_that_is_too_large_is_refused_as_such():
+@pytest.mark.parametrize("body", [b'{"select": ["' + b"a" * MAX_BODY + b'"]}', b" " * (MAX_BODY + 1)])
+def test_a_body_that_is_too_large_is_refused_as_such(body):
     with pytest.raises(BodyTooLarge) as caught:
-        parse_request(b'{"select": ["' + b"a" * MAX_BODY + b'"]}')
+        parse_request(body)
     assert problem(caught.value).status == 413
 
 

@@ -77,14 +77,19 @@ class LoadFigures(TypedDict, total=False):
     shortfalls: list[ShortfallRecord]
 
 
-class TableRecord(ItemRecord, LoadFigures, total=False):
-    """A table's part of the record. Of an erasure: rows `removed` from what readers see, and `removed_elsewhere`."""
+class TableFigures(ItemRecord, LoadFigures, total=False):
+    """What is told of a table. Of an erasure: rows `removed` from what readers see, and `removed_elsewhere`."""
 
-    source: Required[str]
-    table: Required[str]
     manifest: str | None
     removed: Count
     removed_elsewhere: Count
+
+
+class TableRecord(TableFigures):
+    """A table's part of the record."""
+
+    source: str
+    table: str
 
 
 class DatasetRecord(ItemRecord, BuildDetails, total=False):
