@@ -26,6 +26,8 @@ from comboi_core.telemetry.logs import guard_logs, log_to_file
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_PATHS = ("path", "tls_ca")
+"""Keys of a connection that name files."""
 _PLACE = "the connection of the source {}"
 
 
@@ -86,12 +88,7 @@ class Workspace:
     def source(self, con: DuckDBPyConnection, source: str, table: str) -> Iterator[Source]:
         """Open a table of a source on a DuckDB connection; references are resolved here and nowhere earlier."""
         config = self.project.source(source)
-        if isinstance(config.connection, LakeConfig):
-            connection = self._place_of_files(config.connection, _PLACE.format(source))
-        else:
-            connection = self.resolved(config.connection.model_dump(exclude_none=True))
-        if "path" in connection:  # relative paths count from the project's folder
-            connection["path"] = str(self.project.root / connection["path"])
+        connection = self.connection(source)
         opened = source_type(config.type).open(
             con, source=source, table=self.project.table(source, table), connection=connection
         )
@@ -99,6 +96,20 @@ class Workspace:
             yield opened
         finally:
             opened.close()
+
+    def connection(self, source: str) -> dict[str, Any]:
+        """Return a source's `connection:` with its references resolved; relative paths count from the project's folder.
+
+        Raises:
+            ReferenceMissing, VaultUnavailable: a value cannot be had.
+        """
+        config = self.project.source(source).connection
+        if isinstance(config, LakeConfig):
+            found = self._place_of_files(config, _PLACE.format(source))
+        else:
+            found = dict(self.resolved(config.model_dump(exclude_none=True)))
+        paths = {key: str(self.project.root / found[key]) for key in _PATHS if key in found}
+        return found | paths
 
     def address(self, source: str) -> dict[str, str]:
         """Return which database or place of files a source is: part -> text; no credentials, not who signs in.
@@ -141,8 +152,7 @@ class Workspace:
             if ask is None:
                 continue
             with self.borrowed_duckdb(source.name) as con, suppress(ComboiError):
-                connection = self.resolved(source.connection.model_dump(exclude_none=True))
-                found = ask(con, source, connection)
+                found = ask(con, source, self.connection(source.name))
                 sizes |= {table_id(source.name, name): rows for name, rows in found.items()}
         return sizes
 

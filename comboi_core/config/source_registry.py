@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BUILT_IN = (
     "postgres",
     "azure_sql",
+    "mysql",
     "sqlite",
     "files",
 )

@@ -40,8 +40,8 @@ class OpensTable(Protocol):
             con: As `open_duckdb` gives it; the adapter attaches the source to it until `close`.
             source: The source's name in the configuration.
             table: One of the model's `tables`.
-            connection: See `Connection`. A `path` in it is absolute. Of a model whose connection is a `LakeConfig`
-                it is `{"path": ...}` or `{"container": ...}`, which is open already.
+            connection: See `Connection`. A `path` or `tls_ca` in it is absolute. Of a model whose connection is a
+                `LakeConfig` it is `{"path": ...}` or `{"container": ...}`, which is open already.
 
         Raises:
             ComboiError: SourceUnreachable, SourceAuthFailed or SourceObjectMissing; never with a secret in its text.

@@ -93,8 +93,7 @@ def sources(workspace: Workspace) -> Iterator[Finding]:
             try:
                 probe = source_type(source.type).probe
                 if probe is not None:
-                    connection = workspace.resolved(source.connection.model_dump(exclude_none=True))
-                    yield from _server(probe(con, connection, name), name)
+                    yield from _server(probe(con, workspace.connection(source.name), name), name)
                 read, failures, remarks = _tables(workspace, con, source)
             except ComboiError as error:
                 yield finding(name, False, error.message, error.remedy)

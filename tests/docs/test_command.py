@@ -18,7 +18,7 @@ def comboi(*arguments: Any) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("source", ["files", "sqlite", "postgres", "azure_sql"])
+@pytest.mark.parametrize("source", ["files", "sqlite", "postgres", "azure_sql", "mysql"])
 def test_a_new_project_has_the_schemas_its_files_name_and_meets_them(source, tmp_path):
     assert comboi("init", tmp_path, "--source", source).exit_code == 0
 

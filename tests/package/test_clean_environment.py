@@ -25,7 +25,7 @@ from comboi_core.sources.common.extensions import extension_path
 from comboi_core.duckdb.engine import open_duckdb
 with open_duckdb(memory_limit="256MB", threads=1, temp_directory=None) as con:
     assert azure(con)
-    for name in ("postgres_scanner", "sqlite_scanner"):
+    for name in ("mysql_scanner", "postgres_scanner", "sqlite_scanner"):
         con.execute(f"LOAD {literal(str(extension_path(name)))}")
     found = con.execute("SELECT extension_name FROM duckdb_extensions() WHERE loaded").fetchall()
 print(sorted(name for (name,) in found))
@@ -54,7 +54,7 @@ def test_the_package_indexes_with_the_pinned_requirements_alone(unzipped, python
 def test_duckdb_loads_its_extensions_from_the_wheels(unzipped, python):
     done = subprocess.run([str(python), "-c", EXTENSIONS], cwd=unzipped, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    for extension in ("azure", "postgres_scanner", "sqlite_scanner"):
+    for extension in ("azure", "mysql_scanner", "postgres_scanner", "sqlite_scanner"):
         assert extension in done.stdout
 
 
@@ -83,7 +83,7 @@ def test_a_packed_zip_holds_the_locked_wheels_and_duckdb_s_extensions(packed):
     assert built["bytes"] < MAX_PACKED_BYTES and built["unpacked"] < MAX_INSTALLED
     with zipfile.ZipFile(archive) as opened:
         names = {name.removeprefix(f"{PACKED}/") for name in opened.namelist() if name.startswith(PACKED)}
-    for extension in ("azure", "postgres_scanner", "sqlite_scanner"):
+    for extension in ("azure", "mysql_scanner", "postgres_scanner", "sqlite_scanner"):
         assert f"duckdb_extension_{extension}/extensions/v1.5.5/{extension}.duckdb_extension" in names
     assert any(name.startswith("_duckdb.cpython-312-x86_64-linux") for name in names)
     assert not any(name.startswith("bin/") or name.endswith(".pyc") for name in names)
