@@ -39,7 +39,7 @@ def wait_until_ended(process: psutil.Process) -> None:
 
 
 def wait_until_gone(data_dir: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while processes_of(data_dir):
         assert time.monotonic() < deadline, "the server is still there"
         time.sleep(0.05)

@@ -51,6 +51,7 @@ class VaultDouble:
         reasons: Name -> the vault's inner name of that error.
         asked: The names that were asked for, in order.
         delay: Seconds before an answer.
+        pair: Where a request waits for another one before its answer, if set.
         most: The most requests that were under way at once.
     """
 
@@ -74,6 +75,7 @@ class VaultDouble:
         self.reasons: dict[str, str] = {}
         self.asked: list[str] = []
         self.delay = 0.0
+        self.pair: threading.Barrier | None = None
         self.most = 0
 
     def prelude(self) -> str:
@@ -107,6 +109,8 @@ class VaultDouble:
                     double._under_way += 1
                     double.most = max(double.most, double._under_way)
                 try:
+                    if double.pair:
+                        double.pair.wait(60)
                     time.sleep(double.delay)
                     return self._secret(name)
                 finally:

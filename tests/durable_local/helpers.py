@@ -13,7 +13,8 @@ from typing import Any
 
 APPS = Path(__file__).parent / "apps"
 WEBHOOK = "/runtime/webhooks/durabletask"
-WAIT = 30.0
+WAIT = 120.0
+"""Seconds. A machine that is busy with other things takes long; only a failure takes all of them."""
 JSON = {"Content-Type": "application/json"}
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from durable_local_helpers import APPS, manage, until
+from durable_local_helpers import APPS, WAIT, manage, until
 
 from durable_local import Host
 
@@ -22,7 +22,7 @@ def command(*words: str) -> list[str]:
 
 
 def cli(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=WAIT)
 
 
 def test_start_and_wait_without_a_host(tmp_path):
@@ -72,5 +72,5 @@ def test_serve_and_talk_to_it(tmp_path):
         assert json.loads(finished.stdout)["output"] == 256
     finally:
         os.kill(served.pid, signal.SIGINT)
-        _, errors = served.communicate(timeout=30)
+        _, errors = served.communicate(timeout=WAIT)
     assert (served.returncode, "Traceback" in errors) == (0, False)

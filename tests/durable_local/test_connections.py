@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -105,7 +106,19 @@ def test_a_client_that_keeps_the_host_waiting_is_let_go(new_host, limits, data):
     host = new_host(limits=Limits(**limits))
     with connect(host.url, data) as slow:
         assert received(slow).count(b"HTTP/1.1 200") == (1 if data.startswith(WHOLE) else 0)
-    assert http("GET", f"{host.url}/api/default_route").text == "default_route"
+    until(lambda: answers(host.url))
+
+
+def answers(url: str) -> bool:
+    """Whether the host answers a request; one that it reads late, on a busy machine, seems to keep it waiting too."""
+    try:
+        return http("GET", f"{url}/api/default_route").text == "default_route"
+    except ConnectionError:
+        return False
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ConnectionError):
+            return False
+        raise
 
 
 def test_a_body_that_comes_in_drops_is_not_waited_for_without_end(new_host):
@@ -118,9 +131,9 @@ def test_a_body_that_comes_in_drops_is_not_waited_for_without_end(new_host):
 
 
 def test_a_function_that_works_for_long_is_no_client_that_waits(new_host):
-    host = new_host(limits=Limits(head_seconds=0.1, body_seconds=0.1, idle_seconds=0.1))
-    address = f"{host.url}/runtime/webhooks/durabletask/orchestrators/waits?timeout=2"
-    assert http("POST", address).status == 202, "the answer comes after two seconds"
+    host = new_host(limits=Limits(head_seconds=2, body_seconds=2, idle_seconds=2))
+    address = f"{host.url}/runtime/webhooks/durabletask/orchestrators/waits?timeout=4"
+    assert http("POST", address).status == 202, "the answer comes after four seconds"
 
 
 def test_more_calls_than_the_host_takes_are_told_to_come_again(new_host):

@@ -7,7 +7,7 @@ import shutil
 import threading
 
 import pytest
-from durable_local_helpers import APPS, JSON, client, history, manage, run, running_status, start, until
+from durable_local_helpers import APPS, JSON, WAIT, client, history, manage, run, running_status, start, until
 
 from durable_local import AppLoadError, Host, HostStoppedError
 
@@ -177,7 +177,7 @@ def test_restart_with_a_new_and_with_the_same_id(host):
     waiting = start(host, "waits")
     assert manage(host, "POST", f"/instances/{waiting}/restart?restartWithNewInstanceId=false").status == 500
     assert manage(host, "POST", "/instances/nobody/restart").status == 400
-    ended = manage(host, "POST", f"/instances/{instance_id}/restart?timeout=30&pollingInterval=1")
+    ended = manage(host, "POST", f"/instances/{instance_id}/restart?timeout=100&pollingInterval=1")
     assert (ended.status, ended.json) == (200, 6561)
 
 
@@ -214,11 +214,11 @@ def test_purge_without_a_status_takes_what_runs_and_entities(new_host):
     waiting = start(host, "waits")
     manage(host, "POST", "/entities/counter/a?op=add", "1")
     until(lambda: manage(host, "GET", "/entities/counter/a").status == 200)
-    waiter = threading.Thread(target=lambda: ends.append(pytest.raises(HostStoppedError, host.wait, waiting, 30)))
+    waiter = threading.Thread(target=lambda: ends.append(pytest.raises(HostStoppedError, host.wait, waiting, WAIT)))
     ends: list = []
     waiter.start()
     assert client(host, "purge_instance_history_by", created_time_from=SINCE) == {"result": 2}
-    waiter.join(30)
+    waiter.join(WAIT)
     assert len(ends) == 1
     assert manage(host, "GET", f"/instances/{waiting}").status == 404
     assert manage(host, "GET", "/entities/counter/a").status == 404

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from durable_local_helpers import APPS, manage, running_status, start, until
+from durable_local_helpers import APPS, WAIT, manage, running_status, start, until
 
 from durable_local import Faults, Host, HubLockedError
 
@@ -71,7 +71,7 @@ def test_killed_at_random_instants_it_ends_with_the_exact_result(serve, tmp_path
     served.kill()
     with Host(APPS / "core", tmp_path / "hub.db") as host:
         for instance_id in ids:
-            status = host.wait(instance_id, 60)
+            status = host.wait(instance_id, WAIT)
             assert status["runtimeStatus"] == "Completed", status
             assert status["output"]["lines"] == expected
             assert status["output"]["children"] == [0, 1, 256, 6561]
@@ -85,7 +85,7 @@ def test_no_started_orchestration_is_lost(serve, tmp_path):
     ids = [start(served, "chain", {"n": index % 3}) for index in range(60)]
     served.kill()
     with Host(APPS / "core", tmp_path / "hub.db") as host:
-        assert [host.wait(id_, 60)["output"] for id_ in ids] == [(0, 1, 256)[index % 3] for index in range(60)]
+        assert [host.wait(id_, WAIT)["output"] for id_ in ids] == [(0, 1, 256)[index % 3] for index in range(60)]
 
 
 def test_entity_operations_in_flight_are_applied_once(serve, tmp_path):
@@ -151,7 +151,7 @@ def test_stdin_close_stops_quietly(serve):
     start(served, "chain", {"n": 2})
     assert served.process.stdin is not None
     served.process.stdin.close()
-    assert served.process.wait(30) == 0
+    assert served.process.wait(WAIT) == 0
 
 
 def test_faults_from_the_environment(monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from durable_local_helpers import APPS, client, http, manage, run, running_status, start, until
+from durable_local_helpers import APPS, WAIT, client, http, manage, run, running_status, start, until
 
 from durable_local import AppLoadError, Faults, Host, HostStoppedError, UnknownInstanceError
 from durable_local.errors import StoreError
@@ -40,7 +40,7 @@ def test_stop_ends_waits_and_is_idempotent(new_host):
     thread.start()
     host.stop()
     host.stop()
-    thread.join(10)
+    thread.join(WAIT)
     assert len(raised) == 1
 
 
@@ -69,7 +69,7 @@ def test_stop_leaves_a_hanging_activity_after_the_grace_and_redelivers_it(new_ho
 
 def test_stop_lets_a_short_activity_finish(new_host, tmp_path):
     spec = {"started": str(tmp_path / "started"), "release": str(tmp_path / "release")}
-    host = new_host()
+    host = new_host(shutdown_grace=WAIT)
     start(host, "holds", spec, "short")
     until((tmp_path / "started").exists)
     threading.Timer(0.1, (tmp_path / "release").touch).start()
@@ -108,7 +108,7 @@ def test_host_json_bounds_concurrent_activities(tmp_path):
 import threading, time
 import azure.durable_functions as df
 app = df.DFApp()
-running, most, guard = 0, 0, threading.Lock()
+running, most, guard, pair = 0, 0, threading.Lock(), threading.Barrier(2)
 
 @app.activity_trigger(input_name="x")
 def work(x):
@@ -116,7 +116,8 @@ def work(x):
     with guard:
         running += 1
         most = max(most, running)
-    time.sleep(0.02)
+    pair.wait(120)  # there are two, however slow the machine is
+    time.sleep(0.02)  # time for a third one to begin
     with guard:
         running -= 1
     return most
@@ -181,7 +182,7 @@ with Host(Path({str(APPS / "core")!r}), Path({str(tmp_path / "hub.db")!r})) as h
     reply = json.load(urllib.request.urlopen(host.url + "/api/client/start_new", body))
     print(host.wait(reply["result"])["output"])
 """
-    done = subprocess.run([sys.executable, *options, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, *options, "-c", script], capture_output=True, text=True, timeout=WAIT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "{'sum': 5}\n", "")
 
 

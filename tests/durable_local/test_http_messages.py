@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from durable_local_helpers import http, write_app
+from durable_local_helpers import WAIT, http, write_app
 
 from durable_local import Host
 from durable_local.connections import Limits
@@ -71,7 +71,7 @@ def shown(host: Host, target: str, lines: bytes = b"", body: bytes = b"") -> dic
     """What the function sees of a raw request."""
     address = host.url.removeprefix("http://")
     name, port = address.split(":")
-    with socket.create_connection((name, int(port)), timeout=10) as client:
+    with socket.create_connection((name, int(port)), timeout=WAIT) as client:
         head = f"POST /api/shown/{target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n".encode()
         client.sendall(head + lines + b"\r\n" + body)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
@@ -129,7 +129,7 @@ def test_bodies_of_many_megabytes(host):
 
 def shown_status(host: Host, lines: bytes) -> int:
     address = host.url.removeprefix("http://")
-    with socket.create_connection(tuple(address.split(":")), timeout=10) as client:
+    with socket.create_connection(tuple(address.split(":")), timeout=WAIT) as client:
         client.sendall(f"POST /api/shown/x HTTP/1.1\r\nHost: {address}\r\n".encode() + lines + b"\r\n")
         return int(client.recv(65536).split()[1])
 
@@ -138,7 +138,7 @@ def test_bodies_that_are_too_much_together_are_told_to_come_again(tmp_path):
     limits = Limits(body_bytes=100, bodies_bytes=150)
     with Host(write_app(tmp_path, APP), tmp_path / "hub.db", limits=limits) as host:
         address = host.url.removeprefix("http://")
-        with socket.create_connection(tuple(address.split(":")), timeout=10) as slow:
+        with socket.create_connection(tuple(address.split(":")), timeout=WAIT) as slow:
             slow.sendall(f"POST /api/text HTTP/1.1\r\nHost: {address}\r\nContent-Length: 90\r\n\r\n".encode())
             slow.sendall(b"x" * 80)
             replies = [http("POST", f"{host.url}/api/text", b"y" * 61) for _ in range(50)]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from durable_local_helpers import APPS, WEBHOOK, http, until
+from durable_local_helpers import APPS, WAIT, WEBHOOK, http, until
 
 from durable_local import Host
 from durable_local.keys import ensure_key, key_file, read_key
@@ -140,15 +140,17 @@ def test_the_command_line_finds_the_key_by_itself(tmp_path):
         environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
         done = subprocess.run(
             command("start", "echo", *options, "--input", '"there"', "--wait"),
-            cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment,
+            cwd=ROOT, capture_output=True, text=True, timeout=WAIT, env=environment,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "") and json.loads(done.stdout)["output"] == "there"
         key_file(store).unlink()
-        refused = subprocess.run(command("status", "x", *options), cwd=ROOT, capture_output=True, text=True, timeout=60)
+        refused = subprocess.run(
+            command("status", "x", *options), cwd=ROOT, capture_output=True, text=True, timeout=WAIT
+        )
         assert refused.returncode == 1 and "wants its key" in refused.stderr and "Traceback" not in refused.stderr
     finally:
         served.terminate()
-        served.communicate(timeout=30)
+        served.communicate(timeout=WAIT)
 
 
 def test_another_user_cannot_read_the_key(tmp_path):
@@ -161,7 +163,7 @@ def test_another_user_cannot_read_the_key(tmp_path):
             break
         place.chmod(0o755)
     script = f"import os, sys; os.setgid(65534); os.setuid(65534); open({str(key_file(store))!r}).read()"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=WAIT)
     assert done.returncode == 1 and "PermissionError" in done.stderr
 
 

@@ -37,7 +37,7 @@ def test_start_answers_with_usable_urls(host):
 
 
 def test_start_can_wait_for_the_end(host):
-    wait = "timeout=30&pollingInterval=1"
+    wait = "timeout=100&pollingInterval=1"
     done = manage(host, "POST", f"/orchestrators/chain?{wait}", '{"n": 2}')
     assert (done.status, done.json) == (200, 256)
     failed = manage(host, "POST", f"/orchestrators/passes?{wait}", json.dumps({"activity": "boom"}))

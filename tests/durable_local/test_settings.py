@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from durable_local_helpers import http, until, write_app
+from durable_local_helpers import WAIT, http, until, write_app
 
 from durable_local import AppLoadError, Host
 from durable_local.settings import load_settings
@@ -110,4 +110,4 @@ def test_served_apps_work_in_their_folder(tmp_path):
         assert http("GET", f"{url}/api/where").text.split()[1] == str(app)
     finally:
         served.terminate()
-        served.wait(30)
+        served.wait(WAIT)

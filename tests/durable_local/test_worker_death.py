@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from durable_local_helpers import http, manage, run, running_status, start, until
+from durable_local_helpers import WAIT, http, manage, run, running_status, start, until
 
 from durable_local import Faults, WorkerDeath
 
@@ -41,7 +41,7 @@ def test_an_orchestrator_with_a_past_seems_to_have_changed(host, kind, task):
     until(lambda: manage(host, "GET", f"/instances/{instance_id}").json["customStatus"] == "waits")
     host.kill_worker(refused=None)
     manage(host, "POST", f"/instances/{instance_id}/raiseEvent/go", 1)
-    status = host.wait(instance_id, 30)
+    status = host.wait(instance_id, WAIT)
     host.start_worker()
     assert (status["runtimeStatus"], status["output"]) == (
         "Failed",
@@ -88,7 +88,7 @@ def test_what_runs_when_the_worker_is_killed_is_lost(new_host, tmp_path):
     until((tmp_path / "started").exists)
     host.kill_worker()
     (tmp_path / "release").touch()
-    assert host.wait(held, 30)["output"]["text"].startswith(f"Activity function 'hold' failed: {DIED}")
+    assert host.wait(held, WAIT)["output"]["text"].startswith(f"Activity function 'hold' failed: {DIED}")
     assert run(host, "chain", {"n": 2})["output"] == 256
 
 

@@ -215,17 +215,17 @@ def test_malformed_requests_get_problem_documents(landed: Project):
             (b'{"stage": "sliver"}', "did you mean 'silver'?"),
             (b'{"select": ["nothing"]}', "nothing"),
         ):
-            answer = requests.post(f"{base}/runs", data=body, timeout=60)
+            answer = requests.post(f"{base}/runs", data=body, timeout=300)
             assert answer.status_code == 400, body
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert detail in answer.json()["detail"], answer.text
             assert answer.json()["remedy"]
         for path in ("runs/shop-20260101T000000Z-abcd", "runs/..%2f..%2fetc", "tables/shop.nothing"):
-            answer = requests.get(f"{base}/{path}", timeout=60)
+            answer = requests.get(f"{base}/{path}", timeout=300)
             assert answer.status_code == 404, path
             assert answer.json()["code"] in ("run_not_found", "table_not_found")
-        assert requests.get(f"{base}/runs?limit=x", timeout=60).status_code == 400
-        assert requests.get(f"{base}/health", timeout=60).status_code == 200
+        assert requests.get(f"{base}/runs?limit=x", timeout=300).status_code == 400
+        assert requests.get(f"{base}/health", timeout=300).status_code == 200
     finally:
         server.terminate()
         assert server.wait(30) == 0

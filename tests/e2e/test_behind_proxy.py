@@ -67,7 +67,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, database) -> Iterator[Dep
 
 
 def ended(address: str, key: str) -> dict:
-    while (record := requests.get(address, headers={"x-functions-key": key}, timeout=60).json())["status"] == "running":
+    while (record := requests.get(address, headers={"x-functions-key": key}, timeout=300).json())[
+        "status"
+    ] == "running":
         time.sleep(0.05)
     return record
 
@@ -116,26 +118,26 @@ def test_the_location_of_a_run_leads_back_through_the_proxy(deployed: Deployed):
 def test_addresses_are_as_the_caller_has_them(deployed: Deployed, headers: dict[str, str], address: str):
     app = deployed.app.removeprefix("http://")
     key = {"x-functions-key": deployed.key}
-    described = requests.get(f"{deployed.app}/{PREFIX}/openapi.json", headers=key | headers, timeout=60).json()
+    described = requests.get(f"{deployed.app}/{PREFIX}/openapi.json", headers=key | headers, timeout=300).json()
     assert described["servers"] == [{"url": address.format(app=app)}]
 
 
 def test_a_path_that_is_not_there_is_named_as_it_was_asked_for(deployed: Deployed):
     key = {"x-functions-key": deployed.key}
-    wrong = requests.delete(f"{deployed.app}/{PREFIX}/runs", headers=key, timeout=60).json()
+    wrong = requests.delete(f"{deployed.app}/{PREFIX}/runs", headers=key, timeout=300).json()
     assert wrong["detail"] == f"/{PREFIX}/runs has no DELETE, but GET, POST"
-    assert requests.get(f"{deployed.app}/{PREFIX}/x", headers=key, timeout=60).json()["code"] == "route_not_found"
+    assert requests.get(f"{deployed.app}/{PREFIX}/x", headers=key, timeout=300).json()["code"] == "route_not_found"
 
 
 @pytest.mark.parametrize("place", ["?code=", "#code="])
 def test_the_page_takes_its_key_from_its_address_and_out_of_it(deployed: Deployed, place: str):
     with chromium() as browser, tab(browser) as one:
         one.page.goto(f"{deployed.api}/monitor{place}{deployed.key}")
-        one.page.wait_for_selector("#table table", timeout=60_000)
+        one.page.wait_for_selector("#table table", timeout=120_000)
         assert one.page.url == f"{deployed.api}/monitor"
-        one.page.click("#run-now:enabled", timeout=60_000)
+        one.page.click("#run-now:enabled", timeout=120_000)
         one.page.click("dialog button[type=submit]")
-        one.page.wait_for_selector("#run-title .is-succeeded", timeout=60_000)
+        one.page.wait_for_selector("#run-title .is-succeeded", timeout=120_000)
         assert one.complaints == []
         assert [url for url in one.requests if not url.startswith(f"{deployed.api}/")] == []
         assert not any(deployed.key in url for url in one.requests if "/monitor" not in url)

@@ -92,7 +92,7 @@ def test_it_says_what_a_person_wants_to_know(told: tuple[Path, str]):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert status.stdout.count("succeeded") == 2, status.stderr
 
@@ -111,6 +111,6 @@ def test_two_demos_in_one_folder_do_not_disturb_each_other(ended: tuple[Path, li
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path):
     (tmp_path / "mine.txt").write_text("precious")
     process = demo(tmp_path)
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=300)[0]
     assert process.returncode == 1 and "not empty" in said
     assert (tmp_path / "mine.txt").read_text() == "precious"

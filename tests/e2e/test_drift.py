@@ -33,14 +33,14 @@ class Served:
         if change:
             self.database.psql(change)
         asked = {"stage": "bronze", "select": ["orders"]} | request
-        run_id = requests.post(self.base, json=asked, timeout=60).json()["run_id"]
-        while (record := requests.get(f"{self.base}/{run_id}", timeout=60).json())["status"] == "running":
+        run_id = requests.post(self.base, json=asked, timeout=300).json()["run_id"]
+        while (record := requests.get(f"{self.base}/{run_id}", timeout=300).json())["status"] == "running":
             time.sleep(0.02)
         return record["tables"][0]
 
     def orders(self) -> dict[int, dict[str, Any]]:
         """Return the table as readers see it now, by id."""
-        committed = requests.get(f"{self.base.removesuffix('/runs')}/tables/shop.orders", timeout=60).json()
+        committed = requests.get(f"{self.base.removesuffix('/runs')}/tables/shop.orders", timeout=300).json()
         lake = LocalLake(self.project.folder / "lake" / "bronze")
         with duckdb.connect() as con:
             found = con.execute(view_sql(lake, read_manifest(lake, committed["manifest"]), "current"))

@@ -184,7 +184,7 @@ def test_a_run_and_an_erasure_exclude_each_other(project: Project, database: Emb
         assert refused.returncode == 1 and "is being run by" in refused.stderr
         assert not list(project.folder.glob("lake/bronze/work/*/secret"))
         gate.open()
-        output, _ = run.communicate(timeout=120)
+        output, _ = run.communicate(timeout=300)
         assert run.returncode == 0, output
     assert erase(project, "shop.customers", "--key", KEY)["status"] == "succeeded"
 
@@ -195,12 +195,12 @@ def test_two_erasures_at_once(project: Project):
         base = server.stdout.readline().split(" at ")[1].strip().removesuffix("/runs")
         body = {"table": "shop.orders", "keys": [KEY], "columns": ["customer_id"]}
         with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: requests.post(f"{base}/erasures", json=body, timeout=60), range(4)))
+            answers = list(pool.map(lambda _: requests.post(f"{base}/erasures", json=body, timeout=300), range(4)))
         codes = [answer.status_code for answer in answers]
         assert set(codes) <= {202, 409} and 202 in codes
         records = [ended(f"{base}/runs", answer.json()["run_id"]) for answer in answers if answer.ok]
         assert sum(record["tables"][0]["removed"] for record in records) == 4
-        run = requests.post(f"{base}/erasures", json=body, timeout=60)
+        run = requests.post(f"{base}/erasures", json=body, timeout=300)
         assert run.status_code == 202 and ended(f"{base}/runs", run.json()["run_id"])["erasure"]["found"] is False
     finally:
         server.terminate()
@@ -211,7 +211,7 @@ def test_two_erasures_at_once(project: Project):
 
 def ended(base: str, run_id: str) -> dict[str, Any]:
     """Wait for a run's end and return its record."""
-    while (record := requests.get(f"{base}/{run_id}", timeout=60).json())["status"] == "running":
+    while (record := requests.get(f"{base}/{run_id}", timeout=300).json())["status"] == "running":
         time.sleep(0.05)
     return record
 

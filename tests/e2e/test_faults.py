@@ -44,7 +44,7 @@ def short_folder() -> Iterator[Path]:
 
 def finished(run, code: int = 0) -> dict:
     """Wait for `comboi run --json` and return the record's part on orders."""
-    output, _ = run.communicate(timeout=120)
+    output, _ = run.communicate(timeout=300)
     assert run.returncode == code, output
     record = json.loads(output[output.index("{\n") :])
     return next(item for item in record["tables"] if item["table"] == "orders")
@@ -162,18 +162,18 @@ def test_an_old_run_that_wakes_up_after_its_lease_was_taken(project: Project, da
     try:
         base = server.stdout.readline().split(" at ")[1].strip()
         with Gate(project, database) as gate:
-            old = requests.post(f"{base}?links=true", json={"stage": "bronze"}, timeout=60).json()
+            old = requests.post(f"{base}?links=true", json={"stage": "bronze"}, timeout=300).json()
             gate.wait()
             management = urlsplit(old["statusQueryGetUri"])
             table = management.path.partition("/instances/")[0] + "/entities/table/shop.shop.orders"
             entity = management._replace(path=table, query=f"{management.query}&op=open").geturl()
             # Encoded twice, as the SDK's own client sends the input of an operation.
-            assert requests.post(entity, json=json.dumps({"fence": 2}), timeout=60).status_code == 202
+            assert requests.post(entity, json=json.dumps({"fence": 2}), timeout=300).status_code == 202
         record = ended(base, old["run_id"])
         orders = next(item for item in record["tables"] if item["table"] == "orders")
         assert (record["status"], orders["status"], orders["error"]["code"]) == ("failed", "failed", "lease_lost")
         assert "a newer run has taken over" in orders["error"]["message"]
-        newer = requests.post(base, json={"stage": "bronze"}, timeout=60).json()
+        newer = requests.post(base, json={"stage": "bronze"}, timeout=300).json()
         assert ended(base, newer["run_id"])["status"] == "succeeded"
     finally:
         server.terminate()
@@ -184,6 +184,6 @@ def test_an_old_run_that_wakes_up_after_its_lease_was_taken(project: Project, da
 
 def ended(base: str, run_id: str) -> dict:
     """Wait for a run's end and return its record."""
-    while (record := requests.get(f"{base}/{run_id}", timeout=60).json())["status"] == "running":
+    while (record := requests.get(f"{base}/{run_id}", timeout=300).json())["status"] == "running":
         time.sleep(0.02)
     return record

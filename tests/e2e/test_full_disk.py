@@ -134,12 +134,12 @@ def test_a_task_hub_whose_disk_fills_up_during_a_run_goes_on_by_itself_once_ther
     project.write("transformations/events_per_kind.py", SLOW)
     with small_disk(project, ".comboi", "32m") as disk:
         with served(disk) as url:
-            run_id = requests.post(f"{url}/runs", json={}, timeout=60).json()["run_id"]
+            run_id = requests.post(f"{url}/runs", json={}, timeout=300).json()["run_id"]
             until((project.folder / "started").exists)
             disk.fill()
             (project.folder / "go").touch()
             until((project.folder / "lake" / "silver" / "refined" / "events_per_kind.parquet").exists)
-            assert requests.get(f"{url}/runs/{run_id}", timeout=60).json()["status"] == "running"
+            assert requests.get(f"{url}/runs/{run_id}", timeout=300).json()["status"] == "running"
             disk.free()
             assert follow(url, run_id)["status"] == "succeeded"
         complete(disk, database, tmp_path / "copy")

@@ -38,17 +38,17 @@ def test_an_outage_is_told_once_is_in_the_history_and_its_end_is_told(project: P
         said = " ".join((done.stdout + done.stderr).split())
         assert done.returncode == 1 and "Traceback" not in said
         assert "[lake_unavailable]" in said and "lake/bronze" in said and "what to do: " in said
-        lost = [requests.get(f"{url}/runs", timeout=60).json()["runs"][0]["run_id"]]
+        lost = [requests.get(f"{url}/runs", timeout=300).json()["runs"][0]["run_id"]]
         record = follow(url, lost[0])
         assert (record["status"], record["error"]["code"]) == ("failed", "lake_unavailable")
         assert "lake/bronze" in record["error"]["message"] and record["error"]["remedy"] and record["unrecorded"]
-        lost.append(requests.post(f"{url}/runs", json={"stage": "bronze"}, timeout=60).json()["run_id"])
+        lost.append(requests.post(f"{url}/runs", json={"stage": "bronze"}, timeout=300).json()["run_id"])
         follow(url, lost[1])
-        listed = requests.get(f"{url}/runs", timeout=60).json()
+        listed = requests.get(f"{url}/runs", timeout=300).json()
         assert [(run["run_id"], run["status"]) for run in listed["runs"]] == [(run, "failed") for run in lost[::-1]]
         assert listed["problems"][0]["code"] == "lake_unavailable"
         bronze.unlink()
-        mended = requests.post(f"{url}/runs", json={"stage": "bronze"}, timeout=60).json()["run_id"]
+        mended = requests.post(f"{url}/runs", json={"stage": "bronze"}, timeout=300).json()["run_id"]
         assert follow(url, mended)["status"] == "succeeded"
 
     assert service.events == [f"{lost[0]}/failed", f"{mended}/recovered"]

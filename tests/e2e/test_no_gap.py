@@ -104,7 +104,7 @@ class Storm:
             rows.set()
             with self.turn:
                 seen = self.loads
-                assert self.turn.wait_for(lambda seen=seen: self.loads >= seen + 3, timeout=120)
+                assert self.turn.wait_for(lambda seen=seen: self.loads >= seen + 3, timeout=600)
             session.run("COMMIT")
             session.close()
 
@@ -128,9 +128,9 @@ def serving(project: Project) -> Iterator[str]:
 
 def run_once(base: str) -> None:
     """Run bronze and wait for the end, which has to be a success."""
-    started = requests.post(base, json={"stage": "bronze"}, timeout=60)
+    started = requests.post(base, json={"stage": "bronze"}, timeout=300)
     assert started.status_code == 202, started.text
-    while (record := requests.get(f"{base}/{started.json()['run_id']}", timeout=60).json())["status"] == "running":
+    while (record := requests.get(f"{base}/{started.json()['run_id']}", timeout=300).json())["status"] == "running":
         time.sleep(0.02)
     assert record["status"] == "succeeded", [table.get("error") for table in record["tables"]]
 

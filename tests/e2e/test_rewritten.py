@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ connection.SESSION["row_security"] = "on"
 """
 TOLD = {"source_changed", "source_filtered", "schema_drift"}
 """With what a run may fail while the storm lasts."""
-ENOUGH, SECONDS = 8, 25
+ENOUGH, SECONDS = 8, 120
 """So often comboi has to have waited for the writer when it was about to read; after so many seconds that is enough."""
 
 
@@ -94,9 +95,9 @@ def storm_over(project: Project, database: EmbeddedPostgres, seed: int) -> Passe
 
 def run(base: str) -> dict[str, Any]:
     """Run bronze and wait for its end."""
-    started = requests.post(base, json={"stage": "bronze"}, timeout=60)
+    started = requests.post(base, json={"stage": "bronze"}, timeout=300)
     assert started.status_code == 202, started.text
-    while (record := requests.get(f"{base}/{started.json()['run_id']}", timeout=60).json())["status"] == "running":
+    while (record := requests.get(f"{base}/{started.json()['run_id']}", timeout=300).json())["status"] == "running":
         time.sleep(0.02)
     return record
 
@@ -109,9 +110,14 @@ def test_bronze_ends_equal_or_a_run_has_told_what_is_missing(project: Project, d
     assert not silent, "rows are missing, and no run has told it"
 
 
-def test_who_trusts_the_plan_loses_rows(project: Project, database: EmbeddedPostgres):
-    passed = storm_over(rewriting.over(project, database, TRUSTING), database, 1)
-    assert passed.lost, "the storm would not notice a comboi that trusts its plans"
+def test_who_trusts_the_plan_loses_rows(tmp_path: Path, database: EmbeddedPostgres):
+    storms = (  # one is enough; where the machine is busy, it may not catch comboi at the wrong moment
+        storm_over(
+            rewriting.over(Project.create(tmp_path / f"{seed}", database.uri), database, TRUSTING), database, seed
+        )
+        for seed in (1, 2, 3)
+    )
+    assert any(passed.lost for passed in storms), "the storm would not notice a comboi that trusts its plans"
 
 
 def test_a_table_that_is_always_rewritten_ends_the_load_after_so_many_plans(

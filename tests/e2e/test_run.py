@@ -107,7 +107,7 @@ def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Proje
         base = url.split(" at ")[1].strip().removesuffix("/api/runs")
         answers: list[requests.Response] = []
         starters = [
-            threading.Thread(target=lambda: answers.append(requests.post(f"{base}/api/runs", json={}, timeout=60)))
+            threading.Thread(target=lambda: answers.append(requests.post(f"{base}/api/runs", json={}, timeout=300)))
             for _ in range(4)
         ]
         for starter in starters:
@@ -123,9 +123,9 @@ def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Proje
             assert refused.headers["Content-Type"] == "application/problem+json"
             assert refused.json()["holder"]["run_id"] == run_id
             assert run_id in refused.json()["detail"]
-        while requests.get(f"{base}/api/runs/{run_id}", timeout=60).json()["status"] == "running":
+        while requests.get(f"{base}/api/runs/{run_id}", timeout=300).json()["status"] == "running":
             time.sleep(0.1)
-        listed = requests.get(f"{base}/api/runs", timeout=60).json()["runs"]
+        listed = requests.get(f"{base}/api/runs", timeout=300).json()["runs"]
         assert [(run["run_id"], run["status"]) for run in listed] == [(run_id, "succeeded")]
         beside = project.comboi("run", "--json")
         assert beside.returncode == 0, beside.stderr
@@ -137,7 +137,7 @@ def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Proje
 
 def test_two_commands_started_at_once_share_one_host_and_one_is_refused(project: Project):
     first, second = project.start("run"), project.start("run")
-    said = [first.communicate(timeout=120)[0], second.communicate(timeout=120)[0]]
+    said = [first.communicate(timeout=300)[0], second.communicate(timeout=300)[0]]
     codes = sorted([first.returncode, second.returncode])
     assert codes in ([0, 0], [0, 1]), said
     if codes == [0, 1]:
@@ -166,7 +166,7 @@ def test_the_timer_starts_runs(project: Project):
         base = server.stdout.readline().split(" at ")[1].strip()
         assert "schedule: * * * * * *" in server.stdout.readline()
         while True:
-            runs = requests.get(base, timeout=60).json()["runs"]
+            runs = requests.get(base, timeout=300).json()["runs"]
             if runs and runs[-1]["status"] != "running":
                 break
             time.sleep(0.1)
@@ -196,10 +196,10 @@ def test_many_small_loads_are_folded_and_nothing_is_lost(project: Project, datab
                 f"INSERT INTO shop.events VALUES ({10_000 + number}, {moment}, 'x');"
                 f"UPDATE shop.orders SET status = 's{number}', updated_at = {moment} WHERE order_id <= {number + 1}"
             )
-            run_id = requests.post(base, json={"stage": "bronze"}, timeout=60).json()["run_id"]
-            while requests.get(f"{base}/{run_id}", timeout=60).json()["status"] == "running":
+            run_id = requests.post(base, json={"stage": "bronze"}, timeout=300).json()["run_id"]
+            while requests.get(f"{base}/{run_id}", timeout=300).json()["status"] == "running":
                 time.sleep(0.02)
-        events = requests.get(f"{base.removesuffix('/runs')}/tables/shop.events", timeout=60).json()
+        events = requests.get(f"{base.removesuffix('/runs')}/tables/shop.events", timeout=300).json()
     finally:
         server.terminate()
         assert server.wait(60) == 0

@@ -19,7 +19,7 @@ def test_what_happens_between_two_chunks_is_seen_by_none_of_them(project: Projec
         gate.wait()  # the third of five chunks is being read: one row of those read goes, and one of those to come
         database.psql("DELETE FROM shop.orders WHERE order_id IN (100, 4900)")
         gate.open()
-        output, _ = run.communicate(timeout=120)
+        output, _ = run.communicate(timeout=300)
     assert run.returncode == 0, output
     landed = project.contents()["shop.orders"]
     assert len(list((project.folder / "lake/bronze/shop/orders").glob("load=*/*.parquet"))) > 2
@@ -41,7 +41,7 @@ def test_chunks_that_several_activities_read_in_several_states_are_told(
             database.psql("UPDATE shop.orders SET amount = amount - 1 WHERE order_id = 100;"
                           "UPDATE shop.orders SET amount = amount + 1 WHERE order_id = 4900")  # fmt: skip
         gate.open()
-        output, _ = run.communicate(timeout=120)
+        output, _ = run.communicate(timeout=300)
     assert run.returncode == 0, output
     (table,) = json.loads(output[output.index("{\n") :])["tables"]
     assert [one["code"] for one in table["shortfalls"]] == told

@@ -52,7 +52,7 @@ def test_the_package_indexes_with_the_pinned_requirements_alone(unzipped, python
 
 @pytest.mark.slow
 def test_duckdb_loads_its_extensions_from_the_wheels(unzipped, python):
-    done = subprocess.run([str(python), "-c", EXTENSIONS], cwd=unzipped, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(python), "-c", EXTENSIONS], cwd=unzipped, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     for extension in ("azure", "mysql_scanner", "postgres_scanner", "sqlite_scanner"):
         assert extension in done.stdout
@@ -60,7 +60,7 @@ def test_duckdb_loads_its_extensions_from_the_wheels(unzipped, python):
 
 @pytest.mark.slow
 def test_no_requirement_is_missing_or_at_odds(python):
-    done = subprocess.run([str(python), "-m", "pip", "check"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(python), "-m", "pip", "check"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout
 
 
@@ -100,7 +100,7 @@ def test_a_packed_zip_runs_on_the_python_of_azure_s_image(packed, unzipped, tmp_
     indexed = index(tmp_path, "--modules", python=python, **here)
     assert indexed["functions"] == index(unzipped)["functions"]
     done = subprocess.run(
-        [python, "-c", EXTENSIONS], cwd=tmp_path, env=ENVIRONMENT | here, capture_output=True, text=True, timeout=120
+        [python, "-c", EXTENSIONS], cwd=tmp_path, env=ENVIRONMENT | here, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     assert "azure" in done.stdout and "postgres_scanner" in done.stdout

@@ -41,7 +41,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("COMBOI_", "PYTHON"))}
-    return subprocess.run([str(python), *arguments], cwd=cwd, env=kept, capture_output=True, text=True, timeout=120)
+    return subprocess.run([str(python), *arguments], cwd=cwd, env=kept, capture_output=True, text=True, timeout=300)
 
 
 def test_an_app_is_checked_and_runs_without_comboi(python, tmp_path):

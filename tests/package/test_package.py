@@ -116,11 +116,11 @@ from durable_local import Host
 with Host(sys.argv[1], sys.argv[2], timers=False) as host:
     with urllib.request.urlopen(urllib.request.Request(f"{host.url}/api/runs", b"{}")) as answer:
         run = json.load(answer)["run_id"]
-    print(json.dumps(host.wait(run, timeout=120)["output"]))
+    print(json.dumps(host.wait(run, timeout=300)["output"]))
 """
     done = subprocess.run(
         [sys.executable, "-P", "-c", script, str(root), str(tmp_path / "hub.db")],
-        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=180,
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "succeeded"
@@ -200,7 +200,7 @@ def _contents(archive: Path, folder: str) -> list[bytes]:
 def test_the_command_prints_the_size(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "comboi_core.cli.package", "--output", str(tmp_path / "comboi.zip"), "--json"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

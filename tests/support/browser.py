@@ -25,6 +25,8 @@ _ARGUMENTS = (
 )
 
 
+_PATIENCE = 120_000
+"""Milliseconds. A machine that is busy with other things takes long; only a failure takes all of them."""
 _ABORTED = "net::ERR_ABORTED"
 """What becomes of a request under way when its page is left for another one, or is closed."""
 
@@ -82,6 +84,7 @@ def tab(
     )
     try:
         page = context.new_page()
+        page.set_default_timeout(_PATIENCE)
         opened = Tab(page)
         page.on(
             "console", lambda message: message.type in ("error", "warning") and opened.complaints.append(message.text)

@@ -33,7 +33,7 @@ class Gate:
 
     def wait(self) -> str:
         """Wait until a reader stands at the gate; return the process id of its backend."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (found := self._database.psql(f"SELECT pid {_WAITING} LIMIT 1").strip()):
             assert time.monotonic() < deadline, "nobody came to the gate"
             time.sleep(0.02)

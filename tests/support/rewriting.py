@@ -50,8 +50,8 @@ REWRITES = (
     "CREATE TABLE anew.other (LIKE {t} INCLUDING ALL); INSERT INTO anew.other TABLE {t}; "
     "ALTER TABLE {t} RENAME TO former; ALTER TABLE anew.other RENAME TO {n}; DROP TABLE anew.former",
 )
-_SECONDS = 0.6
-"""How long it waits for comboi, each time."""
+_SECONDS = 2
+"""How long it waits for comboi, each time; longer than comboi takes on a busy machine."""
 _WAITED_FOR = "SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"
 _OF_COMBOI = "FROM pg_stat_activity WHERE application_name = 'comboi' AND query LIKE '%{0}%' ORDER BY random() LIMIT 1"
 _PLANNED = r"""SELECT substring(query FROM '"anew"\."(\w+)"') """ + _OF_COMBOI.format('"anew"."')

@@ -83,7 +83,7 @@ def small_disk(project: Project, disk: str, size: str) -> Iterator[SmallDisk]:
             hubs.add(small.place / project.hub.relative_to(place))
         yield small
     finally:
-        holder.communicate(timeout=60)
+        holder.communicate(timeout=300)
 
 
 def _enter(holder: int) -> list[str]:

@@ -15,7 +15,7 @@ from tests.doubles.identity import IdentityDouble, signed_in
 
 AT = "2026-11-23T06:00:00+00:00"
 AUDIENCE = "https://monitor.azure.com/"
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def message(text: str = "hello") -> Signal:
@@ -140,7 +140,7 @@ def test_a_redirect_to_an_address_in_clear_does_not_carry_the_token_there(ingest
 
 def test_an_identity_that_hangs_keeps_neither_the_sender_nor_the_end_of_the_process(ingestion, identity, monkeypatch):
     monkeypatch.setattr(module, "CAPACITY", 50)
-    identity.delay = 5.0
+    identity.delay = 60.0
     insights = Insights(ingestion.connection_string)
     insights.send([message()])
     while not identity.asked:

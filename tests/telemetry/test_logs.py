@@ -134,7 +134,7 @@ def test_arguments_that_do_not_fit_are_left_to_the_handler_and_guarding_twice_ch
 def test_the_function_app_guards_its_log_records_from_the_start():
     program = "import function_app, logging; print(type(logging.getLogRecordFactory()).__name__)"
 
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
 
     assert done.stdout.strip() == "_Guard", done.stderr
 
@@ -156,7 +156,7 @@ def test_what_is_printed_and_what_nobody_caught_is_without_secrets():
         thread.join()
         fail()
     """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, cwd=ROOT)
 
     assert done.stdout == "it says ***\n***\nFalse 1\n"
     assert "sesame-of-this-test" not in done.stderr and done.stderr.count("ValueError: ***") == 2, done.stderr

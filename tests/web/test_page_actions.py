@@ -101,7 +101,7 @@ def test_the_key_of_the_pages_address_goes_along_in_a_header_only(opened, site):
     site.key = "s3cret/key=="
     good(site, ago(hours=1))
     opened.page.goto(f"{site.url}#code=s3cret%2Fkey%3D%3D")
-    opened.page.wait_for_selector("#table > *", timeout=30_000)
+    opened.page.wait_for_selector("#table > *", timeout=120_000)
     dialog(opened, "#run-now")
     confirm(opened)
 
@@ -113,7 +113,7 @@ def test_the_key_of_the_pages_address_goes_along_in_a_header_only(opened, site):
     kept = "JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])"
     assert opened.page.evaluate(kept) == '[0,1,""]', "for this tab alone"
     opened.page.reload()
-    opened.page.wait_for_selector("#table > *", timeout=30_000)
+    opened.page.wait_for_selector("#table > *", timeout=120_000)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_where_there_is_no_overview_the_page_says_why_and_recovers(browser, site
         assert one.page.is_disabled("#run-now")
         site.broken = None
         one.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-        one.page.wait_for_selector("#table > *", timeout=30_000)
+        one.page.wait_for_selector("#table > *", timeout=120_000)
         assert text(one, "#problems") == ""
 
 
@@ -154,13 +154,13 @@ def test_a_key_can_be_typed_and_pasted_behind_the_address_of_an_open_page(browse
         one.page.wait_for_selector("#problems .box")
         one.page.fill("#key", "k+y/==")
         one.page.click("#key-form button")
-        one.page.wait_for_selector("#table > *", timeout=30_000)
+        one.page.wait_for_selector("#table > *", timeout=120_000)
         assert text(one, "#problems") == ""
     with tab(browser) as other:
         other.page.goto(site.url)
         other.page.wait_for_selector("#key-form")
         other.page.evaluate("location.hash = 'code=k+y/=='")
-        other.page.wait_for_selector("#table > *", timeout=30_000)
+        other.page.wait_for_selector("#table > *", timeout=120_000)
         assert other.page.evaluate("location.hash") == ""
 
 

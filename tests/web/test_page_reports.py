@@ -37,14 +37,14 @@ def test_a_click_opens_the_report_in_a_tab_where_nothing_of_it_runs(browser, ded
     deduplicated.key = key
     with tab(browser) as one:
         one.page.goto(deduplicated.url + ("#code=s3cret%26key" if key else ""))
-        one.page.wait_for_selector("#run a:has-text('orders_clean')", timeout=30_000)
+        one.page.wait_for_selector("#run a:has-text('orders_clean')", timeout=120_000)
         assert "refined/orders_clean.report.html" in text(one, "#run")
         failed = []
         one.page.context.on("requestfailed", lambda request: failed.append((request.url, request.failure)))
         with one.page.context.expect_page() as opening:
             one.page.locator("#run li a", has_text="orders_clean").click()
         report = opening.value
-        report.wait_for_selector("h1", timeout=30_000)
+        report.wait_for_selector("h1", timeout=120_000)
 
         assert report.inner_text("h1") == "Ōsaka & more" and report.title() == "orders_clean: match quality"
         assert report.eval_on_selector("h1", "one => getComputedStyle(one).color") == "rgb(1, 2, 3)"
@@ -60,7 +60,7 @@ def test_a_report_that_is_gone_is_told_in_place_of_an_empty_tab(browser, dedupli
     deduplicated.workspace.lake("silver").delete(["refined/orders_clean.report.html"])
     with tab(browser) as one:
         one.page.goto(deduplicated.url + "#code=key")
-        one.page.locator("#run li a", has_text="orders_clean").click(timeout=30_000)
+        one.page.locator("#run li a", has_text="orders_clean").click(timeout=120_000)
         one.page.wait_for_selector("dialog[open] .box")
 
         assert "report_not_found" in text(one, "#dialog") and "What to do" in text(one, "#dialog")

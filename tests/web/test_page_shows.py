@@ -142,8 +142,8 @@ def test_a_live_run_shows_what_is_under_way_and_the_page_follows_to_its_end(open
     assert opened.page.is_disabled("#run-now") and opened.page.is_enabled("#cancel")
 
     site.finish(run_id, "succeeded", [{"table": "orders"}])
-    opened.page.wait_for_selector("#run-title .is-succeeded", timeout=30_000)
-    opened.page.wait_for_selector("#run-now:enabled", timeout=30_000)
+    opened.page.wait_for_selector("#run-title .is-succeeded", timeout=120_000)
+    opened.page.wait_for_selector("#run-now:enabled", timeout=120_000)
     assert f"Run {run_id}: succeeded" in opened.page.text_content("#said")
 
 
@@ -157,7 +157,7 @@ def test_updates_leave_the_focus_and_what_was_opened_where_they_are(opened, site
     opened.page.locator("#grid th a", has_text="shop.kinds").focus()
     before = text(opened, "#top")
     opened.page.wait_for_function(
-        "before => document.querySelector('#top').innerText !== before", arg=before, timeout=30_000
+        "before => document.querySelector('#top').innerText !== before", arg=before, timeout=120_000
     )
 
     assert opened.page.evaluate("document.activeElement.textContent") == "shop.kinds"

@@ -115,7 +115,7 @@ def test_nothing_heavy_is_loaded_before_a_lake_in_azure_is_used():
         f"open_lake(LakeConfig(account_name='a', file_system='lake', credential={KEY!r}), base=Path()).uri('x')\n"
         "print([name for name in ('adlfs', 'fsspec', 'azure', 'aiohttp', 'duckdb') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
@@ -222,7 +222,7 @@ def test_the_memory_of_an_upload_does_not_grow_with_the_file(storage, tmp_path):
     account = storage.account
     done = subprocess.run(
         [sys.executable, "-c", UPLOAD, account.name, account.endpoint, account.key, str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert 8 < int(done.stdout) < 120, "MiB more than after a small upload"

@@ -260,18 +260,18 @@ class TestIntegers:
         assert ids(shop.land(checkpoint, **self.TABLE)[1]) == [2, 3]
 
     def test_a_writer_that_ends_in_time_is_waited_for(self, shop, monkeypatch):
-        monkeypatch.setattr(postgres_cursor, "WRITERS_SECONDS", 30.0)
+        monkeypatch.setattr(postgres_cursor, "WRITERS_SECONDS", 120.0)
         written, go = threading.Event(), threading.Event()
 
         def write() -> None:
             with shop.transaction("INSERT INTO {s}.orders (note) VALUES ('b')"):
                 written.set()
-                go.wait(20)
+                go.wait(100)
                 time.sleep(0.2)
 
         thread = threading.Thread(target=write)
         thread.start()
-        assert written.wait(20)
+        assert written.wait(100)
         shop.run("INSERT INTO {s}.orders (note) VALUES ('c')")
         go.set()
         load, rows, _ = shop.land(**self.TABLE)
