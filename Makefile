@@ -7,13 +7,22 @@ PYTEST ?= $(BIN)/python -m pytest
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
 
-.PHONY: demo test lint lint-types clean bench-host bench-kill bench-bronze bench-silver bench-api
+.PHONY: demo test test-slow test-kill test-all lint lint-types clean bench-host bench-kill bench-bronze bench-silver bench-api
 
 demo: $(STAMP)
 	$(BIN)/comboi demo
 
+# Tests without a marker, in minutes. `test-slow` and `test-kill` run the others, `test-all` every one.
 test: $(STAMP) $(AZURITE)/.ready lint
-	$(PYTEST) -n $(JOBS) --dist loadfile
+	$(PYTEST) -n $(JOBS) --dist loadfile -m "not slow and not kill"
+
+test-slow: $(STAMP) $(AZURITE)/.ready
+	$(PYTEST) -n $(JOBS) --dist loadfile -m slow
+
+test-kill: $(STAMP) $(AZURITE)/.ready
+	$(PYTEST) -n $(JOBS) --dist loadfile -m "kill and not slow"
+
+test-all: test test-slow test-kill
 
 lint: $(STAMP) lint-types
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from tests.doubles.azurite import Azurite, azurite
 from tests.support.azure_sql import PROVIDER_NOTE, doubles
 from tests.support.environment import environment_of_the_module, environment_of_the_test, forget_the_developers
 from tests.support.project import Project, refill
+from tests.support.selection import mark_all_but_a_few
 
 __all__ = ["doubles", "environment_of_the_module", "environment_of_the_test"]
 
@@ -32,6 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = Scratch()  # also removes what killed runs of tests have left
         config.option.basetemp = str(folder.path / "run")
         config.add_cleanup(folder.close)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep for `make test` what `few` says, of tests with many parameters."""
+    mark_all_but_a_few(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.support.project import Project, change
 
@@ -15,6 +17,7 @@ def planned(project: Project, *arguments: str) -> dict[str, dict]:
     return {table["table"]: table for table in json.loads(done.stdout)["tables"]}
 
 
+@pytest.mark.slow
 def test_plan_says_what_a_run_would_do_and_does_nothing(project: Project, landed: Project, database: EmbeddedPostgres):
     first = planned(project)
     assert first["orders"]["replaces"] is False and first["orders"]["window"]["low"] is None
@@ -67,6 +70,7 @@ def test_a_backfill_reads_a_range_again_and_leaves_the_watermark(landed: Project
     assert sorted(row[0] for row in rows if row[3] == "corrected") == list(range(100, 200))
 
 
+@pytest.mark.slow
 def test_a_backfill_that_would_double_rows_is_refused(landed: Project):
     for table, why in (("events", "landed twice"), ("customers", "no cursor")):
         done = landed.comboi("backfill", table, "--from", "2026-01-01", "--to", "2026-01-02")
@@ -80,6 +84,7 @@ def test_a_backfill_that_would_double_rows_is_refused(landed: Project):
     assert len(landed.contents()["shop.events"]) == 3000
 
 
+@pytest.mark.slow
 def test_a_reset_table_is_read_anew_and_replaced(landed: Project, database: EmbeddedPostgres):
     database.psql("DELETE FROM shop.events WHERE event_id <= 1000")
     done = landed.comboi("checkpoints", "reset", "shop.events", "--yes")
@@ -93,6 +98,7 @@ def test_a_reset_table_is_read_anew_and_replaced(landed: Project, database: Embe
     assert landed.comboi("checkpoints", "reset", "shop.event", "--yes").returncode == 1
 
 
+@pytest.mark.slow
 def test_checkpoints_are_rebuilt_from_the_lake_after_the_task_hub_was_lost(landed: Project, database: EmbeddedPostgres):
     landed.run()
     change(database)

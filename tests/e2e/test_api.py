@@ -179,6 +179,7 @@ def test_a_body_that_is_too_large_is_refused_as_such(api):
     assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
 
 
+@pytest.mark.slow
 def test_of_a_hundred_starts_at_once_one_runs_and_the_others_are_told_which(project: Project):
     with served(project) as url, ThreadPoolExecutor(100) as pool:
         answers = list(pool.map(lambda _: requests.post(f"{url}/runs", json={}, timeout=300), range(100)))
@@ -241,6 +242,7 @@ def test_a_cancelled_run_finishes_what_is_in_flight_gives_the_lease_back_and_is_
         assert [run["run_id"] for run in listed] == [run_id]
 
 
+@pytest.mark.slow
 def test_the_command_line_cancels_what_a_killed_host_left_and_the_next_run_ends_it_first(project: Project):
     project.write("transformations/events_per_kind.py", SLOW)
     run = project.start("run")
@@ -269,6 +271,7 @@ def test_a_table_to_reset_is_looked_up_before_anyone_is_asked(project: Project):
     assert "shop.orders" in project.comboi("checkpoints", "show", "orders").stdout
 
 
+@pytest.mark.slow
 def test_a_big_table_stops_between_two_calls_and_the_next_run_reads_it_whole(project: Project):
     """Chunks of 100 rows and a deadline that passes at once: a call per chunk, so that there are many gaps."""
     project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 100")

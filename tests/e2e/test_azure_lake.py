@@ -35,6 +35,7 @@ def project(undisturbed: Undisturbed, tmp_path: Path) -> AzureProject:
     return undisturbed.before.copy(tmp_path / "project")
 
 
+@pytest.mark.slow
 def test_two_runs_bring_the_source_s_rows_and_leave_nothing_on_the_disk(undisturbed, database):
     query = "SELECT count(*), sum(amount), count(*) FILTER (WHERE status = 'paid') FROM shop.orders"
     count, total, paid = database.psql(query).strip().split("|")
@@ -52,6 +53,7 @@ def test_two_runs_bring_the_source_s_rows_and_leave_nothing_on_the_disk(undistur
     assert any(path.startswith("runs/") for path in before.lake("bronze").list(""))
 
 
+@pytest.mark.slow
 def test_the_key_is_nowhere_to_be_read(undisturbed, storage):
     before = undisturbed.before
     written = [path.read_bytes() for path in before.folder.rglob("*") if path.is_file()]
@@ -61,10 +63,12 @@ def test_the_key_is_nowhere_to_be_read(undisturbed, storage):
 
 
 @pytest.mark.parametrize("number", range(TIMES))
+@pytest.mark.kill
 def test_a_run_killed_at_any_instant_loses_and_doubles_nothing(undisturbed, tmp_path, number):
     hits.append(kill_and_run_again(undisturbed, tmp_path / "project", instants(SEED + number, undisturbed.seconds)[:1]))
 
 
+@pytest.mark.slow
 def test_a_run_on_a_busy_account_waits_and_loses_nothing(undisturbed, project, storage):
     """DuckDB's own client waits 503 out, but neither 429 nor each reset: there the run's retries come in."""
     project.edit("configs/initial.yml", "attempts: 2", "attempts: 6")

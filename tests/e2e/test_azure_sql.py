@@ -134,6 +134,7 @@ def test_the_first_run_lands_everything_and_the_second_one_the_changes(crm: Proj
     assert not any(secret in content for content in written for secret in (PASSWORD.encode(), b"geheim"))
 
 
+@pytest.mark.slow
 def test_a_connection_cut_on_the_way_is_tried_again_and_nothing_is_doubled(crm: Project, server: Double):
     server.fail(Fault("cut", 700), Fault("cut", 0), Fault("cut", 0, "describe_first"))
     record = crm.run()
@@ -160,6 +161,7 @@ def test_a_server_that_is_gone_is_told_after_the_attempts(crm: Project, server: 
     assert done.returncode == 1 and "does not answer at port" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_every_activity_executed_twice_gives_the_same_result(crm: Project, server: Double):
     faults = {"DURABLE_LOCAL_FAULTS": "double_activities,replay_twice,shuffle=3"}
     crm.run(**faults)
@@ -168,6 +170,7 @@ def test_every_activity_executed_twice_gives_the_same_result(crm: Project, serve
     check(crm)
 
 
+@pytest.mark.slow
 def test_the_provider_that_needs_no_system_libraries_lands_the_same(crm: Project, server: Double):
     crm.env[PROVIDER_VARIABLE] = "mssql-odbc"
     crm.run()

@@ -92,6 +92,7 @@ def unknown_input(project: Project) -> list[str]:
         unknown_input,
     ],
 )
+@pytest.mark.few(3)
 def test_a_wrong_project_is_refused_with_file_and_line_before_anything_runs(
     first_run: Project, landed: Project, contents: dict[str, list[tuple]], damage: Callable[[Project], list[str]]
 ):
@@ -117,6 +118,7 @@ def test_a_missing_environment_variable_is_named_with_the_remedy(landed: Project
     assert f"the environment variable {PASSWORD_VARIABLE} is not set" in landed.comboi("validate").stderr
 
 
+@pytest.mark.slow
 def test_an_unreachable_database_is_tried_again_and_then_named(landed: Project):
     landed.env[PASSWORD_VARIABLE] = "postgresql://comboi:hidden-word@127.0.0.1:1/shop"
     landed.edit(INITIAL, "table: shop.", "on_change: warn\n    table: shop.")  # another server is refused before
@@ -231,6 +233,7 @@ def test_malformed_requests_get_problem_documents(landed: Project):
         assert server.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_another_cursor_column_wants_a_full_refresh(landed: Project, database: EmbeddedPostgres):
     database.psql("ALTER TABLE shop.orders ADD changed timestamptz; UPDATE shop.orders SET changed = '2025-01-01+00'")
     landed.edit(INITIAL, "incremental_column: updated_at", "incremental_column: changed")

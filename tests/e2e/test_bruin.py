@@ -94,6 +94,7 @@ def test_assets_are_built_beside_native_datasets(assets: Project, database: Embe
     assert days == ["2026-01-01", "2026-01-02", "2026-02-01", "2026-02-02"], "the other days stay"
 
 
+@pytest.mark.slow
 def test_a_check_of_an_asset_stops_what_bruin_would_have_published(assets: Project, database: EmbeddedPostgres):
     assets.run("--select", "shop.orders", "--select", "shop.customers", "--select", "silver.orders")
     before = rows(assets, "silver/silver/orders")
@@ -103,6 +104,7 @@ def test_a_check_of_an_asset_stops_what_bruin_would_have_published(assets: Proje
     assert rows(assets, "silver/silver/orders") == before
 
 
+@pytest.mark.slow
 def test_validation_and_unit_tests_name_the_asset_s_line(assets: Project):
     tested = assets.comboi("test")
     assert tested.returncode == 0 and "silver.orders: the name comes along" in tested.stdout, (

@@ -26,6 +26,7 @@ def test_a_dataset_is_built_into_a_scratch_place(landed: Project, tmp_path: Path
     assert not (landed.folder / "lake/silver").exists()
 
 
+@pytest.mark.slow
 def test_a_sample_reads_so_many_rows_of_each_input(landed: Project):
     landed.write("transformations/events_per_kind.sql", "SELECT * FROM events\n")
     (landed.folder / "transformations/events_per_kind.py").unlink()
@@ -42,6 +43,7 @@ def test_a_failing_check_is_shown_and_is_the_exit_code(landed: Project):
     assert "not_null(city)" in done.stdout and "have no value in city" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said(landed: Project):
     unknown = landed.comboi("build", "orders_claen")
     assert unknown.returncode == 1 and "did you mean 'orders_clean'" in unknown.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.support.project import Project
 
@@ -37,6 +39,7 @@ def test_a_failing_check_publishes_nothing_and_shows_the_failing_rows(landed: Pr
     assert datasets["events_per_kind"]["status"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_a_warning_publishes_and_is_shown(project: Project, database: EmbeddedPostgres):
     project.edit(
         "configs/transformations.yml",
@@ -48,6 +51,7 @@ def test_a_warning_publishes_and_is_shown(project: Project, database: EmbeddedPo
     assert "accepted_values" in done.stdout and "1 warn" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_empty_result_replaces_a_full_one_only_where_that_is_allowed(landed: Project):
     landed.write("transformations/orders_clean.sql", "SELECT o.*, '' AS name, '' AS city FROM orders o WHERE false\n")
     refused = landed.comboi("run")

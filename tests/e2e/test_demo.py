@@ -51,6 +51,7 @@ def told(ended: tuple[Path, list[tuple[int, str]]]) -> tuple[Path, str]:
 
 
 @pytest.mark.parametrize("name", ["carrier_punctuality", "delay_by_weather", "busiest_routes"])
+@pytest.mark.slow
 def test_gold_equals_figures_worked_out_from_the_csv_files(told: tuple[Path, str], name: str):
     keys, calculate = GOLD[name]
     with duckdb.connect() as con:
@@ -59,6 +60,7 @@ def test_gold_equals_figures_worked_out_from_the_csv_files(told: tuple[Path, str
     assert differences(ours, calculate(True)) == {}
 
 
+@pytest.mark.slow
 def test_persons_per_state_are_the_true_ones_but_for_the_two_that_splink_does_not_join(told: tuple[Path, str]):
     keys, calculate = GOLD["customers_per_state"]
     with duckdb.connect() as con:
@@ -70,6 +72,7 @@ def test_persons_per_state_are_the_true_ones_but_for_the_two_that_splink_does_no
     assert sum(excess.values()) <= 2
 
 
+@pytest.mark.slow
 def test_it_says_what_a_person_wants_to_know(told: tuple[Path, str]):
     folder, said = told
     for text in (
@@ -97,12 +100,14 @@ def test_it_says_what_a_person_wants_to_know(told: tuple[Path, str]):
     assert status.stdout.count("succeeded") == 2, status.stderr
 
 
+@pytest.mark.slow
 def test_nothing_is_left_running(told: tuple[Path, str]):
     folder = str(told[0])
     commands = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
     assert [command for command in commands if folder in command] == []
 
 
+@pytest.mark.slow
 def test_two_demos_in_one_folder_do_not_disturb_each_other(ended: tuple[Path, list[tuple[int, str]]]):
     _, ((done, _), (refused, why)) = ended
     assert (done, refused) == (0, 1) and "another demo is at work" in why

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.till import Till
 
 SPLINK = {
@@ -16,6 +18,7 @@ SPLINK = {
 ROWS = "SELECT id, status, version % 20 AS version, 'one' AS shop FROM sales"
 
 
+@pytest.mark.slow
 def test_a_comparison_that_says_nothing_is_told_in_record_terminal_and_report(tmp_path: Path):
     till = Till.make(tmp_path / "till")
     rows = ", ".join(f"({number}, {number % 37}, 'name{number % 19}')" for number in range(3, 120))

@@ -66,6 +66,7 @@ def touched(order: int, day: int, **values: str) -> str:
     return f"UPDATE shop.orders SET updated_at = '2026-02-{day:02}'{sets} WHERE order_id = {order};"
 
 
+@pytest.mark.slow
 def test_evolve_takes_each_safe_change_and_tells_it_once(served: Served):
     assert served.run()["schema_changes"] == []
 
@@ -122,6 +123,7 @@ def test_an_unsafe_change_fails_until_a_full_refresh_and_readers_keep_what_they_
     assert served.orders()[1]["status"] == 4
 
 
+@pytest.mark.slow
 def test_discarded_columns_never_land_and_missing_ones_read_null(served: Served):
     served.project.edit(
         "configs/initial.yml", "table: shop.orders", "table: shop.orders\n    schema_policy: discard_columns"
@@ -136,6 +138,7 @@ def test_discarded_columns_never_land_and_missing_ones_read_null(served: Served)
     assert (orders[1]["status"], orders[2]["status"]) == (None, "sent") and "note" not in orders[1]
 
 
+@pytest.mark.slow
 def test_a_frozen_table_fails_until_the_change_is_undone(served: Served):
     served.project.edit("configs/initial.yml", "table: shop.orders", "table: shop.orders\n    schema_policy: freeze")
     served.run()
@@ -157,6 +160,7 @@ def test_plan_shows_the_difference_before_a_load(project: Project, database: Emb
 
 
 @pytest.mark.parametrize("change", ["ALTER amount TYPE numeric(14,4)", "DROP status", "RENAME status TO state"])
+@pytest.mark.slow
 def test_a_change_between_two_chunks_of_a_run_lands_nothing_and_the_load_is_planned_anew(
     project: Project, database: EmbeddedPostgres, change: str
 ):

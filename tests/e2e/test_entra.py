@@ -63,6 +63,7 @@ def leaks(project: Project, identity: IdentityDouble, said: list[str]) -> list[s
     return [place for place, content in places.items() if any(piece in content for piece in pieces)]
 
 
+@pytest.mark.slow
 def test_every_command_that_asks_the_database_signs_in_and_leaves_no_token_behind(
     keyless: Project, identity: IdentityDouble, ingestion: IngestionDouble
 ):

@@ -53,6 +53,7 @@ def project(tmp_path: Path, database: EmbeddedPostgres) -> Project:
     return made
 
 
+@pytest.mark.slow
 def test_an_equal_key_stays_one_row_in_tables_datasets_joins_and_backfills(
     project: Project, database: EmbeddedPostgres
 ):

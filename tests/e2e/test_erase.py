@@ -84,6 +84,7 @@ def test_nobody_can_tell_afterwards_that_she_was_there(ran: Project, undisturbed
     assert after["elsewhere"] == before["elsewhere"]
 
 
+@pytest.mark.slow
 def test_a_second_time_and_a_key_that_is_nowhere_change_nothing(erased: Project):
     files = bytes_of(erased)
     commits = erased.commits()
@@ -156,6 +157,7 @@ def patch(module, name, before=False):
 
 
 @pytest.mark.parametrize("step", STEPS)
+@pytest.mark.kill
 def test_killed_in_the_middle_and_asked_for_again(ran: Project, undisturbed: Erased, tmp_path: Path, step: str):
     project = ran.copy(tmp_path / "project")
     asked = ("erase", "--table", "shop.customers", "--key", KEY, "--yes")
@@ -176,6 +178,7 @@ def test_killed_in_the_middle_and_asked_for_again(ran: Project, undisturbed: Era
         assert removed[0] == removed[1]
 
 
+@pytest.mark.slow
 def test_a_run_and_an_erasure_exclude_each_other(project: Project, database: EmbeddedPostgres):
     with Gate(project, database) as gate:
         run = project.start("run", "bronze", "--full-refresh", "--json")
@@ -189,6 +192,7 @@ def test_a_run_and_an_erasure_exclude_each_other(project: Project, database: Emb
     assert erase(project, "shop.customers", "--key", KEY)["status"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_two_erasures_at_once(project: Project):
     server = project.start("serve", "--port", "0")
     try:
@@ -216,6 +220,7 @@ def ended(base: str, run_id: str) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.slow
 def test_a_request_that_cannot_be_met_is_refused_and_repeats_no_key(project: Project):
     wrong = {
         ("shop.customer", KEY): "did you mean 'shop.customers'",
@@ -235,6 +240,7 @@ def test_a_request_that_cannot_be_met_is_refused_and_repeats_no_key(project: Pro
     assert not list(project.folder.glob("lake/bronze/work/*/secret"))
 
 
+@pytest.mark.slow
 def test_a_dataset_whose_build_fails_loses_the_rows_all_the_same(project: Project):
     count = len(project.contents()["joined"])
     old = "      severity: warn\n"

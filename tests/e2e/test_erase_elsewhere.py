@@ -7,6 +7,7 @@ import hmac
 from pathlib import Path
 
 import duckdb
+import pytest
 import yaml
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
@@ -54,6 +55,7 @@ def test_a_masked_key_is_given_in_clear(tmp_path: Path, database: EmbeddedPostgr
     assert all(path.startswith("lake/bronze/runs/") for path in naming(project, landed))
 
 
+@pytest.mark.slow
 def test_in_a_lake_in_azure(tmp_path: Path, database: EmbeddedPostgres, storage: Azurite):
     plant(database)
     project = people(AzureProject.make(tmp_path / "project", database.uri, storage))
@@ -71,6 +73,7 @@ def test_in_a_lake_in_azure(tmp_path: Path, database: EmbeddedPostgres, storage:
     assert after["appended"] == without(before)["appended"]
 
 
+@pytest.mark.slow
 def test_many_files_are_gone_through_some_at_a_time(tmp_path: Path, database: EmbeddedPostgres):
     plant(database)
     project = Project.create(tmp_path / "project", database.uri)

@@ -63,6 +63,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres) ->
     return planted(tmp_path_factory.mktemp("equal") / "project", database)
 
 
+@pytest.mark.slow
 def test_she_goes_from_every_layer_however_her_key_is_written(ran: Project, tmp_path: Path):
     assert len(naming(ran, PLANTED)) > 4 * len(KINDS)
     project = ran.copy(tmp_path / "project")
@@ -86,6 +87,7 @@ def test_what_is_no_value_of_the_keys_type_is_refused_and_not_found_nowhere(ran:
             assert f"key 1: no value of shop.{table}.id, which has the type {shown}" in done.stderr
 
 
+@pytest.mark.slow
 def test_rows_that_stand_as_the_source_wrote_them_are_found_as_well(tmp_path: Path, database: EmbeddedPostgres):
     """Landed whole, without a key of the lake's own, searched by name of the column."""
     project = planted(tmp_path / "project", database, mode="full", cursor=None, primary_key=[])
@@ -94,6 +96,7 @@ def test_rows_that_stand_as_the_source_wrote_them_are_found_as_well(tmp_path: Pa
     assert naming(project, PLANTED) == []
 
 
+@pytest.mark.slow
 def test_a_hashed_key_is_found_by_another_spelling(tmp_path: Path, database: EmbeddedPostgres):
     project = planted(tmp_path / "project", database)
     settings = yaml.safe_load((project.folder / "configs/initial.yml").read_text())

@@ -62,6 +62,7 @@ def test_a_connection_cut_in_the_middle_of_a_chunk(project: Project, database: E
     assert project.contents()["shop.orders"] == source_rows(database, "orders")
 
 
+@pytest.mark.slow
 def test_a_database_that_is_restarted_while_it_is_read(tmp_path: Path):
     with short_folder() as folder, EmbeddedPostgres(folder) as database:
         refill(database)
@@ -80,6 +81,7 @@ def test_a_database_that_is_restarted_while_it_is_read(tmp_path: Path):
         assert project.contents()["shop.orders"] == source_rows(database, "orders")
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_while_a_chunk_is_written(project: Project, database: EmbeddedPostgres):
     """A limit on the size of files stands in for the disk: the system's answer takes the same way."""
     database.psql(
@@ -139,6 +141,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres)
 
 
 @pytest.mark.parametrize("step", STEPS)
+@pytest.mark.few(1, then="kill")
 def test_a_process_killed_between_two_steps_of_the_commit(
     landed: Project, database: EmbeddedPostgres, tmp_path: Path, step: str
 ):
@@ -156,6 +159,7 @@ def test_a_process_killed_between_two_steps_of_the_commit(
     assert {commits[f"shop.{table}"]["sequence"] for table in ("orders", "events")} == {2}, "committed twice or never"
 
 
+@pytest.mark.slow
 def test_an_old_run_that_wakes_up_after_its_lease_was_taken(project: Project, database: EmbeddedPostgres):
     """While the run reads, a newer one's fence comes to its table; what the old one brings is refused."""
     server = project.start("serve", "--port", "0")

@@ -160,6 +160,7 @@ def test_the_second_run_lands_what_is_new_changed_or_late_and_nothing_twice(part
     assert partner.project.contents() == found
 
 
+@pytest.mark.slow
 def test_every_activity_executed_twice_lands_each_file_once(partner: Partner):
     faults = {"DURABLE_LOCAL_FAULTS": "double_activities,replay_twice"}
     partner.run(**faults)
@@ -180,6 +181,7 @@ def test_a_bad_value_stops_the_table_and_tells_file_line_and_column(partner: Par
     assert partner.run("bronze")["orders"]["rows"] == 2
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_in_an_appended_table_says_what_to_do(partner: Partner):
     partner.run("bronze")
     partner.put("orders/2026/01.csv", orders(0, 501), hours=1)

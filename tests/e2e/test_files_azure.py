@@ -64,6 +64,7 @@ def rows(project: Project, *arguments: str, **extra: str) -> dict[str, int]:
     return {item["table"]: item["rows"] for item in project.run(*arguments, **extra)["tables"]}
 
 
+@pytest.mark.slow
 def test_runs_land_what_is_new_changed_or_late_and_nothing_twice(project, incoming, storage):
     assert rows(project, COMBOI_LOG="debug") == {"orders": 500, "customers": 2}
     incoming.put("orders/2026/02.csv", "amount,order_id\n7.50,1000\n")
@@ -83,6 +84,7 @@ def test_runs_land_what_is_new_changed_or_late_and_nothing_twice(project, incomi
     assert len(written) > 10 and not [text for text in written if storage.key.encode() in text]
 
 
+@pytest.mark.slow
 def test_what_the_partner_did_wrong_is_told_with_file_and_line(project, incoming):
     rows(project, "bronze")
     incoming.put("orders/bad.csv", "order_id,amount\n1,1.00\n2,1.005\n")

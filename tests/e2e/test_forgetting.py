@@ -57,6 +57,7 @@ def test_the_embedded_host_forgets_without_a_timer(till):
     assert_all_is_there(till)
 
 
+@pytest.mark.slow
 def test_the_timer_function_forgets(till):
     """The shipped app through the SDK's client, on a host that itself keeps everything."""
     clock, environment = TravelClock(), {"COMBOI_CONFIG": str(till.folder / "configs" / "initial.yml")}
@@ -68,6 +69,7 @@ def test_the_timer_function_forgets(till):
     assert_all_is_there(till)
 
 
+@pytest.mark.slow
 def test_working_files_of_a_run_that_never_got_a_record_go_as_well(till):
     work = till.folder / "lake" / "bronze" / "work"
     for run in (OLD, OLD.replace("shop", "other")):

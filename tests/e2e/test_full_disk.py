@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import requests
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
@@ -63,6 +64,7 @@ def test_a_full_lake_is_told_on_the_page_and_in_the_terminal_and_the_next_run_co
         complete(disk, database, tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_for_a_dataset_alone_leaves_the_published_one_and_the_next_run_completes(
     project: Project, database: EmbeddedPostgres, tmp_path: Path
 ):
@@ -83,6 +85,7 @@ def test_a_disk_that_is_full_for_a_dataset_alone_leaves_the_published_one_and_th
         complete(disk, database, tmp_path / "after")
 
 
+@pytest.mark.slow
 def test_a_full_disk_for_spilling_fails_what_needs_it_and_nothing_else(
     project: Project, database: EmbeddedPostgres, tmp_path: Path
 ):
@@ -112,6 +115,7 @@ def test_a_full_disk_for_spilling_fails_what_needs_it_and_nothing_else(
         complete(disk, database, tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_a_full_disk_of_the_task_hub_is_told_at_the_start_and_the_next_run_completes(
     project: Project, database: EmbeddedPostgres, tmp_path: Path
 ):
@@ -128,6 +132,7 @@ def test_a_full_disk_of_the_task_hub_is_told_at_the_start_and_the_next_run_compl
         complete(disk, database, tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_a_task_hub_whose_disk_fills_up_during_a_run_goes_on_by_itself_once_there_is_space(
     project: Project, database: EmbeddedPostgres, tmp_path: Path
 ):

@@ -27,6 +27,7 @@ def service() -> Iterator[WebhookDouble]:
     double.close()
 
 
+@pytest.mark.slow
 def test_an_outage_is_told_once_is_in_the_history_and_its_end_is_told(project: Project, service: WebhookDouble):
     project = Patched.of(project, HASTY)
     project.write("configs/initial.yml", yaml.safe_dump(NOTIFIED))

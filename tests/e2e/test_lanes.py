@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = 100
 
 
+@pytest.mark.slow
 def test_a_wave_of_a_hundred_lanes_is_dealt_to_sub_orchestrations():
     """The benchmark of docs/deploy.md, with a source for each table, so that each table has a lane of its own."""
     found = subprocess.run(

@@ -55,6 +55,7 @@ def commands(text: str) -> list[list[str]]:
     ],
     ids=["bronze", "lake", "manifests", "hub", "hub+silver", "hub+files", "hub+bronze", "both", "silver"],
 )
+@pytest.mark.few(1)
 def test_whatever_is_lost_the_commands_that_the_errors_name_bring_it_back(till: Till, lost: tuple, code: str | None):
     lose(till, *lost)
     done = till.comboi("run")
@@ -73,6 +74,7 @@ def test_whatever_is_lost_the_commands_that_the_errors_name_bring_it_back(till: 
 
 
 @pytest.mark.parametrize("way", ["full refresh", "rebuild", "reset"])
+@pytest.mark.slow
 def test_each_way_out_of_a_lost_lake_works(till: Till, way: str):
     lose(till, Path("lake"))
     if way == "rebuild":
@@ -86,6 +88,7 @@ def test_each_way_out_of_a_lost_lake_works(till: Till, way: str):
     assert contents["till.sales"] == contents["seen"] == NOW
 
 
+@pytest.mark.slow
 def test_a_lake_at_another_place_is_told_from_a_lost_one(till: Till):
     (till.folder / "lake").rename(till.folder / "moved")
     refused = till.comboi("run")
@@ -97,6 +100,7 @@ def test_a_lake_at_another_place_is_told_from_a_lost_one(till: Till):
     assert till.contents()["seen"] == NOW
 
 
+@pytest.mark.slow
 def test_a_damaged_manifest_is_replaced_by_a_full_refresh(till: Till):
     (path,) = sorted((till.folder / LOADS).iterdir())[-1:]
     path.write_text("{")
@@ -105,12 +109,14 @@ def test_a_damaged_manifest_is_replaced_by_a_full_refresh(till: Till):
     assert till.contents()["seen"] == NOW
 
 
+@pytest.mark.slow
 def test_silver_alone_names_the_command_where_bronze_is_lost(till: Till):
     lose(till, BRONZE)
     refused = till.comboi("run", "silver")
     assert refused.returncode == 1 and ["run", "--full-refresh"] in commands(refused.stdout)
 
 
+@pytest.mark.slow
 def test_a_hub_that_was_lost_after_bronze_stood_still_goes_on(till: Till):
     """Datasets are published by each run, tables only when they change: their fences are far apart."""
     till.dataset(view="current", strategy="replace")
@@ -124,6 +130,7 @@ def test_a_hub_that_was_lost_after_bronze_stood_still_goes_on(till: Till):
     assert till.contents()["seen"] == NOW
 
 
+@pytest.mark.slow
 def test_loads_that_are_counted_anew_are_not_taken_for_those_that_were_read(till: Till):
     """Lake and task hub are lost, silver is not; bronze has as many loads by the time silver is built again."""
     till.run()
@@ -137,6 +144,7 @@ def test_loads_that_are_counted_anew_are_not_taken_for_those_that_were_read(till
     assert till.contents()["seen"] == [(1, 6, "more"), (2, 3, "paid"), (3, 4, "new"), (4, 5, "late")]
 
 
+@pytest.mark.slow
 def test_what_would_be_appended_a_second_time_is_refused_also_where_loads_are_counted_anew(till: Till):
     till.dataset(strategy="append")
     till.run("silver", "--select", "seen", "--full-refresh")
@@ -150,6 +158,7 @@ def test_what_would_be_appended_a_second_time_is_refused_also_where_loads_are_co
     assert refused.returncode == 0 and till.contents()["seen"] == NOW
 
 
+@pytest.mark.slow
 def test_a_file_of_a_load_that_is_lost_is_named_with_the_command_that_brings_it_back(till: Till):
     till.run()
     till.dataset(view="current", strategy="replace")

@@ -73,6 +73,7 @@ def ids(till: Till) -> list[int]:
     ],
     ids=["replace", "append-changes", "append", "merge-changes", "merge", "delete+insert", "scd2", "scd2-changes"],
 )
+@pytest.mark.few(1)
 def test_a_lost_dataset_is_built_anew_and_the_run_says_what_is_missing(
     till: Till, how: dict[str, Any], view: str, short: list
 ):
@@ -89,6 +90,7 @@ def test_a_lost_dataset_is_built_anew_and_the_run_says_what_is_missing(
         assert "seen: the dataset is not in the lake" in one["message"] and "anew from its inputs" in one["message"]
 
 
+@pytest.mark.slow
 def test_that_a_dataset_was_there_is_remembered_without_the_task_hub(till: Till):
     till.run()
     for gone in ("lake/silver", ".comboi"):
@@ -97,6 +99,7 @@ def test_that_a_dataset_was_there_is_remembered_without_the_task_hub(till: Till)
     assert told(till.run()) == [("dataset_lost", None)]
 
 
+@pytest.mark.slow
 def test_a_lake_that_has_moved_is_named(till: Till):
     till.run()
     place(till, "lake/elsewhere")
@@ -108,6 +111,7 @@ def test_a_lake_that_has_moved_is_named(till: Till):
 @pytest.mark.parametrize(
     "how", [BY_TIME, MERGE, {"strategy": "append"}, "asset"], ids=["time", "merge", "append", "asset"]
 )
+@pytest.mark.slow
 def test_a_build_of_one_interval_does_not_take_the_place_of_a_lost_dataset(till: Till, how: Any):
     if how == "asset":
         (till.folder / "configs/transformations.yml").unlink()
@@ -132,6 +136,7 @@ def test_a_build_of_one_interval_does_not_take_the_place_of_a_lost_dataset(till:
     assert set(ids(till)) == {*before, 4}
 
 
+@pytest.mark.slow
 def test_a_full_refresh_of_one_interval_tells_which_ones_are_missing(till: Till):
     till.dataset(IN_INTERVAL, view="current", **BY_TIME)
     till.run("--from", "2026-11-02", "--to", "2026-11-04")

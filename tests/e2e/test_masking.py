@@ -7,6 +7,7 @@ import hmac
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.support.project import Project
@@ -54,6 +55,7 @@ def test_masked_values_land_masked_and_still_join(project: Project):
     assert b"customer 7" not in everything and SALT.encode() not in everything
 
 
+@pytest.mark.slow
 def test_a_changed_mask_wants_a_full_refresh(project: Project, database: EmbeddedPostgres):
     masked(project).run("bronze")
     project.edit("configs/initial.yml", "mask: {customer_id: hash}\n", "mask: {customer_id: redact}\n")
@@ -76,6 +78,7 @@ def test_masks_that_would_lose_rows_or_keys_are_refused(project: Project):
     assert "updated_at is the cursor and cannot be masked" in told
 
 
+@pytest.mark.slow
 def test_an_error_tells_no_value_of_a_masked_column(project: Project, database: EmbeddedPostgres):
     project.edit(
         "configs/initial.yml", "    table: shop.orders\n", "    table: shop.orders\n    mask: {amount: redact}\n"

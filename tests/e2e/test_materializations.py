@@ -100,6 +100,7 @@ def test_a_run_without_news_changes_nothing_and_a_full_refresh_begins_anew(
     assert all(row[-1] for row in anew["versions"])
 
 
+@pytest.mark.slow
 def test_an_interval_is_built_again_and_the_rest_stays(datasets: Project):
     days = {
         "name": "days",
@@ -146,6 +147,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPost
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.kill
 def test_killed_at_any_instant_a_build_neither_skips_nor_repeats(
     tmp_path: Path, seed: int, undisturbed: Undisturbed, database: EmbeddedPostgres
 ):
@@ -154,6 +156,7 @@ def test_killed_at_any_instant_a_build_neither_skips_nor_repeats(
     kill_and_run_again(undisturbed, tmp_path / "project", instants(40 + seed, undisturbed.seconds))
 
 
+@pytest.mark.slow
 def test_every_activity_done_twice_appends_once(datasets: Project, database: EmbeddedPostgres):
     datasets.run()
     change(database)
@@ -179,6 +182,7 @@ def built(project: Project, name: str, **job: Any) -> dict[str, Any]:
         return app_datasets.build(Workspace(load(project.folder / "configs/initial.yml")), given | job)
 
 
+@pytest.mark.slow
 def test_a_run_that_lost_its_lease_publishes_nothing_over_its_successor_s(datasets: Project):
     record = datasets.run()
     before = datasets.contents()
@@ -188,6 +192,7 @@ def test_a_run_that_lost_its_lease_publishes_nothing_over_its_successor_s(datase
     assert built(datasets, "merged", fence=record["fence"] + 1)["rows"] == 5000
 
 
+@pytest.mark.slow
 def test_a_second_execution_gives_the_first_one_s_answer(datasets: Project):
     record = datasets.run("--select", "orders", "--select", "merged")
     again = built(datasets, "merged", run_id=record["run_id"], fence=record["fence"])
@@ -195,6 +200,7 @@ def test_a_second_execution_gives_the_first_one_s_answer(datasets: Project):
     assert {key: again[key] for key in ("rows", "bytes")} == {key: first[key] for key in ("rows", "bytes")}
 
 
+@pytest.mark.slow
 def test_quarantined_rows_of_every_build_are_kept_once(datasets: Project, database: EmbeddedPostgres):
     check = "accepted_values: {column: status, values: [new, paid, sent], on_fail: quarantine}"
     datasets.edit(
@@ -225,6 +231,7 @@ def test_quarantined_rows_of_every_build_are_kept_once(datasets: Project, databa
     assert (1, None) in {(row[0], row[3]) for row in datasets.contents()["merged"]}, "NULL passes"
 
 
+@pytest.mark.slow
 def test_an_execution_that_reads_the_dataset_while_another_one_replaces_it_appends_nothing_twice(
     datasets: Project, database: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ):
@@ -247,6 +254,7 @@ def test_an_execution_that_reads_the_dataset_while_another_one_replaces_it_appen
     assert len(datasets.contents()["appended"]) == 5900
 
 
+@pytest.mark.slow
 def test_an_appended_interval_between_others_is_not_passed_over(tmp_path: Path):
     """What was looked at are two days with one between them, and all of it only in the inputs of that time."""
     till = Till.make(tmp_path / "till")

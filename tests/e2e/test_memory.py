@@ -34,6 +34,7 @@ def peak_mib(process: int) -> float:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.slow
 def test_a_wide_table_of_two_million_rows_lands_in_less_than_half_a_gigabyte(
     project: Project, database: EmbeddedPostgres
 ):

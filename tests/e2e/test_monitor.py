@@ -67,6 +67,7 @@ def test_the_button_starts_a_run_that_the_page_follows_to_its_end(page: Tab):
     assert "2026-01-04 11:20:00+00" in page.page.inner_text("#dialog")
 
 
+@pytest.mark.slow
 def test_a_reset_is_asked_for_by_name_and_shows(page: Tab):
     run_now(page)
     page.page.click("#reset")
@@ -75,6 +76,7 @@ def test_a_reset_is_asked_for_by_name_and_shows(page: Tab):
     page.page.wait_for_selector("#grid tr:has-text('shop.orders'):has-text('read whole next time')", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_a_run_is_cancelled_from_the_page_and_what_was_under_way_is_kept(page: Tab, project: Project):
     script = "transformations/events_per_kind.py"
     project.edit(script, "def transform(con, inputs):\n", WAITING)
@@ -128,6 +130,7 @@ def configuration_that_is_wrong(project: Project, database: EmbeddedPostgres) ->
 @pytest.mark.parametrize(
     "breaking", [table_dropped, column_renamed, rows_that_fail_a_check, query_that_is_wrong, user_that_is_unknown]
 )
+@pytest.mark.few(1)
 def test_cause_and_remedy_of_a_failed_run_are_on_the_page(
     page: Tab, project: Project, database: EmbeddedPostgres, breaking: Callable[[Project, EmbeddedPostgres], list[str]]
 ):
@@ -141,6 +144,7 @@ def test_cause_and_remedy_of_a_failed_run_are_on_the_page(
     assert page.page.is_enabled("#run-failed")
 
 
+@pytest.mark.slow
 def test_what_failed_alone_is_run_again_once_it_is_mended(page: Tab, project: Project, database: EmbeddedPostgres):
     rows_that_fail_a_check(project, database)
     run_now(page)
@@ -151,6 +155,7 @@ def test_what_failed_alone_is_run_again_once_it_is_mended(page: Tab, project: Pr
     page.page.wait_for_selector("#run .facts:has-text('only orders_clean, revenue')", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_a_configuration_that_cannot_be_read_is_told_in_place_of_old_data(
     browser, page: Tab, project: Project, database: EmbeddedPostgres
 ):
@@ -165,6 +170,7 @@ def test_a_configuration_that_cannot_be_read_is_told_in_place_of_old_data(
     page.complaints.clear()  # the page that was open may have asked while the file was broken
 
 
+@pytest.mark.slow
 def test_a_lake_that_is_gone_is_told_with_its_place_and_what_to_do(browser, page: Tab, project: Project):
     run_now(page)
     page.page.wait_for_selector("#run-title .is-succeeded", timeout=PATIENCE)

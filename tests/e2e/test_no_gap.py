@@ -186,6 +186,7 @@ def test_no_row_is_lost_and_none_is_doubled(stormy: Project, database: EmbeddedP
         assert len(source) > 43
 
 
+@pytest.mark.slow
 def test_naive_cursors_lose_what_was_committed_late(stormy: Project, database: EmbeddedPostgres):
     for table, (bronze, source) in storm_over(Patched.of(stormy, NAIVE), database).items():
         of_id = 1 if table == "tickets" else 0

@@ -25,6 +25,7 @@ def told(record: dict[str, Any]) -> list[tuple[str, str, int | None]]:
 
 
 @pytest.mark.parametrize("mode", ["merge", "append"])
+@pytest.mark.few(1)
 def test_a_default_that_earlier_rows_have_at_the_source_is_told_once_and_mended_by_a_full_refresh(
     till: Till, mode: str
 ):
@@ -50,6 +51,7 @@ def test_a_default_that_earlier_rows_have_at_the_source_is_told_once_and_mended_
     assert sorted(row[3] for row in till.rows()) == [7, 7, 8, 9]
 
 
+@pytest.mark.slow
 def test_a_column_without_values_in_earlier_rows_is_no_shortfall(till: Till):
     till.run("bronze")
     till.sql("ALTER TABLE sales ADD note TEXT; INSERT INTO sales VALUES (3, 3, 'new', 'hello')")
@@ -59,6 +61,7 @@ def test_a_column_without_values_in_earlier_rows_is_no_shortfall(till: Till):
     assert told(till.run("bronze")) == [], "each row was read again"
 
 
+@pytest.mark.slow
 def test_a_table_without_landed_rows_has_no_earlier_ones(till: Till):
     till.sql("CREATE TABLE kept AS SELECT * FROM sales; DELETE FROM sales")
     till.run("bronze")
@@ -66,6 +69,7 @@ def test_a_table_without_landed_rows_has_no_earlier_ones(till: Till):
     assert told(till.run("bronze")) == []
 
 
+@pytest.mark.slow
 def test_a_column_that_comes_back_is_told_where_rows_were_landed_without_it(till: Till):
     till.sql("ALTER TABLE sales ADD points INTEGER DEFAULT 7")
     till.run("bronze")
@@ -86,6 +90,7 @@ def test_a_column_that_comes_back_is_told_where_rows_were_landed_without_it(till
     )
 
 
+@pytest.mark.slow
 def test_a_backfill_that_meets_the_column_first_tells_of_the_rows_outside_its_range(till: Till):
     till.run("bronze")
     till.sql("ALTER TABLE sales ADD points INTEGER DEFAULT 7; INSERT INTO sales VALUES (3, 3, 'new', 8)")
@@ -95,6 +100,7 @@ def test_a_backfill_that_meets_the_column_first_tells_of_the_rows_outside_its_ra
     assert found[0] == "null_before" and "1 of 1 earlier rows" in found[1] and found[2] == 1
 
 
+@pytest.mark.slow
 def test_a_masked_column_is_told_but_not_one_that_no_reader_sees(till: Till):
     till.run("bronze")
     till.sql("ALTER TABLE sales ADD a TEXT DEFAULT 'x'; ALTER TABLE sales ADD b TEXT DEFAULT 'y'")
@@ -112,6 +118,7 @@ def test_a_masked_column_is_told_but_not_one_that_no_reader_sees(till: Till):
     ],
 )
 @pytest.mark.parametrize("cursor", ["updated_at", "xmin"])
+@pytest.mark.few(1)
 def test_postgres_tells_it_of_defaults_and_renames(
     project: Project, database: EmbeddedPostgres, change: str, cursor: str
 ):
@@ -131,6 +138,7 @@ def test_postgres_tells_it_of_defaults_and_renames(
     assert f"column points, but at the source {100 - item['rows']} of" in told(record)[0][1]
 
 
+@pytest.mark.slow
 def test_postgres_has_nothing_to_tell_of_a_column_without_values(project: Project, database: EmbeddedPostgres):
     database.psql("DELETE FROM shop.orders WHERE order_id > 100")
     project.run("bronze", "--select", "orders")

@@ -48,6 +48,7 @@ def test_what_commands_make_is_for_this_user_only(project: Project):
 
 
 @pytest.mark.usefixtures("usual_umask")
+@pytest.mark.slow
 def test_a_lake_that_was_opened_to_a_group_on_purpose_stays_open(project: Project):
     lake = project.folder / "lake"
     lake.mkdir()

@@ -103,6 +103,7 @@ def run(base: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.slow
 def test_bronze_ends_equal_or_a_run_has_told_what_is_missing(project: Project, database: EmbeddedPostgres, seed: int):
     passed = storm_over(rewriting.over(project, database), database, seed)
     assert passed.whole == sorted(passed.whole), "a table was published with rows missing"
@@ -110,6 +111,7 @@ def test_bronze_ends_equal_or_a_run_has_told_what_is_missing(project: Project, d
     assert not silent, "rows are missing, and no run has told it"
 
 
+@pytest.mark.slow
 def test_who_trusts_the_plan_loses_rows(tmp_path: Path, database: EmbeddedPostgres):
     storms = (  # one is enough; where the machine is busy, it may not catch comboi at the wrong moment
         storm_over(

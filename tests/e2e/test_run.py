@@ -81,6 +81,7 @@ def test_a_full_refresh_reads_the_table_anew_and_drops_what_the_source_deleted(
     assert len(landed.contents()["shop.orders"]) == 4900
 
 
+@pytest.mark.slow
 def test_every_activity_executed_twice_gives_the_same_result(
     project: Project, landed: Project, database: EmbeddedPostgres
 ):
@@ -135,6 +136,7 @@ def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Proje
         assert server.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_two_commands_started_at_once_share_one_host_and_one_is_refused(project: Project):
     first, second = project.start("run"), project.start("run")
     said = [first.communicate(timeout=300)[0], second.communicate(timeout=300)[0]]
@@ -147,6 +149,7 @@ def test_two_commands_started_at_once_share_one_host_and_one_is_refused(project:
     assert len(project.contents()["shop.orders"]) == 5000
 
 
+@pytest.mark.slow
 def test_a_host_stays_up_until_the_run_of_another_command_has_ended(project: Project, database: EmbeddedPostgres):
     """One command's host serves the others too; it may itself be done, or be refused, while they are not."""
     config = project.folder / "configs" / "initial.yml"
@@ -160,6 +163,7 @@ def test_a_host_stays_up_until_the_run_of_another_command_has_ended(project: Pro
             assert (served.unfinished, served.api.get(f"runs/{run_id}")["status"]) == ([], "succeeded")
 
 
+@pytest.mark.slow
 def test_the_timer_starts_runs(project: Project):
     server = project.start("serve", "--port", "0", "--schedule", "* * * * * *")
     try:
@@ -176,6 +180,7 @@ def test_the_timer_starts_runs(project: Project):
         assert server.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_a_big_table_is_extracted_in_many_small_steps_without_losing_a_row(project: Project):
     """Chunks of 50 rows and a deadline that passes at once: a call per chunk, and histories that start anew."""
     project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 50")
@@ -186,6 +191,7 @@ def test_a_big_table_is_extracted_in_many_small_steps_without_losing_a_row(proje
     assert [row[0] for row in sorted(found)] == list(range(1, 5001))
 
 
+@pytest.mark.slow
 def test_many_small_loads_are_folded_and_nothing_is_lost(project: Project, database: EmbeddedPostgres):
     server = project.start("serve", "--port", "0")
     try:

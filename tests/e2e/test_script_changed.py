@@ -49,6 +49,7 @@ def test_rows_of_a_former_script_are_told_until_the_dataset_is_built_anew(till: 
     assert seen(till.run()) == []
 
 
+@pytest.mark.slow
 def test_a_build_that_makes_every_row_once_more_leaves_none_of_the_former_script(till: Till):
     till.dataset(BEFORE, view="current", **MERGE)
     till.run()
@@ -81,6 +82,7 @@ def test_a_build_that_makes_every_row_once_more_leaves_none_of_the_former_script
     ],
     ids=["append", "strategy", "view", "quarantine", "scd2", "delete+insert"],
 )
+@pytest.mark.few(1)
 def test_whatever_makes_the_rows_counts(till: Till, first: dict, second: dict, part: str):
     till.dataset(**{"script": BEFORE, **first, "more": {"on_change": "refuse", **first.get("more", {})}})
     till.run()
@@ -105,6 +107,7 @@ def test_comments_blanks_and_what_is_only_checked_change_nothing(till: Till):
     assert seen(till.run()) == []
 
 
+@pytest.mark.slow
 def test_a_dataset_may_be_built_anew_whenever_its_script_changes(till: Till):
     till.dataset(BEFORE, more={"on_change": "reload"}, **MERGE)
     till.run()
@@ -114,6 +117,7 @@ def test_a_dataset_may_be_built_anew_whenever_its_script_changes(till: Till):
     assert till.contents()["seen"] == [(1, "NEW"), (2, "PAID"), (3, "NEW")]
 
 
+@pytest.mark.slow
 def test_a_column_that_the_script_makes_no_more_is_told(till: Till):
     till.dataset("SELECT id, version, status FROM sales", **MERGE)
     till.run()
@@ -127,6 +131,7 @@ def test_a_column_that_the_script_makes_no_more_is_told(till: Till):
     assert seen(till.run()) == []
 
 
+@pytest.mark.slow
 def test_python_scripts_count_with_what_they_import_of_the_project(till: Till):
     code = (
         "from transformations.shared.words import louder\n"
@@ -145,6 +150,7 @@ def test_python_scripts_count_with_what_they_import_of_the_project(till: Till):
     assert refused.returncode == 1 and "`transformations/shared/words.py` is another one" in refused.stdout
 
 
+@pytest.mark.slow
 def test_an_asset_counts_with_its_header_variables_and_macros(till: Till):
     asset = (
         "/* @bruin\nname: refined.seen\ntype: duckdb.sql\ndepends: [till.sales]\n"
@@ -174,6 +180,7 @@ def test_an_asset_counts_with_its_header_variables_and_macros(till: Till):
         assert part in told["message"], told
 
 
+@pytest.mark.slow
 def test_a_file_without_the_fields_takes_the_present_script(till: Till):
     """What comboi wrote before: a dataset's file whose metadata has none of the later fields."""
     import duckdb
@@ -202,6 +209,7 @@ def test_a_file_without_the_fields_takes_the_present_script(till: Till):
     assert len(seen(till.run())) == 1
 
 
+@pytest.mark.slow
 def test_a_script_that_changes_in_the_middle_of_a_run_ends_it(till: Till):
     script = till.folder / "transformations" / "seen.sql"
     till.write(
@@ -234,6 +242,7 @@ columns: [{name: id, type: bigint, primary_key: true}, {name: status, type: varc
 
 
 @pytest.mark.parametrize("policy", ["refuse", "reload"])
+@pytest.mark.slow
 def test_an_asset_of_bruin_has_the_same_policies(till: Till, policy: str):
     (till.folder / "configs/transformations.yml").unlink()
     query = "SELECT id, status FROM till.sales WHERE id <> 2"

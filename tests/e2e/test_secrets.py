@@ -106,6 +106,7 @@ def test_a_run_with_every_secret_from_the_vault_leaves_none_of_them_anywhere(pla
 
 
 @pytest.mark.parametrize("trouble", ["wrong password", "bad host", "no such secret", "a query that fails", "a script"])
+@pytest.mark.few(1)
 def test_a_failed_run_says_what_is_wrong_without_any_secret(planted: Planted, trouble: str):
     {
         "wrong password": lambda: planted.vault.secrets.update(password=WRONG),
@@ -127,6 +128,7 @@ def test_a_failed_run_says_what_is_wrong_without_any_secret(planted: Planted, tr
     assert {place: found for place, found in planted.leaks().items() if place != script} == {}
 
 
+@pytest.mark.slow
 def test_a_rotated_password_is_taken_by_the_next_run(planted: Planted, guarded: EmbeddedPostgres):
     assert planted.comboi("run", "bronze") == 0, planted.said
     guarded.psql("ALTER ROLE comboi PASSWORD 'pl4nted-second-password'")
@@ -140,6 +142,7 @@ def test_a_rotated_password_is_taken_by_the_next_run(planted: Planted, guarded: 
     assert planted.leaks() == {}
 
 
+@pytest.mark.slow
 def test_a_password_that_is_rotated_while_the_host_is_up_is_taken_within_the_run(
     planted: Planted, guarded: EmbeddedPostgres
 ):

@@ -28,6 +28,7 @@ def till(tmp_path: Path) -> Till:
         ({"primary_key": ["id", "status"]}, "the primary key is id, status, but the table was merged by id"),
     ],
 )
+@pytest.mark.few(1)
 def test_superseded_rows_of_a_merged_table_do_not_come_back(till: Till, settings: dict[str, Any], told: str):
     till.run("bronze")
     till.sql(CHANGE)
@@ -52,6 +53,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("change", "mode"), list(zip(CHANGES, ["append", "merge"] * 3, strict=True)))
+@pytest.mark.few(1)
 def test_a_table_that_is_made_from_something_else_is_refused_until_it_is_read_anew(till: Till, change: str, mode: str):
     settings, told = CHANGES[change]
     till.sql("CREATE TABLE more_sales AS SELECT id, version, 'more' AS status FROM sales")
@@ -78,6 +80,7 @@ def test_a_table_that_is_made_from_something_else_is_refused_until_it_is_read_an
     assert till.rows() == after
 
 
+@pytest.mark.slow
 def test_a_change_that_is_accepted_is_told_once_and_the_rows_stay(till: Till):
     till.run("bronze")
     shutil.copy(till.folder / "till.db", till.folder / "moved.db")
@@ -104,6 +107,7 @@ def test_a_change_that_is_accepted_is_told_once_and_the_rows_stay(till: Till):
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_a_table_may_be_read_anew_whenever_its_settings_change(till: Till, settings: dict[str, Any]):
     till.run("bronze")
     till.sql(CHANGE)
@@ -118,6 +122,7 @@ def test_a_table_may_be_read_anew_whenever_its_settings_change(till: Till, setti
     assert till.run("bronze")["tables"][0]["rows"] == 0, "only once"
 
 
+@pytest.mark.slow
 def test_a_table_of_mode_full_is_replaced_whatever_it_was_made_from(till: Till):
     till.table(mode="full", incremental_column=None)
     till.run("bronze")
@@ -127,6 +132,7 @@ def test_a_table_of_mode_full_is_replaced_whatever_it_was_made_from(till: Till):
     assert till.rows() == [(2, 2, "new")]
 
 
+@pytest.mark.slow
 def test_what_only_says_how_it_is_read_may_change(till: Till):
     till.table(where="id > 0")
     till.run("bronze")
@@ -140,6 +146,7 @@ def test_what_only_says_how_it_is_read_may_change(till: Till):
     assert (table["rows"], table["shortfalls"], till.rows()) == (1, [], NOW[:2])
 
 
+@pytest.mark.slow
 def test_a_salt_that_changes_is_told_and_stands_nowhere(till: Till):
     def salted(salt: str) -> None:
         till.table(mask={"id": "hash"})
@@ -158,6 +165,7 @@ def test_a_salt_that_changes_is_told_and_stands_nowhere(till: Till):
     till.run("bronze")
 
 
+@pytest.mark.slow
 def test_a_value_that_is_a_secret_by_its_variable_s_name_is_compared_and_not_shown(till: Till):
     till.env["TILL_SECRET"] = "till.db"
     till.table(connection={"path": "{{env:TILL_SECRET}}"})
@@ -174,6 +182,7 @@ def test_a_value_that_is_a_secret_by_its_variable_s_name_is_compared_and_not_sho
     assert "next.db" not in refused.stdout
 
 
+@pytest.mark.slow
 def test_a_manifest_without_an_origin_takes_the_present_one(till: Till):
     """What comboi wrote before it knew of origins and owners: the fields are taken out of the file."""
     till.run("bronze")
@@ -188,6 +197,7 @@ def test_a_manifest_without_an_origin_takes_the_present_one(till: Till):
 
 
 @pytest.mark.parametrize("mode", ["append", "merge"])
+@pytest.mark.slow
 def test_a_table_that_was_replaced_by_each_load_goes_on_from_its_latest_state(till: Till, mode: str):
     till.table(mode="full", incremental_column=None)
     till.run("bronze")
@@ -202,6 +212,7 @@ def test_a_table_that_was_replaced_by_each_load_goes_on_from_its_latest_state(ti
     assert till.rows() == [*NOW, (5, 5, "new")]
 
 
+@pytest.mark.slow
 def test_a_table_that_was_read_anew_is_not_appended_a_second_time(till: Till):
     till.dataset(strategy="append")
     till.run()
@@ -217,6 +228,7 @@ def test_a_table_that_was_read_anew_is_not_appended_a_second_time(till: Till):
     assert [row[0] for row in till.contents()["seen"]] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_task_hub_that_was_lost_after_the_first_load_is_noticed(till: Till):
     till.run()
     shutil.rmtree(till.folder / ".comboi")
@@ -229,6 +241,7 @@ def test_a_task_hub_that_was_lost_after_the_first_load_is_noticed(till: Till):
     assert till.contents()["seen"] == NOW
 
 
+@pytest.mark.slow
 def test_a_sum_of_integers_is_published_to_the_last_digit(till: Till):
     till.sql(f"UPDATE sales SET version = {2**53 + 1} WHERE id = 2")
     till.dataset(strategy="merge", unique_key=["id"])

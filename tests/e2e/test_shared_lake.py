@@ -48,6 +48,7 @@ def test_each_pipeline_sees_its_own_runs_newest_first(till: Till, zoo: Till):
     assert "this is a run" not in till.comboi("status", first).stdout
 
 
+@pytest.mark.slow
 def test_a_renamed_pipeline_is_not_shown_the_runs_of_its_former_name(till: Till):
     till.run("bronze")
     till.configure(pipeline="store")
@@ -57,6 +58,7 @@ def test_a_renamed_pipeline_is_not_shown_the_runs_of_its_former_name(till: Till)
     assert listed(till, "runs") == []
 
 
+@pytest.mark.slow
 def test_a_table_of_another_pipeline_is_neither_loaded_nor_rebuilt(till: Till, zoo: Till):
     till.run("bronze")
     before = till.rows()
@@ -79,6 +81,7 @@ def test_a_table_of_another_pipeline_is_neither_loaded_nor_rebuilt(till: Till, z
     till.run("bronze")
 
 
+@pytest.mark.slow
 def test_a_dataset_of_another_pipeline_is_neither_built_nor_read(till: Till, zoo: Till):
     till.run()
     before = till.contents()["seen"]
@@ -96,6 +99,7 @@ def test_a_dataset_of_another_pipeline_is_neither_built_nor_read(till: Till, zoo
     till.run()
 
 
+@pytest.mark.slow
 def test_an_erasure_leaves_what_another_pipeline_has_and_says_so(till: Till, zoo: Till):
     till.run()
     before = till.contents()["seen"]
@@ -116,6 +120,7 @@ def test_an_erasure_leaves_what_another_pipeline_has_and_says_so(till: Till, zoo
     assert till.contents()["seen"] == before
 
 
+@pytest.mark.slow
 def test_a_renamed_pipeline_takes_over_what_it_had(till: Till):
     till.run()
     till.sql("INSERT INTO sales VALUES (3, 4, 'new')")

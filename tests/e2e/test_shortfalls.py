@@ -28,6 +28,7 @@ def shortfalls(record: dict[str, Any]) -> list[tuple[str, int | None]]:
 
 
 @pytest.mark.parametrize("chunk_rows", [2_000_000, 8])
+@pytest.mark.few(1)
 def test_rows_hidden_by_a_key_that_is_not_unique_are_counted(till: Till, chunk_rows: int):
     """32 rows, 10 keys, 2 rows without one: readers see 12, and the run says which 20 they do not."""
     till.sql(MESSY)
@@ -46,6 +47,7 @@ def test_rows_hidden_by_a_key_that_is_not_unique_are_counted(till: Till, chunk_r
 
 
 @pytest.mark.parametrize("before", [{"primary_key": None}, {"mode": "append"}])
+@pytest.mark.slow
 def test_rows_that_were_appended_are_counted_when_they_are_merged_from_now_on(till: Till, before: dict[str, Any]):
     till.sql(MESSY)
     till.table(**before)
@@ -70,6 +72,7 @@ def test_rows_without_a_key_are_refused_where_the_table_says_so(till: Till):
     assert "2 of 32 rows have NULL in the primary key (id)" in refused.stdout.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_a_table_that_is_found_empty_is_told_once(till: Till):
     till.table(mode="full", incremental_column=None)
     assert shortfalls(till.run("bronze")) == []
@@ -90,6 +93,7 @@ def write_rows(path: Path, rows: list[tuple[int | None, str]]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.few(1)
 def test_rows_of_one_file_that_share_a_key_are_landed_and_counted(till: Till, kind: str):
     """A file with a key of its own twice hides rows; a later file with a later version of a row hides none."""
     folder = till.folder / "in"

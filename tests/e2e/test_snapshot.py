@@ -28,6 +28,7 @@ def test_what_happens_between_two_chunks_is_seen_by_none_of_them(project: Projec
 
 @pytest.mark.parametrize(("mode", "written", "told"), [("full", True, ["mixed_state"]), ("full", False, []),
                                                        ("append", True, [])])  # fmt: skip
+@pytest.mark.slow
 def test_chunks_that_several_activities_read_in_several_states_are_told(
     project: Project, database: EmbeddedPostgres, mode: str, written: bool, told: list[str]
 ):
@@ -47,6 +48,7 @@ def test_chunks_that_several_activities_read_in_several_states_are_told(
     assert [one["code"] for one in table["shortfalls"]] == told
 
 
+@pytest.mark.slow
 def test_a_table_that_is_found_empty_is_told(project: Project, database: EmbeddedPostgres):
     project.run("bronze", "--select", "customers")
     database.psql("TRUNCATE shop.customers")

@@ -80,6 +80,7 @@ def test_logs_arrive_with_run_table_and_attempt(sent: tuple[dict[str, Any], Inge
 
 
 @pytest.mark.parametrize("trouble", ["nobody there", "hanging", "refusing"])
+@pytest.mark.slow
 def test_a_run_goes_on_as_without_telemetry_whatever_the_endpoint_does(
     project: Project, ingestion: IngestionDouble, trouble: str
 ):
@@ -93,6 +94,7 @@ def test_a_run_goes_on_as_without_telemetry_whatever_the_endpoint_does(
     assert record["status"] == "succeeded" and ingestion.envelopes == []
 
 
+@pytest.mark.slow
 def test_failure_and_recovery_are_told_and_the_record_says_so(project: Project, service: WebhookDouble):
     hooks = [{"on": ["failed", "recovered"], "webhook": f"{{{{env:{HOOK}}}}}", "format": "slack"}]
     project.write("configs/initial.yml", yaml.safe_dump(CONFIG | {"notifications": hooks}))
@@ -111,6 +113,7 @@ def test_failure_and_recovery_are_told_and_the_record_says_so(project: Project, 
     assert told["sent"] and (told["on"], told["format"], told["webhook"]) == ("recovered", "slack", 0)
 
 
+@pytest.mark.slow
 def test_a_webhook_that_is_down_does_not_fail_the_run(project: Project, service: WebhookDouble):
     service.close()
     hooks = [{"on": ["first_success"], "webhook": f"{{{{env:{HOOK}}}}}"}]

@@ -1,7 +1,7 @@
 """Commands that begin as a copy of a process with comboi's imports done: most of a short command's time is imports.
 
 A copy is a process of its own, with its own environment, folder, output and end, so nothing leaks from a command to the
-next. COMBOI_TEST_PROCESSES=fresh starts Python anew for each command, as `make test-all` does.
+next. COMBOI_TEST_PROCESSES=fresh starts Python anew for each command.
 """
 
 from __future__ import annotations
