@@ -25,7 +25,9 @@ from comboi_core.cli.options import (
 )
 from comboi_core.cli.running import run_and_show
 
-checkpoints = typer.Typer(name="checkpoints", help="Look at the tables' checkpoints, and repair them.")
+checkpoints = typer.Typer(
+    name="checkpoints", help="Show and repair the tables' checkpoints (how far each table has been landed)."
+)
 
 
 def plan(
@@ -37,7 +39,8 @@ def plan(
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run would do: windows, chunks, estimated rows, schema differences. Nothing is read or written."""
+    """Show what a run would do: ranges, chunks, estimated rows, schema changes. No table is read, nothing is "
+    "written."""
     request = {"stage": stage, "select": select or [], "full_refresh": full_refresh}
     with reporting(config), serving(config, url, key, resume=False) as served:
         planned = served.api.post("plan", request)
@@ -51,22 +54,22 @@ def plan(
 
 def backfill(
     table: TableName,
-    start: Annotated[str, typer.Option("--from", help="Read rows whose cursor is above this value ...")],
-    end: Annotated[str, typer.Option("--to", help="... up to and including this one.")],
+    start: Annotated[str, typer.Option("--from", help="Read rows whose cursor is above this value.")],
+    end: Annotated[str, typer.Option("--to", help="Read rows up to and including this value.")],
     strict: Strict = False,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a range of a merged table again, as a load of its own; its watermark stays where it is."""
+    """Read a range of a table again (mode merge), as a separate load. The watermark does not change."""
     request: dict[str, Any] = {"stage": "bronze", "select": [table], "backfill": {"from": start, "to": end}}
     run_and_show(request, config, url, key, as_json, strict=strict)
 
 
 @checkpoints.command("list")
 def list_checkpoints(config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
-    """List every table's committed load and watermark."""
+    """List the last committed load and the watermark of every table."""
     with reporting(config), serving(config, url, key, resume=False) as served:
         tables = served.api.get("tables")["tables"]
     if as_json:
@@ -83,28 +86,28 @@ def show(
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one table's checkpoint, its latest loads, and who reset it."""
+    """Show the checkpoint of one table, its latest loads, and who reset it."""
     with reporting(config), serving(config, url, key, resume=False) as served:
-        found = served.api.get(f"tables/{part(table)}")
+        checkpoint = served.api.get(f"tables/{part(table)}")
     if as_json:
-        print_json(found)
+        print_json(checkpoint)
     else:
-        console.print(render.checkpoint_view(found))
+        console.print(render.checkpoint_view(checkpoint))
 
 
 @checkpoints.command()
 def reset(
     table: TableName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the next load of a table read all of it; until then readers see the rows they see now."""
+    """Make the next load read the whole table. Until then readers see the same rows as now."""
     with reporting(config), serving(config, url, key, resume=False) as served:
-        found = served.api.get(f"tables/{part(table)}")
-        name = f"{found['source']}.{found['table']}"
+        checkpoint = served.api.get(f"tables/{part(table)}")
+        name = f"{checkpoint['source']}.{checkpoint['table']}"
         if not yes:
             typer.confirm(f"Read all of {name} again in the next run?", abort=True, err=True)
         after = served.api.post(f"tables/{part(name)}/reset", {})
@@ -116,15 +119,15 @@ def reset(
 
 @checkpoints.command()
 def rebuild(config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
-    """Bring task hub and lake in step after one of them was lost: checkpoints come from the lake's manifests."""
+    """Restore checkpoints from the manifests in the lake, after the task hub or the lake was lost."""
     with reporting(config), serving(config, url, key, resume=False) as served:
-        found = served.api.post("checkpoints/rebuild", {})
+        result = served.api.post("checkpoints/rebuild", {})
     if as_json:
-        print_json(found)
+        print_json(result)
         return
-    for name, sequence in found["restored"].items():
+    for name, sequence in result["restored"].items():
         console.print(f"✓ {name}: load {sequence}", style="green", markup=False)
-    for name in found["reload"]:
+    for name in result["reload"]:
         console.print(f"! {name}: the next run reads the whole table", style="yellow", markup=False)
-    if not found["restored"] and not found["reload"]:
-        console.print("every checkpoint matches the lake; nothing was changed")
+    if not result["restored"] and not result["reload"]:
+        console.print("all checkpoints match the lake; nothing was changed")

@@ -1,4 +1,4 @@
-"""`comboi build`: one dataset from the lake into a scratch file, to look at."""
+"""`comboi build`: builds one dataset into a temporary file, to try it out."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ _CELL = 40
 def build(
     dataset: Annotated[str, typer.Argument(help="A silver or gold dataset.")],
     sample: Annotated[
-        int | None, typer.Option("--sample", min=1, help="So many rows of each input at most; default: all.")
+        int | None,
+        typer.Option("--sample", min=1, help="The largest number of rows to read from each input. Default: all."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="A folder that keeps the Parquet file.")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="Start of the interval; default: yesterday.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Its end, exclusive.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A folder to keep the Parquet file in. Default: it is deleted.")
+    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Start of the interval. Default: yesterday.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End of the interval, exclusive.")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build one dataset from the lake into a scratch place: head, columns, checks, timing. Nothing is published."""
+    """Build one dataset and show first rows, columns, checks and times. Nothing is published."""
     if (start is None) != (end is None):
-        raise typer.BadParameter("--from and --to go together")
+        raise typer.BadParameter("give both --from and --to, or neither")
     with reporting(config):
         from comboi_core.app.workspace import open_workspace
         from comboi_core.devtools.trial import try_build
@@ -44,7 +47,7 @@ def build(
         try:
             interval = parse(start, end) if start and end else None
         except ValueError as error:
-            raise RequestInvalid(f"--from, --to: {error}", remedy="Give dates such as 2026-11-01.") from None
+            raise RequestInvalid(f"--from, --to: {error}", remedy="Write dates such as 2026-11-01.") from None
         if out:
             with writing(out, "--out"):
                 out.mkdir(parents=True, exist_ok=True)

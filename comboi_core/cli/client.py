@@ -15,7 +15,7 @@ from comboi_core.domain.redaction import redactor
 
 MOST_TEXT = 200
 TIMEOUT = 60
-"""Seconds for one answer; starting a run on a cold app in Azure takes its time."""
+"""Seconds to wait for one answer. Starting a run on a cold app in Azure can take long."""
 
 _URL = re.compile(
     r"((?i:https?))://([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[\w.~/-]*)?", re.A
@@ -33,12 +33,12 @@ class ApiError(ComboiError):
 
 
 class ApiForbidden(ComboiError):
-    """The app, or what stands before it, does not let the request through."""
+    """The app, or a gateway in front of it, refused the request."""
 
     code = "api_forbidden"
     remedy = (
-        "Give the app's function key with --key or COMBOI_KEY. An embedded host's key is in the file that `comboi "
-        "serve` names, and only the user who started it can read it."
+        "Give the app's function key with --key or COMBOI_KEY. For a host on this machine, `comboi serve` prints the "
+        "file of its key. Only the user who started the host can read that file."
     )
 
 
@@ -47,8 +47,8 @@ class ApiMissing(ComboiError):
 
     code = "api_missing"
     remedy = (
-        "Write --url or COMBOI_URL like https://NAME.azurewebsites.net. Where the app has another route prefix than "
-        "api, or a proxy adds a path, write all that comes before /runs, for example https://HOST/PATH/api."
+        "Write --url or COMBOI_URL like https://NAME.azurewebsites.net. If the app's route prefix is not api, or if a "
+        "proxy adds a path, write everything before /runs, for example https://HOST/PATH/api."
     )
 
 
@@ -56,28 +56,28 @@ class ApiUnreachable(ComboiError):
     """Nothing answers at the URL."""
 
     code = "api_unreachable"
-    remedy = "Check --url, and that the app (or `comboi serve`) is running."
+    remedy = "Check the URL in --url or COMBOI_URL, and check that the app (or `comboi serve`) is running."
 
 
 class KeyInDanger(ComboiError):
-    """The function key would travel where others can read it."""
+    """The function key would be sent unencrypted."""
 
     code = "key_in_danger"
-    remedy = "Write https:// in --url or COMBOI_URL; plain http is for 127.0.0.1, localhost and [::1] only."
+    remedy = "Write https:// in --url or COMBOI_URL. Plain http is allowed only for 127.0.0.1, localhost and [::1]."
 
 
 class Api:
     """Calls the API at `url`; `key` is a function key of an app in Azure, or the token of an embedded host.
 
-    An address without a path is an app's, and its API is below /api. One with a path is that of the API itself: the app
-    has another route prefix, or what stands before it adds a path.
+    If the URL has no path, the API is at /api. If it has a path, that is the path of the API: for apps with another
+    route prefix, or behind a proxy that adds a path.
 
-    The key goes to this one address, in a header: no redirect is followed, and without TLS it goes to loopback only.
+    The key is sent only to this URL, in a header. Redirects are not followed. Without TLS, only loopback is allowed.
 
     Raises:
         ApiUnreachable: `url` is not the address of an app.
         KeyInDanger: there is a key, and `url` is neither https nor loopback.
-        RequestInvalid: `key` holds what no key does.
+        RequestInvalid: `key` contains characters that no key has.
     """
 
     def __init__(self, url: str, key: str | None = None) -> None:
@@ -86,15 +86,15 @@ class Api:
         self._api = self.url if urlsplit(self.url).path else f"{self.url}/api"
         self._session = requests.Session()
         local = _is_loopback(host)
-        # A proxy from the environment is for the way out, not for this machine.
+        # Proxies from the environment are for remote hosts, not for this machine.
         self._session.trust_env = not local
         if key:
             if scheme != "https" and not local:
                 raise KeyInDanger(f"{self.url} is not https: the function key would be sent unencrypted")
             if not (key.isascii() and key.isprintable()) or " " in key:
                 raise RequestInvalid(
-                    "the function key contains blanks or other characters that keys never have",
-                    remedy="Copy the key again, into COMBOI_KEY or --key.",
+                    "the function key contains spaces or other characters that function keys never have",
+                    remedy="Copy the key again and give it with COMBOI_KEY or --key.",
                 )
             redactor.add(key)
             self._session.headers["x-functions-key"] = key
@@ -109,7 +109,7 @@ class Api:
         return self._call("POST", path, json=body)
 
     def runs(self, limit: int, **filters: str | None) -> list[RunSummary]:
-        """Return the summaries of runs, newest first, `limit` at most; goes through as many pages as that takes."""
+        """Return at most `limit` summaries of runs, newest first. Reads as many pages as needed."""
         found: list[RunSummary] = []
         cursor = None
         while len(found) < limit:
@@ -124,35 +124,35 @@ class Api:
         address = f"{self._api}/{path}"
         try:
             answer = self._session.request(method, address, timeout=TIMEOUT, allow_redirects=False, **options)
-        except (requests.RequestException, ValueError) as error:  # the latter of a redirect to no address
+        except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid address
             raise ApiUnreachable(f"{self.url} does not answer: {type(error).__name__}") from None
         if 300 <= answer.status_code < 400:
             raise _redirected(self.url, answer)
-        said = f"{self.url} answers {answer.status_code} {answer.reason}"
+        summary = f"{self.url} answers {answer.status_code} {answer.reason}"
         try:
             body = answer.json()
         except ValueError:
             plain = answer.headers.get("Content-Type", "").startswith("text/plain")
-            body = {"title": f"{said}: {redactor.cut(answer.text, MOST_TEXT)}" if plain and answer.text else said}
+            body = {"title": f"{summary}: {redactor.cut(answer.text, MOST_TEXT)}" if plain and answer.text else summary}
             if answer.status_code < 400:
-                body |= {"code": "api_error", "remedy": "Check that --url is that of a comboi app."}
+                body |= {"code": "api_error", "remedy": "Check that --url is the URL of a comboi app."}
                 raise ApiError(body) from None
         if not isinstance(body, dict):
-            raise ApiError({"title": said})
+            raise ApiError({"title": summary})
         if answer.status_code in (401, 403) and "code" not in body:
-            raise ApiForbidden(body.get("title") or said)
+            raise ApiForbidden(body.get("title") or summary)
         if answer.status_code == 404 and "code" not in body:
-            raise ApiMissing(f"there is no comboi at {self._api}: {body.get('title') or said}")
+            raise ApiMissing(f"there is no comboi at {self._api}: {body.get('title') or summary}")
         if answer.status_code >= 400:
             raise ApiError(body)
         return body
 
 
 def part(text: str) -> str:
-    """Return what somebody typed as one part of a path: no `/`, `?` or `%` in it counts.
+    """Return typed text as one part of a URL's path; `/`, `?` and `%` are escaped.
 
     Raises:
-        RequestInvalid: `.` and `..`, which lead elsewhere in any spelling.
+        RequestInvalid: `.` and `..`, which would lead to another path.
     """
     if text in (".", ".."):
         raise RequestInvalid(f"'{text}' is not a valid name", remedy="Copy the name from `comboi runs` or `status`.")
@@ -160,14 +160,14 @@ def part(text: str) -> str:
 
 
 def _parts(url: str) -> tuple[str, str]:
-    """Return scheme and host of an app's address. A query or a password in it may be secret, and is not shown."""
+    """Return scheme and host of an app's URL. A query or a password in it may be secret and is not shown."""
     match = _URL.fullmatch(url)
     if match is None:
-        shown = "the address given" if re.search(r"[?#@]", url) else f"'{url}'"
+        shown = "the given URL" if re.search(r"[?#@]", url) else f"'{url}'"
         raise ApiUnreachable(
-            f"{shown} is not the address of an app",
+            f"{shown} is not the URL of an app",
             remedy="Write --url or COMBOI_URL like https://NAME.azurewebsites.net or http://127.0.0.1:7071, without "
-            "a query or a password; the key goes into COMBOI_KEY or --key.",
+            "a query or a password. Give the key with COMBOI_KEY or --key.",
         )
     return match[1].lower(), match[2].strip("[]").lower()
 
@@ -180,14 +180,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _redirected(url: str, answer: requests.Response) -> ApiUnreachable:
-    """Tell where a redirect leads: scheme and host, since the rest may hold secrets."""
+    """Return the error of a redirect. It shows only scheme and host, because the rest may contain secrets."""
     try:
-        found = urlsplit(requests.compat.urljoin(f"{url}/", answer.headers.get("Location", "")))
-        where = f"{found.scheme}://{found.hostname}{f':{found.port}' if found.port else ''}"
+        target = urlsplit(requests.compat.urljoin(f"{url}/", answer.headers.get("Location", "")))
+        where = f"{target.scheme}://{target.hostname}{f':{target.port}' if target.port else ''}"
     except ValueError:
-        where = "no address"
+        where = "an invalid URL"
     return ApiUnreachable(
-        f"{url} answers {answer.status_code} and points to {where}; nothing was sent there",
-        remedy="Give the app's own address with --url or COMBOI_URL; an app that has people sign in needs a way around "
-        "it for comboi's commands, which know function keys only.",
+        f"{url} answers {answer.status_code} and redirects to {where}; comboi does not follow redirects",
+        remedy="Give the app's own URL with --url or COMBOI_URL. If the app asks people to sign in, exclude "
+        "comboi's API "
+        "from that: comboi's commands can use only function keys.",
     )

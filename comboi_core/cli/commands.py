@@ -1,4 +1,4 @@
-"""The commands, but for those in `ahead`. Exit codes stand in the help's last line."""
+"""The `comboi` command and most of its subcommands. The last line of the help lists the exit codes."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from comboi_core.cli.options import (
 from comboi_core.cli.package import package
 from comboi_core.cli.running import OTHER, cancel, run_and_show
 
-REMEDY = "Correct the places named above, and run `comboi validate` again."
+REMEDY = "Correct the problems above and run `comboi validate` again."
 
 app = typer.Typer(
     name="comboi", help="Serverless ELT: bronze, silver and gold from two YAML files.", no_args_is_help=True,
-    epilog="Exit codes: 0 all went well; 1 it did not, and the output says why; 2 wrong usage; 130 interrupted.",
+    epilog="Exit codes: 0 success; 1 failure, the output says why; 2 wrong usage; 130 interrupted.",
     pretty_exceptions_enable=False, add_completion=True,
 )  # fmt: skip
 
@@ -58,7 +58,7 @@ def options(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show comboi's version and exit.")
     ] = False,
 ) -> None:
-    """Read the options that stand before a command."""
+    """Read the options before a command."""
 
 
 @app.command(cls=Selecting)
@@ -67,10 +67,11 @@ def run(
     select: Select = None,
     full_refresh: FullRefresh = False,
     start: Annotated[
-        str | None, typer.Option("--from", help="Start of the interval that windowed datasets build; UTC.")
+        str | None,
+        typer.Option("--from", help="Start of the interval, in UTC, for datasets that are built by interval."),
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", help="End of the interval, exclusive; default: all of yesterday.")
+        str | None, typer.Option("--to", help="End of the interval, exclusive. Default: the interval is yesterday.")
     ] = None,
     strict: Strict = False,
     config: Config = None,
@@ -80,7 +81,7 @@ def run(
 ) -> None:
     """Run the pipeline now, with live progress."""
     if (start is None) != (end is None):
-        raise typer.BadParameter("--from and --to go together")
+        raise typer.BadParameter("give both --from and --to, or neither")
     request: dict[str, Any] = {"stage": stage, "select": select or [], "full_refresh": full_refresh}
     if start is not None:
         request["interval"] = {"from": start, "to": end}
@@ -95,7 +96,7 @@ def status(
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one run: tables, datasets, checks, errors and what to do about them."""
+    """Show one run: tables, datasets, checks, errors, and what to do about them."""
     with reporting(config), _live_api(config, url, key) as api:
         if api:
             latest = api.get("runs", limit=1)
@@ -111,18 +112,22 @@ def status(
         return
     console.print(render.run_view(record))
     if record.get("pipeline") not in (pipeline, None):
-        told = f"! this is a run of the pipeline {record['pipeline']}; this project is the pipeline {pipeline}"
-        console.print(render.plain(told, style="yellow"))
+        warning = f"! this run belongs to the pipeline {record['pipeline']}; this project is the pipeline {pipeline}"
+        console.print(render.plain(warning, style="yellow"))
     elif record["status"] == "unfinished":
-        console.print("no host is running it; the next `comboi run` finishes it first", markup=False)
+        console.print("no host is running it now; the next `comboi run` finishes it first", markup=False)
 
 
 @app.command()
 def runs(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100)] = 20,
-    state: Annotated[str | None, typer.Option("--status", help="Only runs in this state, e.g. failed.")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="Only runs since this date or moment; UTC.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Only runs before it.")] = None,
+    state: Annotated[str | None, typer.Option("--status", help="Only runs with this status, e.g. failed.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Only runs that started at this date or time, or later; UTC.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Only runs that started before this date or time; UTC.")
+    ] = None,
     table: Annotated[
         str | None,
         typer.Option("--table", help="Only runs that include this table or dataset.", autocompletion=complete_names),
@@ -138,16 +143,16 @@ def runs(
         if not api and any(wanted.values()):
             api = stack.enter_context(serving(config, resume=False)).api
         if api:
-            found = api.runs(limit, **wanted)
+            summaries = api.runs(limit, **wanted)
         else:
             from comboi_core.runs.history import recorded_runs
 
-            found = recorded_runs(*_lake(config), limit)
+            summaries = recorded_runs(*_lake(config), limit)
     if as_json:
-        print_json(found)
+        print_json(summaries)
     else:
-        none = "no such run" if any(wanted.values()) else "no run yet; start one with `comboi run`"
-        console.print(render.runs_grid(found) if found else none)
+        none = "no run matches" if any(wanted.values()) else "no run yet; start one with `comboi run`"
+        console.print(render.runs_grid(summaries) if summaries else none)
 
 
 @contextmanager
@@ -160,12 +165,12 @@ def _live_api(config: Path | None, url: str | None, key: str | None) -> Iterator
         yield live
 
 
-def _latest(found: list[dict[str, Any]]) -> str:
-    if not found:
+def _latest(summaries: list[dict[str, Any]]) -> str:
+    if not summaries:
         from comboi_core.domain.errors import RunNotFound
 
         raise RunNotFound("there has been no run yet", remedy="Start one with `comboi run`.")
-    return str(found[0]["run_id"])
+    return str(summaries[0]["run_id"])
 
 
 def _lake(config: Path | None) -> tuple[Any, str]:
@@ -179,7 +184,7 @@ def _lake(config: Path | None) -> tuple[Any, str]:
 
 @app.command()
 def validate(config: Config = None, as_json: AsJson = False) -> None:
-    """Check configuration, scripts, deduplication settings and references; every problem at once, with file:line."""
+    """Check configuration, scripts, deduplication and references. Lists every problem with file and line."""
     with reporting(config):
         from comboi_core.app.loader import load
         from comboi_core.building.validation.project import project_problems
@@ -216,12 +221,15 @@ def validate(config: Config = None, as_json: AsJson = False) -> None:
 @app.command()
 def serve(
     config: Config = None,
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Loopback port of the API.")] = 7071,
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=0, max=65535, help="Port of the API on 127.0.0.1. 0: any free port.")
+    ] = 7071,
     schedule: Annotated[
-        str | None, typer.Option("--schedule", help="NCRONTAB, six fields; default: COMBOI_TIMER_SCHEDULE.")
+        str | None,
+        typer.Option("--schedule", help="NCRONTAB expression with six fields. Default: COMBOI_TIMER_SCHEDULE."),
     ] = None,
 ) -> None:
-    """Keep the embedded host up: HTTP API, timer and runs."""
+    """Run the embedded host until Ctrl-C: HTTP API, timer, and a page to watch runs."""
     with reporting(config):
         from comboi_core.app.loader import load
         from durable_local.keys import key_file
@@ -236,25 +244,29 @@ def serve(
         with embedded(config, timers=bool(planned), port=port) as host:
             console.print(f"pipeline {project.pipeline} at {host.url}/api/runs", markup=False)
             console.print(
-                f"schedule: {planned}" if planned else "no schedule; set COMBOI_TIMER_SCHEDULE or give --schedule",
+                f"schedule: {planned}"
+                if planned
+                else "no schedule; to have one, set COMBOI_TIMER_SCHEDULE or give --schedule",
                 markup=False,
             )
-            console.print(f"the page for people: {host.url}/api/monitor#code={host.key}", markup=False, soft_wrap=True)
-            console.print(f"the key of the API, for the header x-functions-key, is in {key_file(host.store_path)}")
+            console.print(f"page to watch runs: {host.url}/api/monitor#code={host.key}", markup=False, soft_wrap=True)
+            console.print(f"the API's key (header x-functions-key) is in {key_file(host.store_path)}")
             own, others = left_behind(host.unfinished, project.pipeline)
             for unfinished in own:
                 console.print(f"finishing run {unfinished}, which was left unfinished", markup=False)
             for other in others:
                 console.print(OTHER.format(other), markup=False)
-            console.print("Ctrl-C stops it")
+            console.print("press Ctrl-C to stop")
             stop.wait()
 
 
 @app.command()
 def demo(
-    folder: Annotated[Path | None, typer.Option("--folder", help="Default: .comboi/demo in the checkout.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="The demo's folder. Default: .comboi/demo in the checkout.")
+    ] = None,
 ) -> None:
-    """Run the pipeline on real data: two runs, with a day of changes at the source between them."""
+    """Run a demo on real data: a first run, changes at the source, and a second run."""
     with reporting():
         from comboi_core.cli.demo.story import tell
 

@@ -1,4 +1,4 @@
-"""The commands for those who build a project: init, new, lineage, docs, schema, show, query."""
+"""The commands to develop a project: init, new, lineage, docs, schema, show, query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`comboi doctor`: everything that a run needs, tried."""
+"""`comboi doctor`: tries everything that a run needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from comboi_core.cli.options import AsJson, Config, console, print_json, reporti
 
 
 def doctor(config: Config = None, as_json: AsJson = False) -> None:
-    """Try sources, lake, vault, telemetry, versions, clocks, disk; say how to repair what is wrong (exit code 1)."""
+    """Test everything that a run needs (sources, lake, vault, telemetry, versions, clock, disk) and say how to "
+    "fix it."""
     found = []
     with reporting(config):
         from comboi_core.devtools.doctor import diagnose

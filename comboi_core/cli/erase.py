@@ -20,26 +20,29 @@ from comboi_core.domain.contracts.record import RunRecord
 FunctionKey = Annotated[
     str | None, typer.Option("--function-key", envvar="COMBOI_KEY", help="Function key of the deployed app.")
 ]
-SOURCE_FIRST = "A row that the source still has comes back with a later load: erase it in the source first."
+SOURCE_FIRST = "If the source still has such a row, a later load can bring it back. Erase it in the source first."
 
 
 def erase(
-    table: Annotated[str, typer.Option("--table", help="source.table")],
+    table: Annotated[str, typer.Option("--table", help="The table that holds the key: SOURCE.TABLE.")],
     key: Annotated[
-        list[str], typer.Option("--key", help="A value of the primary key, or a=1,b=2 where it has several columns.")
+        list[str],
+        typer.Option("--key", help="A value of the primary key, or a=1,b=2 if it has several columns. Repeatable."),
     ],
     column: Annotated[
         list[str] | None,
         typer.Option("--column", help="The column that holds the key, where it is another one; repeatable."),
     ] = None,
-    by: Annotated[str | None, typer.Option("--by", help="Who asks, for the record. Default: your login.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who asks for the erasure, for the record. Default: your login.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     config: Config = None,
     url: Url = None,
     function_key: FunctionKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a person from bronze, silver, gold and the run records, for good."""
+    """Erase a person from bronze, silver, gold and the run records. This cannot be undone."""
     if not yes:
         keys = "1 key" if len(key) == 1 else f"{len(key)} keys"
         typer.confirm(f"Erase {keys} from {table} and everything made from it? This cannot be undone.", abort=True)
@@ -67,10 +70,10 @@ def _login() -> str:
 
 
 def erasure_view(record: RunRecord) -> RenderableType:
-    """Return what an erasure did: per table and dataset the rows that are gone, then what could not be erased."""
-    said = record.get("erasure")
+    """Return what an erasure did: the removed rows per table and dataset, then what could not be erased."""
+    erasure = record.get("erasure")
     parts: list[RenderableType] = [Text.assemble("erasure ", record["run_id"], "  ", render.status(record["status"]))]
-    if said is None:  # it ended before it had a record
+    if erasure is None:  # the run ended before it had a record
         return Group(*parts, render.run_view(record))
     shown = grid("", "stage", "rows removed", "how", right="rows removed", wraps="how")
     for stage, name, item in _items(record):
@@ -78,15 +81,15 @@ def erasure_view(record: RunRecord) -> RenderableType:
         counted = "" if item.get("removed") is None else render.number(rows)
         shown.add_row(render.plain(name), stage, counted, render.plain(item.get("how") or item.get("reason") or ""))
     parts += [Text(), shown]
-    if said["samples"]:
-        parts.append(Text(f"{render.number(said['samples'])} failing rows taken out of run records"))
-    if not said["found"]:
-        parts += [Text(), Text("the key was found nowhere; nothing was erased", style="yellow")]
-    for owner, rows in said.get("left_in_records", {}).items():
-        told = f"! run records of the pipeline {owner}, which shares the lake, show {render.number(rows)} failing rows"
-        parts.append(render.plain(f"{told} with such a key; they were left", style="yellow"))
-        advice = f"  what to do: Erase with the configuration of {owner}; if it is a former name, see `takes_over`."
-        parts.append(render.plain(advice))
+    if erasure["samples"]:
+        parts.append(Text(f"{render.number(erasure['samples'])} failing rows removed from run records"))
+    if not erasure["found"]:
+        parts += [Text(), Text("no table, dataset or record has the key; nothing was erased", style="yellow")]
+    for owner, rows in erasure.get("left_in_records", {}).items():
+        left = f"! run records of the pipeline {owner}, in the same lake, show {render.number(rows)} failing rows"
+        parts.append(render.plain(f"{left} with such a key; they were not removed", style="yellow"))
+        advice = f"Erase with the configuration of {owner}. If it is this pipeline's former name, use takes_over:."
+        parts.append(render.plain(f"  what to do: {advice}"))
     for _, name, item in _items(record):
         if item.get("error"):
             parts.append(render.plain(f"✗ {name}: [{item['error']['code']}] {item['error']['message']}", style="red"))
@@ -104,8 +107,8 @@ def erasure_view(record: RunRecord) -> RenderableType:
 
 def _items(record: RunRecord) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for item in record["tables"]:
-        elsewhere = f", {item['removed_elsewhere']} of them in files of earlier loads"
-        how = "files rewritten" if item.get("removed") else "left as it is"
+        elsewhere = f", {item['removed_elsewhere']} of them from files of earlier loads"
+        how = "files rewritten" if item.get("removed") else "not changed"
         how += elsewhere if item.get("removed_elsewhere") else ""
         yield "bronze", f"{item['source']}.{item['table']}", {"how": how, **item}
     for dataset in record["datasets"]:

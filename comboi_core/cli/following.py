@@ -1,4 +1,4 @@
-"""Following a run: a live view in a terminal, plain lines elsewhere."""
+"""Following a run: a live view in a terminal, otherwise plain lines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from comboi_core.cli.render import number, pace, run_view, seconds
 from comboi_core.domain.contracts.record import RunRecord
 
 SHORTEST, LONGEST = 0.02, 0.25
-"""Seconds between two looks at the run: a tenth of the time that it has taken so far, within these bounds."""
+"""Limits in seconds between two requests. The wait is a tenth of the time that the run has taken so far."""
 SAY_AGAIN = 15.0
-"""Seconds between two lines on a table that takes long."""
+"""Seconds between two lines about the same table."""
 
 
 def watch(api: Api, run_id: str) -> Iterator[RunRecord]:
-    """Yield a run's record again and again, the last time when the run has ended."""
+    """Yield a run's record repeatedly until the run has ended."""
     began = time.monotonic()
     while True:
         record: RunRecord = api.get(f"runs/{part(run_id)}")
@@ -56,7 +56,7 @@ def _lines(api: Api, run_id: str, console: Console) -> RunRecord:
 
 def _line(console: Console, name: str, item: Mapping[str, Any]) -> None:
     extra = ""
-    if item["status"] == "succeeded" and "removed" in item:  # of an erasure; its table at the end says the rest
+    if item["status"] == "succeeded" and "removed" in item:  # an erasure; the table at its end shows the rest
         extra = "" if item["removed"] is None else f"  {number(item['removed'])} rows removed"
     elif item["status"] == "succeeded" and item.get("rows") is not None:
         extra = f"  {number(item['rows'])} rows  {seconds(item.get('seconds'))}"

@@ -1,4 +1,4 @@
-"""Where a command's API is: a deployed app, the host that is up on this project, or one started for the command."""
+"""The API that a command uses: of a deployed app, of a running host, or of a host started for the command."""
 
 from __future__ import annotations
 
@@ -24,39 +24,40 @@ if TYPE_CHECKING:
     from durable_local import Host
 
 STARTING = 15.0
-"""Seconds that another command's host gets to come up."""
+"""Seconds to wait for the host that another command is starting."""
 GRACE = 5.0
-"""Seconds that activities in flight get when the host stops; what is cut off is done again by the next run."""
+"""Seconds for activities to finish when the host stops. The next run repeats what did not finish."""
 
 
 class NoApp(ComboiError):
-    """function_app.py is not where it has to be."""
+    """function_app.py is missing."""
 
     code = "app_missing"
-    remedy = "Install comboi anew: `pip install --force-reinstall comboi`, or `pip install -e .` in its checkout."
+    remedy = "Install comboi again: `pip install --force-reinstall comboi`, or `pip install -e .` in its checkout."
 
 
 class AppBroken(ComboiError):
-    """The function app cannot be hosted: most likely the schedule."""
+    """The function app cannot be started, most likely because of the schedule."""
 
     code = "app_broken"
-    remedy = "Correct what the message names; a schedule has six fields, e.g. `0 */30 * * * *` for every half hour."
+    remedy = "Correct what the message says. A schedule has six fields, e.g. `0 */30 * * * *` for every half hour."
 
 
 class HostBusy(ComboiError):
     """Another live host holds the project's task hub."""
 
     code = "host_busy"
-    remedy = "Use the host that is up, or stop it first; `comboi run` finds it by itself."
+    remedy = "Use the running host (`comboi run` finds it by itself), or stop it first."
 
 
 class HubUnusable(ComboiError):
-    """The task hub's file cannot be opened: the disk is full, the rights are missing, or it is another kind of file."""
+    """The task hub's file cannot be opened: the disk is full, access is denied, or it is not a task hub."""
 
     code = "hub_unusable"
     remedy = (
-        "Free space on its disk, and check the rights to it; then run again, which finishes what was left unfinished. "
-        "If the file is damaged, move it away and run `comboi checkpoints rebuild`: the lake has all checkpoints."
+        "Check the free space on its disk and the access rights of the file, then run again; unfinished runs are "
+        "finished first. If the file is damaged, move it away and run `comboi checkpoints rebuild`, which restores all "
+        "checkpoints from the lake."
     )
 
 
@@ -64,17 +65,17 @@ class PortTaken(ComboiError):
     """The port of the API is in use."""
 
     code = "port_taken"
-    remedy = "Give another one with --port; 0 takes any free one."
+    remedy = "Give another port with --port. 0 means any free port."
 
 
 @dataclass
 class Served:
-    """An API to talk to.
+    """The API that a command uses.
 
     Attributes:
-        here: Whether the host was started for this command and ends with it.
-        unfinished: Runs that a killed host left unfinished; they are under way again.
-        others: The same of other pipelines that share the task hub.
+        here: Whether the host was started for this command and stops with it.
+        unfinished: Runs that a killed host left unfinished. They continue now.
+        others: Unfinished runs of other pipelines in the same task hub.
     """
 
     api: Api
@@ -97,16 +98,16 @@ def hub_file(config: Path | None) -> Path:
 def serving(
     config: Path | None, url: str | None = None, key: str | None = None, *, resume: bool = True
 ) -> Iterator[Served]:
-    """Give an API: at `url`, else of the live host on this project's task hub, else of a host started here.
+    """Give the API at `url`, else of the running host on this project's task hub, else of a host started here.
 
     A host that another command has started stays up for the block. One that is started here ends with it, but not
     before other commands are done with it; see `leases`.
 
     Args:
-        resume: Whether a host started here takes up what an earlier one left unfinished.
+        resume: Whether a host started here continues what an earlier one left unfinished.
 
     Raises:
-        ConfigError: the host would have to be started here, and the configuration is missing or wrong.
+        ConfigError: a host has to be started here, and the configuration is missing or invalid.
     """
     if url:
         yield Served(Api(url, key), here=False)
@@ -120,7 +121,7 @@ def serving(
         with ExitStack() as stack:
             try:
                 host = stack.enter_context(embedded(config, timers=False, resume=resume))
-            except HostBusy:  # another command was a moment faster: its host serves this one too
+            except HostBusy:  # another command started its host first; use that one
                 if not (live := _wait_for_live_api(hub)):
                     raise
                 yield Served(live, here=False)
@@ -177,7 +178,7 @@ def _running(api: Api, waiting: Collection[str]) -> list[str]:
 
 
 def left_behind(instances: list[str], pipeline: str) -> tuple[list[str], list[str]]:
-    """Return the runs among unfinished orchestrations: the pipeline's own, and those of others in the same task hub."""
+    """Return the runs among unfinished orchestrations: the pipeline's own, and those of other pipelines."""
     runs = sorted(instance for instance in instances if RUN_ID_PATTERN.match(instance))
     own = [run for run in runs if pipeline_of(run) == pipeline]
     return own, [run for run in runs if run not in own]
@@ -229,13 +230,13 @@ def _wait_for_live_api(hub: Path) -> Api | None:
 
 @contextmanager
 def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool = True) -> Iterator[Host]:
-    """Run the app on an embedded host for the length of the block; it asks for the key beside the hub (`host.key`).
+    """Run the app on an embedded host during the block. Its API requires `host.key`, which is saved beside the hub.
 
     Raises:
         ConfigError: the configuration is missing or wrong.
         HostBusy: another live host holds the task hub.
         HubUnusable: the task hub's file cannot be opened or written.
-        PortTaken: something listens on the port.
+        PortTaken: another process uses the port.
     """
     from durable_local import AppLoadError, Host, HubLockedError
     from durable_local.errors import StoreError
@@ -265,7 +266,7 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
     except StoreError as unusable:
         raise HubUnusable(f"task hub: {unusable}") from None
     except OSError as failed:
-        if failed.filename is not None:  # of a file; of a port there is none
+        if failed.filename is not None:  # a file; errors of ports have no filename
             raise _unusable(failed) from None
         raise PortTaken(str(failed)) from None
     try:

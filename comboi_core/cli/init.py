@@ -25,7 +25,9 @@ def _complete_types(incomplete: str) -> list[str]:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The project's folder; made if it is not there.")] = Path("."),
+    folder: Annotated[Path, typer.Argument(help="The project's folder. It is created if it does not exist.")] = Path(
+        "."
+    ),
     source: Annotated[
         str,
         typer.Option(
@@ -39,7 +41,7 @@ def init(
     ] = "files",
     as_json: AsJson = False,
 ) -> None:
-    """Make a new project that runs: configuration, a transformation, a check, sample data."""
+    """Create a new project that can be run: configuration, transformations, a check and sample data."""
     with reporting():
         from comboi_core.devtools.scaffold.project import new_project
 

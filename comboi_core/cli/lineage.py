@@ -24,7 +24,7 @@ _STYLES = {"source": "bold", "bronze": "dark_orange3", "silver": "grey62", "gold
 def lineage(
     select: Select = None, html: Html = None, svg: Svg = None, config: Config = None, as_json: AsJson = False
 ) -> None:
-    """Draw what is made of what, from sources to gold; with --select, what a table or dataset is made of, and for."""
+    """Show how datasets depend on tables and on each other, from sources to gold; --select shows only some."""
     with reporting(config):
         from comboi_core.app.loader import load
         from comboi_core.devtools.catalogue.lineage import lineage as graph_of
@@ -52,8 +52,8 @@ def lineage(
 def whole_view(graph: Lineage) -> RenderableType:
     """Return the graph as a tree per source.
 
-    What is made of several things stands, with all that follows from it, below the last of them; below the others
-    there is a reference.
+    A dataset with several inputs is shown below the last of them, with everything that depends on it. Below its other
+    inputs there is only a note.
     """
     branches = [node for node in graph.nodes if not graph.into(node.key)]
     left = {node.key: len(graph.into(node.key)) for node in graph.nodes}
@@ -78,12 +78,12 @@ def _grow(tree: Tree, graph: Lineage, node: Node, left: dict[str, int]) -> None:
 
 
 def around_view(graph: Lineage, chosen: tuple[str, ...]) -> RenderableType:
-    """Return for each chosen node two trees: what it is made of, and what is made of it."""
+    """Return two trees for each chosen node: what it depends on, and what depends on it."""
     parts: list[RenderableType] = []
     for key in chosen:
         node = graph.node(key)
         tree = Tree(_label(node, style="bold reverse"), guide_style="dim")
-        for upwards, title, none in ((True, "made of", "nothing"), (False, "used by", "nothing")):
+        for upwards, title, none in ((True, "made from", "nothing"), (False, "used by", "nothing")):
             branch = tree.add(Text(title, style="italic"))
             _follow(branch, graph, node, upwards, set())
             if not branch.children:
@@ -120,4 +120,6 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RequestInvalid(f"{file} cannot be written: {error.strerror}") from None
+        raise RequestInvalid(
+            f"{file} cannot be written: {error.strerror}", remedy="Give another file with --html or --svg."
+        ) from None

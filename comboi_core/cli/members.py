@@ -1,4 +1,4 @@
-"""What goes into the deployment package: an allowlist, so that a secret or data beside the code stays out."""
+"""The files of the deployment package. It is an allowlist, so that secrets and data beside the code stay out."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _ENDINGS = {
     "configs": frozenset({".yml", ".yaml"}),
     "transformations": frozenset({".py", ".sql", ".yml", ".yaml"}),
 }
-"""What comboi reads in each folder. Seeds of Bruin, which are CSV files, come by the name that their asset has."""
+"""The endings that comboi reads in each folder. CSV files of Bruin's seeds are added because assets name them."""
 _LEFT_OUT = frozenset({".md", ".pyc"})
-"""Nothing reads these, and nobody expects them in the package."""
+"""Files that comboi does not read. They are left out without an error."""
 _MOST_TOLD = 20
 
 
 class _Refused(NamedTuple):
-    """A path that does not belong into a package, relative to its folder's parent, and why."""
+    """A path that cannot be packed, relative to the project's folder, and the reason."""
 
     path: str
     why: str
@@ -55,11 +55,11 @@ def project_files(project: Path, include: Collection[str] = ()) -> dict[str, Pat
 
     Args:
         project: The project's folder, resolved.
-        include: Further files below `configs/` and `transformations/`, as paths within the project: what Python code
-            reads beside itself, or a certificate.
+        include: Further files below `configs/` and `transformations/`, as paths within the project, e.g. a certificate
+            or a file that Python code reads.
 
     Raises:
-        ConfigError: something else stands in these folders, or a link does. All of it is named.
+        ConfigError: the folders contain other files, or links. The error lists them.
     """
     seeds = dict(_seeds(project))
     named = {*seeds, *(Path(os.path.normpath(name)).as_posix() for name in include)}
@@ -88,22 +88,22 @@ def _why_not(file: Path, *, known: bool) -> str | None:
     if stat.S_ISDIR(mode):
         return None
     if not stat.S_ISREG(mode):
-        return "no file"
+        return "not a regular file"
     return None if known or file.suffix in _LEFT_OUT else "neither code nor configuration"
 
 
 def _refuse(refused: list[_Refused]) -> None:
     if not refused:
         return
-    told = [f"{path} ({why})" for path, why in refused[:_MOST_TOLD]]
+    listed = [f"{path} ({why})" for path, why in refused[:_MOST_TOLD]]
     more = f" and {len(refused) - _MOST_TOLD} more" if len(refused) > _MOST_TOLD else ""
     remedy = "Move secrets and data out of configs/ and transformations/"
     if any(item.why != "a link" for item in refused):
-        remedy += "; a file that Python code reads beside itself is packed if you name it: --include PATH"
+        remedy += "; if your Python code reads a file, pack it with --include PATH"
     if any(item.why == "a link" for item in refused):
-        remedy += "; put the file itself in the place of a link"
+        remedy += "; replace a link by the file itself"
     raise ConfigError(
-        f"not packed, for a package holds code and configuration only: {', '.join(told)}{more}",
+        f"a package may contain only code and configuration, not these: {', '.join(listed)}{more}",
         remedy=f"{remedy}.",
         paths=[item.path for item in refused],
     )
@@ -113,22 +113,22 @@ def _refuse_missing(missing: Collection[str], seeds: dict[str, str]) -> None:
     for name in sorted(missing):
         if name in seeds:
             raise ConfigError(
-                f"{seeds[name]}: the seed {name} lies outside of the folders that are packed, or is hidden",
+                f"{seeds[name]}: the seed {name} is outside of the packed folders, or hidden",
                 remedy="Move it beside its asset, below transformations/.",
             )
         raise ConfigError(
             f"--include {name}: there is no such file below configs/ or transformations/, or it is hidden",
-            remedy="Name a file within the project, as in --include transformations/holidays.csv.",
+            remedy="Give a file inside the project, e.g. --include transformations/holidays.csv.",
         )
 
 
 def _seeds(project: Path) -> Iterator[tuple[str, str]]:
-    """Yield the CSV files that assets of Bruin name, also those that are not enabled, and where they do."""
+    """Yield the CSV files that Bruin assets name (also disabled assets), and the places that name them."""
     folder = project / "transformations"
     for file in asset_files(folder):
         if not is_yaml_asset(file):
             continue
-        with suppress(ConfigError):  # loading the project has told what is wrong with it
+        with suppress(ConfigError):  # loading the project has reported the error already
             asset = read_asset(file, folder)
             if asset.type == SEED:
                 seed = os.path.normpath(file.parent / str(asset.header.parameters.get("path", "")))
@@ -136,7 +136,7 @@ def _seeds(project: Path) -> Iterator[tuple[str, str]]:
 
 
 def _visible(folder: Path) -> Iterator[Path]:
-    """Yield what is in a folder and below, but for what is hidden and what Python compiled. Links are not followed."""
+    """Yield everything below a folder except hidden files and compiled Python. Links are not followed."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         yield from (Path(place, name) for name in folders)

@@ -1,4 +1,4 @@
-"""`comboi new`: one more table, transformation or check."""
+"""`comboi new`: adds a table, a transformation or a check."""
 
 from __future__ import annotations
 
@@ -26,47 +26,54 @@ new = typer.Typer(name="new", help="Add a table, a transformation or a check to 
 def transformation(
     name: Annotated[str, typer.Argument(help="The dataset's name.")],
     sources: Annotated[
-        list[str] | None, typer.Option("--from", "-f", help="A table or dataset that it reads; repeatable.")
+        list[str] | None, typer.Option("--from", "-f", help="A table or dataset to read. Repeatable.")
     ] = None,
-    python: Annotated[bool, typer.Option("--python", help="A script in Python in place of SQL.")] = False,
+    python: Annotated[bool, typer.Option("--python", help="Write the script in Python instead of SQL.")] = False,
     stage: Annotated[
-        Literal["silver", "gold"] | None, typer.Option("--stage", help="Default: gold if it reads gold, else silver.")
+        Literal["silver", "gold"] | None,
+        typer.Option("--stage", help="Default: gold if it reads a gold dataset, else silver."),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a dataset: a script that reads the inputs' columns, and its entry in the YAML."""
+    """Add a dataset: a script that selects the inputs' columns, and an entry in the YAML."""
     with reporting(config):
         from comboi_core.devtools.scaffold.pieces import new_transformation
 
         done = new_transformation(_workspace(config), config, name, sources or [], python=python, stage=stage)
-    _tell(done, f"write the query and try it with `comboi build {name}`", as_json)
+    _tell(done, f"edit the script, then try it with `comboi build {name}`", as_json)
 
 
 @new.command()
 def check(
     name: Annotated[str, typer.Argument(help="The check's name.")],
-    dataset: Annotated[str, typer.Option("--for", help="The dataset that it looks at.")],
+    dataset: Annotated[str, typer.Option("--for", help="The dataset to check.")],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a check script to a dataset, and its entry in the YAML."""
+    """Add a check script for a dataset, and an entry in the YAML."""
     with reporting(config):
         from comboi_core.devtools.scaffold.pieces import new_check
 
         done = new_check(_workspace(config), config, name, dataset)
-    _tell(done, "write the condition; built-in checks need no script, see docs/transformations-and-checks.md", as_json)
+    _tell(
+        done,
+        "edit the condition in the script; built-in checks need no script, see docs/transformations-and-checks.md",
+        as_json,
+    )
 
 
 @new.command()
 def table(
     source: Annotated[str, typer.Argument(help="A source's name in the configuration.")],
-    table: Annotated[str, typer.Argument(help="schema.table; of files, a path such as orders/*.csv.")],
-    name: Annotated[str | None, typer.Option("--name", help="Its name in the lake; default: as in the source.")] = None,
+    table: Annotated[str, typer.Argument(help="The table as SCHEMA.TABLE, or for files a path such as orders/*.csv.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="The table's name in the lake. Default: its name in the source.")
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a table of a source: its key and its cursor as the source has them."""
+    """Add a table of a source, with the primary key and the cursor that the source has."""
     with reporting(config):
         from comboi_core.devtools.scaffold.source import new_table
 
@@ -75,7 +82,7 @@ def table(
         console.print(_columns(described))
         if described.rows is not None:
             console.print(f"about {described.rows:,} rows", markup=False)
-    _tell(done, "look at the entry, then `comboi plan`", as_json)
+    _tell(done, "check the new entry, then run `comboi plan`", as_json)
 
 
 def _columns(described: Described) -> Table:

@@ -1,4 +1,4 @@
-"""What the commands share: consoles, options, and how errors end a command."""
+"""Shared by all commands: consoles, options, and how an error ends a command."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from comboi_core.telemetry.logs import guard_logs
 
 STAGES = ("bronze", "silver", "gold")
 PIPE_WIDTH = 160
-"""Columns where the output is no terminal and COLUMNS says nothing: wide enough that no table is cut."""
+"""Width if the output is not a terminal and COLUMNS is not set. It is wide enough for every table."""
 
 
 class _Guarded(Console):
-    """A console that shows no secret, and no character that steers the terminal, in a text that is printed as one."""
+    """A console that hides secrets and terminal control characters in printed text."""
 
     def print(self, *objects: Any, **how: Any) -> None:
         """See Console.print."""
@@ -44,9 +44,13 @@ console = _console(sys.stdout, stderr=False)
 errors = _console(sys.stderr, stderr=True)
 
 Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Default: COMBOI_CONFIG, else configs/initial.yml.")
+    Path | None,
+    typer.Option("--config", "-c", help="The pipeline's file. Default: COMBOI_CONFIG, else configs/initial.yml."),
 ]
-Url = Annotated[str | None, typer.Option("--url", envvar="COMBOI_URL", help="A deployed app instead of this machine.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", envvar="COMBOI_URL", help="URL of a deployed app, to use it instead of this machine."),
+]
 Key = Annotated[str | None, typer.Option("--key", envvar="COMBOI_KEY", help="Function key of the deployed app.")]
 
 
@@ -56,7 +60,7 @@ def _note_json(wanted: bool) -> bool:
 
 
 def complete_names(incomplete: str) -> list[str]:
-    """Return the tables and datasets whose names begin like this, for the shell; none where no project is."""
+    """Return the tables and datasets whose names begin with a text, for the shell. Without a project: none."""
     from comboi_core.app.loader import load
     from comboi_core.domain.names import table_id
 
@@ -70,19 +74,19 @@ def complete_names(incomplete: str) -> list[str]:
 
 
 def complete_tables(incomplete: str) -> list[str]:
-    """Return the tables whose names begin like this, for the shell."""
+    """Return the tables whose names begin with a text, for the shell."""
     return [name for name in complete_names(incomplete) if "." in name]
 
 
 def complete_stages(incomplete: str) -> list[str]:
-    """Return the stages whose names begin like this, for the shell."""
+    """Return the stages whose names begin with a text, for the shell."""
     return [stage for stage in STAGES if stage.startswith(incomplete)]
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines, errors included.", callback=_note_json)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, also for errors.", callback=_note_json)]
 Select = Annotated[
     list[str] | None,
-    typer.Option("--select", "-s", help="Tables or datasets; repeatable.", autocompletion=complete_names),
+    typer.Option("--select", "-s", help="Only these tables or datasets. Repeatable.", autocompletion=complete_names),
 ]
 
 
@@ -93,7 +97,7 @@ class Selecting(TyperCommand):
     """A command whose --select takes several names: `--select orders people` is `--select orders --select people`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """See click; a stage after the first name is the command's STAGE."""
+        """Parse the arguments. A stage after the first name is the argument STAGE."""
         spread: list[str] = []
         selecting = False
         for place, word in enumerate(args):
@@ -109,22 +113,27 @@ TableName = Annotated[
     str,
     typer.Argument(
         metavar="TABLE",
-        help="source.table, or the table's name where it is unique.",
+        help="SOURCE.TABLE, or only the table's name if it is unique.",
         autocompletion=complete_tables,
     ),
 ]
-FullRefresh = Annotated[bool, typer.Option("--full-refresh", help="Read the tables anew, whole.")]
+FullRefresh = Annotated[
+    bool, typer.Option("--full-refresh", help="Read whole tables again, and rebuild datasets from all rows.")
+]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit code 1 also for shortfalls: success, but readers do not see every row.")
+    bool,
+    typer.Option(
+        "--strict", help="Exit with 1 also for shortfalls: a run succeeded, but readers do not see every row."
+    ),
 ]
 StageName = Annotated[
     str | None,
-    typer.Argument(metavar="[STAGE]", help="bronze, silver or gold; default: all.", autocompletion=complete_stages),
+    typer.Argument(metavar="[STAGE]", help="bronze, silver or gold. Default: all.", autocompletion=complete_stages),
 ]
 
 
 class _Machine(threading.local):
-    """Whether the command that is on was asked for JSON."""
+    """Whether the current command was asked for JSON."""
 
     wanted = False
 
@@ -133,7 +142,7 @@ _machine = _Machine()
 
 
 def quiet() -> None:
-    """Keep libraries' warnings and our own log records off the terminal; the log file has them."""
+    """Keep warnings of libraries and comboi's log records off the terminal. They are in the log file."""
     guard_logs()
     warnings.simplefilter("ignore")
     logger = logging.getLogger("comboi")
@@ -143,7 +152,7 @@ def quiet() -> None:
 
 @contextmanager
 def reporting(config: Path | None = None) -> Iterator[None]:
-    """Print comboi's errors with their remedies, as JSON on standard output after `--json`, and exit with 1."""
+    """Print comboi's errors with their remedies (after `--json` as JSON on standard output), and exit with 1."""
     quiet()
     if config:
         os.environ["COMBOI_CONFIG"] = str(config)
@@ -161,21 +170,21 @@ def reporting(config: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def writing(place: Path, option: str) -> Iterator[None]:
-    """Make of an OSError in the block an error that tells what cannot be written, and which option names another place.
+    """Turn an OSError in the block into an error that names the path, and the option to choose another one.
 
     Raises:
-        RequestInvalid: with the path that the operating system names, else `place`.
+        RequestInvalid: with the path of the OSError, or `place` if it has none.
     """
     try:
         yield
     except OSError as error:
         raise RequestInvalid(
             f"{error.filename or place}: cannot be written: {error.strerror}",
-            remedy=f"Name another place with {option}.",
+            remedy=f"Give another path with {option}.",
         ) from None
 
 
 def print_json(value: Any) -> None:
-    """Print JSON to standard output, with what could steer a terminal as JSON writes such characters."""
+    """Print JSON to standard output. Terminal control characters are escaped."""
     text = json.dumps(redactor.value(value), ensure_ascii=False, indent=2)
     typer.echo(text.translate({code: f"\\u{code:04x}" for code in render.CONTROLS if code >= 127}))

@@ -1,8 +1,8 @@
-"""The zip that Azure Functions wants: the app's code and a project's configuration and scripts, and nothing else.
+"""The zip for Azure Functions: the app's code, and a project's configuration and scripts, and nothing else.
 
-Dependencies are built by the deployment from the lock, hashes checked, or packed with it (`--dependencies packed`);
-either way DuckDB's extensions are wheels like any other, so that a cold start fetches nothing. `members` says what is
-packed.
+By default the deployment installs the dependencies from the lock and checks their hashes. With `--dependencies packed`
+they are in the zip. DuckDB's extensions are ordinary wheels, so a cold start downloads nothing. The module `members`
+decides which files are packed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 STAGES = ("bronze", "silver", "gold")
 MAX_BYTES = 10_000_000
-"""Of the zip without dependencies. Code and configuration are a fraction of it; more is data in the wrong place."""
+"""Size limit of the zip without dependencies. Code and configuration are far smaller; more would be data."""
 MAX_PACKED_BYTES = 250_000_000
-"""Of the zip with them."""
+"""Size limit of the zip with dependencies."""
 PACKED = ".python_packages/lib/site-packages"
-"""Where the Functions worker looks for packages that come with the app."""
+"""The folder in which the Functions worker looks for packed packages."""
 
 Dependencies = Literal["remote", "hashed", "packed"]
 
@@ -42,28 +42,30 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def package(
-    project: Annotated[Path, typer.Option(help="The folder with configs/ and transformations/.")] = Path("."),
-    output: Annotated[Path, typer.Option(help="The zip; replaced if it is there.")] = Path("dist/comboi.zip"),
+    project: Annotated[Path, typer.Option(help="The project's folder, with configs/ and transformations/.")] = Path(
+        "."
+    ),
+    output: Annotated[Path, typer.Option(help="The zip file. An existing file is replaced.")] = Path("dist/comboi.zip"),
     config: Annotated[
-        Path, typer.Option(help="The pipeline file within the project, as COMBOI_CONFIG names it in Azure.")
+        Path, typer.Option(help="The pipeline's file inside the project. Set COMBOI_CONFIG in Azure to the same path.")
     ] = Path("configs/initial.yml"),
     dependencies: Annotated[
         Dependencies,
         typer.Option(
-            help="hashed: built by the deployment from infra/requirements.lock, hashes checked; "
-            f"packed: in the zip, for Python {PYTHON}; remote: built from requirements.txt, by versions alone."
+            help="hashed: the deployment installs infra/requirements.lock and checks hashes; "
+            f"packed: in the zip, for Python {PYTHON}; remote: the deployment installs requirements.txt without hashes."
         ),
     ] = "hashed",
     include: Annotated[
         list[str] | None,
-        typer.Option(help="A further file below configs/ or transformations/ that code reads; repeatable."),
+        typer.Option(help="A further file below configs/ or transformations/ that your code reads. Repeatable."),
     ] = None,
     task_hub: Annotated[
-        str | None, typer.Option(help="Name of Durable's task hub, in place of the one in host.json.")
+        str | None, typer.Option(help="The name of the task hub, in place of the one in host.json.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the deployment package for Azure Functions from a valid project."""
+    """Build the deployment package for Azure Functions. The project has to be valid."""
     with reporting():
         built = build(
             project.resolve(), output, config, dependencies=dependencies, include=include or (), task_hub=task_hub
@@ -80,7 +82,10 @@ def package(
     console.print(f"✓ {output}: {size}, sha256 {built['sha256'][:12]}", style="green", markup=False)
 
 
-NEEDS = {"env": "app settings that the configuration reads", "keyvault": "secrets that it reads from the vault"}
+NEEDS = {
+    "env": "app settings to set, because the configuration reads them",
+    "keyvault": "secrets to have in Key Vault, because the configuration reads them",
+}
 
 
 def build(
@@ -92,30 +97,32 @@ def build(
     include: Collection[str] = (),
     task_hub: str | None = None,
 ) -> dict[str, Any]:
-    """Write the zip; the same files give the same bytes.
+    """Write the zip. The same files always give the same bytes.
 
     Returns:
         `files`, `bytes`, `unpacked` (bytes), `sha256`, `notes`, and `needs`: names of references by their store.
 
     Raises:
-        ConfigError: the project cannot be used, or keeps in its folders what does not belong into a package; or the
-            lock of the dependencies is not in step with requirements.txt.
-        RequestInvalid: `config` lies outside of what is packed, `task_hub` is no name that a task hub can have, or
-            `output` cannot be written.
+        ConfigError: the project is invalid, its folders contain files that cannot be packed, or the lock does not match
+            requirements.txt.
+        RequestInvalid: `config` is outside of the packed folders, `task_hub` is not a valid name, or `output` cannot be
+            written.
     """
     from comboi_core.app.loader import load
     from comboi_core.config.references import find
 
     if config.is_absolute() or ".." in config.parts or config.parts[:1] != ("configs",):
-        raise RequestInvalid(f"{config} is not in the project's folder configs/, of which the package is made")
+        raise RequestInvalid(
+            f"--config {config}: the file has to be in the project's folder configs/, e.g. configs/initial.yml"
+        )
     loaded = load(project / config)
     if loaded.root != project:
-        raise RequestInvalid(f"{config} would lie deeper than configs/: COMBOI_CONFIG's folder is the project's own")
+        raise RequestInvalid(f"--config {config}: the file has to be directly in configs/, not in a folder below it")
     members = {**dict(code_files()), **project_files(project, include)}
     named = loaded.pipeline_file.transformations_file
     if named is not None and named not in members:
         raise ConfigError(
-            f"{config}: transformations_file: {named} lies outside of the folders that are packed",
+            f"{config}: transformations_file: {named} is outside of the packed folders",
             remedy=f"Move it into one of {', '.join(f'{folder}/' for folder in PROJECT_FOLDERS)}.",
         )
     if dependencies != "remote":
@@ -143,10 +150,10 @@ def build(
 
 
 def _host_json(task_hub: str, file: Path) -> Path:
-    """Write host.json with another task hub. An app setting would not do: the scale controller reads the file alone."""
+    """Write host.json with another task hub. The scale controller reads only this file, not app settings."""
     if not _TASK_HUB.fullmatch(task_hub):
         raise RequestInvalid(
-            f"'{task_hub}' is not a valid name of a task hub: use 3 to 45 letters and digits, beginning with a letter"
+            f"--task-hub '{task_hub}' is not a valid name: use 3 to 45 letters and digits, beginning with a letter"
         )
     document = json.loads((APP_FOLDER / "host.json").read_text())
     document["extensions"]["durableTask"]["hubName"] = task_hub
@@ -155,7 +162,7 @@ def _host_json(task_hub: str, file: Path) -> Path:
 
 
 def _zip(members: dict[str, Path], output: Path, limit: int) -> None:
-    """Write the zip beside its place and put it there when it is whole and small enough."""
+    """Write the zip to a temporary file, and rename it when it is complete and not too large."""
     part = output.with_name(f"{output.name}.part")
     with writing(output, "--output"):
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -170,8 +177,9 @@ def _zip(members: dict[str, Path], output: Path, limit: int) -> None:
         if size > limit:
             largest = sorted(members, key=lambda name: -members[name].stat().st_size)[:3]
             raise ConfigError(
-                f"the package has {size} bytes, more than {limit}; the largest: {', '.join(largest)}",
-                remedy="Keep data in the lake or at a source; configs/ and transformations/ hold text only.",
+                f"the package has {size} bytes, more than the limit of {limit}; the largest files: "
+                f"{', '.join(largest)}",
+                remedy="Keep data in the lake or in a source; configs/ and transformations/ are for text files.",
             )
         part.replace(output)
     finally:
@@ -179,26 +187,34 @@ def _zip(members: dict[str, Path], output: Path, limit: int) -> None:
 
 
 def _notes(project: Project) -> Iterator[str]:
-    """Yield what works on a laptop only: in Azure the app's folder is read-only, and instances come and go."""
+    """Yield notes on settings that do not work in Azure, where the app's folder is read-only and disks are "
+    "temporary."""
     yield from project.notes
     stages = project.pipeline_file.stages
     local = [stage for stage in STAGES if getattr(stages, stage).data_lake.path is not None]
     if local:
         yield (
-            f"stages {', '.join(local)}: data_lake has path:, but a folder is lost with its instance; "
+            f"stages {', '.join(local)}: data_lake has path:, but in Azure a local folder is lost with its instance; "
             'write {account_name: "{{env:DATA_LAKE_ACCOUNT_NAME}}", file_system: ...}'
         )
     engine = project.pipeline_file.engine
     if "memory_limit" not in engine.model_fields_set:
         yield (
-            f"engine.memory_limit: {engine.memory_limit} by default, too much for two activities on an instance of "
-            "2048 MB; write 600MB for it (docs/deploy.md)"
+            f"engine.memory_limit: the default of {engine.memory_limit} is too much for two activities on an "
+            "instance with "
+            "2048 MB; write memory_limit: 600MB (see docs/deploy.md)"
         )
     if project.pipeline_file.monitoring.log_path:
-        yield "monitoring.log_path: the app's folder is read-only in Azure; logs go to Application Insights there"
+        yield (
+            "monitoring.log_path: is not used in Azure, where the app's folder is read-only; logs go to "
+            "Application Insights"
+        )
     for source in project.pipeline_file.sources:
         if getattr(source.connection, "path", None):
-            yield f"source {source.name}: path: is on the instance's own disk, and the package holds no data"
+            yield (
+                f"source {source.name}: path: is a local folder, and the package contains no data; use a "
+                "container in Azure"
+            )
 
 
 if __name__ == "__main__":

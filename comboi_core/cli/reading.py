@@ -1,4 +1,4 @@
-"""`comboi show` and `comboi query`: rows of the lake in the terminal, as JSON or in a file."""
+"""`comboi show` and `comboi query`: show rows of the lake in the terminal, as JSON, or write them to a file."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ from comboi_core.cli.grids import grid
 from comboi_core.cli.options import AsJson, Config, complete_names, console, print_json, reporting, writing
 
 WIDEST = 40
-"""Characters of a value that the terminal shows."""
+"""How many characters of a value the terminal shows."""
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _NUMERIC = {*_INTEGERS, *(f"U{name}" for name in _INTEGERS), "FLOAT", "DOUBLE", "DECIMAL"}
 
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="So many rows at most.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="The largest number of rows to show.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", help="Write all rows to this file: .parquet, .csv or .json (one object a line).")
+    Path | None,
+    typer.Option("--out", help="Write all rows to this file: .parquet, .csv or .json (one object per line)."),
 ]
 
 
 def show(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A table (source.table) or dataset.", autocompletion=complete_names),
+        typer.Argument(metavar="NAME", help="A table (SOURCE.TABLE) or a dataset.", autocompletion=complete_names),
     ],
     limit: Limit = 10,
-    columns: Annotated[bool, typer.Option("--columns", help="The columns and their types in place of rows.")] = False,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Show the columns and their types instead of rows.")
+    ] = False,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows of a table or dataset as readers see them now; values of sensitive columns are hidden."""
+    """Show the current rows of a table or dataset. Values of sensitive columns are hidden."""
     with reporting(config):
         from comboi_core.app.workspace import open_workspace
         from comboi_core.devtools.reading import full_name, open_reader
@@ -59,14 +62,17 @@ def show(
 
 def query(
     sql: Annotated[
-        str, typer.Argument(metavar="SQL", help="One SELECT; tables are source.table, datasets their name.")
+        str,
+        typer.Argument(
+            metavar="SQL", help="One SELECT in DuckDB's SQL. Tables are called SOURCE.TABLE, datasets by their name."
+        ),
     ],
     limit: Limit = 100,
     out: Out = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a SELECT over bronze tables and datasets. Values are shown as they are stored, also of sensitive columns."""
+    """Run a SELECT on bronze tables and datasets. It also shows the values of sensitive columns."""
     with reporting(config):
         from comboi_core.app.workspace import open_workspace
         from comboi_core.devtools.reading import open_reader
@@ -107,7 +113,7 @@ def _columns_view(types: dict[str, str]) -> RenderableType:
 
 
 def _print_rows(rows: list[dict[str, Any]], types: dict[str, str]) -> None:
-    """Print rows as a grid: as many whole columns as the terminal has room for, and the names of the others."""
+    """Print rows as a grid, with as many columns as fit into the terminal, and the names of the other columns."""
     columns = list(types)
     cells = {column: [_cell(row[column]) for row in rows] for column in columns}
     widths = {column: max([len(column), *map(len, cells[column])]) + 2 for column in columns}

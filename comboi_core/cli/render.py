@@ -1,4 +1,4 @@
-"""How runs look in a terminal."""
+"""How runs, plans and checkpoints are shown in a terminal."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from comboi_core.domain.redaction import redactor
 Record = Mapping[str, Any]
 
 SAMPLE_COLUMNS = 6
-"""Columns of failing rows that are shown, the checked ones first; `--json` shows all."""
+"""How many columns of failing rows are shown, the checked ones first. `--json` shows all."""
 
 MOST_NAMES = 10
 """Names of items that an error lists which they have in common."""
 
 SIZE_UNITS = (("B", 1, 0), ("kB", 1e3, 0), ("MB", 1e6, 1), ("GB", 1e9, 1))
-"""Name, bytes, decimals shown."""
+"""Unit, its bytes, and how many decimals to show."""
 
 STYLES = {
     "succeeded": ("✓", "green"),
@@ -43,12 +43,12 @@ STYLES = {
 
 
 SHORT = ("▲", "yellow")
-"""Sign and colour of what succeeded with shortfalls: readers do not see all of it."""
+"""Sign and colour of an item that succeeded with shortfalls: readers do not see all of its rows."""
 
 
 _UNSEEN = (0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF)
 CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), *_UNSEEN), "�")
-"""What steers a terminal or is not seen, e.g. what turns the direction of a text: a name could look like another."""
+"""Control characters and invisible characters. Some change the direction of text, and could disguise a name."""
 
 
 def number(value: int | None) -> str:
@@ -70,21 +70,21 @@ def seconds(value: float | None) -> str:
 
 
 def plain(value: str, style: str = "") -> Text:
-    """Return text as it is, without secrets: no markup in it counts, and data cannot steer the terminal."""
+    """Return text without secrets. Markup and control characters in it have no effect."""
     return Text(safe(value), style=style)
 
 
 def safe(value: str) -> str:
-    """Return text without secrets and without characters that steer a terminal."""
+    """Return text without secrets and without control characters."""
     return redactor.text(value).translate(CONTROLS)
 
 
 def status(value: str, shortfalls: int | None = None) -> Text:
-    """Return a status with its sign and colour; a success with shortfalls says how many."""
+    """Return a status with its sign and colour, and the number of shortfalls."""
     short = value == "succeeded" and bool(shortfalls)
     sign, style = SHORT if short else STYLES.get(value, ("?", ""))
-    told = f", {shortfalls} shortfall{'s' * (shortfalls > 1)}" if shortfalls else ""
-    return Text(f"{sign} {value}{told}", style=style)
+    count = f", {shortfalls} shortfall{'s' * (shortfalls > 1)}" if shortfalls else ""
+    return Text(f"{sign} {value}{count}", style=style)
 
 
 def _sign(item: Record) -> Text:
@@ -94,7 +94,7 @@ def _sign(item: Record) -> Text:
 
 
 def _named(name: str, item: Record) -> Text:
-    """Return the name with what is worth saying of the state: nothing for what went well."""
+    """Return the name with its progress, in a colour for its state."""
     progress = item.get("progress") or {}
     if progress.get("attempt"):
         return Text(f"{name} (attempt {progress['attempt']} after {progress['error']['code']})", style="yellow")
@@ -105,7 +105,7 @@ def _named(name: str, item: Record) -> Text:
 
 
 def pace(progress: Record, now: datetime | None = None) -> str:
-    """Return how far a big table's extraction is: rows so far, rows per second, time left; nothing before it shows.
+    """Return the progress of a large extraction: rows so far, rows per second, time left. Empty if not yet known.
 
     Args:
         now: With a zone; default: the clock's.
@@ -115,12 +115,12 @@ def pace(progress: Record, now: datetime | None = None) -> str:
         return ""
     passed = ((now or datetime.now(UTC)) - datetime.fromisoformat(progress["since"])).total_seconds()
     rows, expected = progress.get("rows") or 0, progress.get("estimated_rows")
-    said = f"extracting {done} of {chunks} chunks"
+    text = f"extracting {done} of {chunks} chunks"
     if not done or passed <= 0:
-        return said
+        return text
     if rows:
-        said += f", ~{rows:,}" + (f" of ~{expected:,} rows" if expected else " rows") + f", {rows / passed:,.0f} rows/s"
-    return said + f", {_clock(passed / done * (chunks - done))} left"
+        text += f", ~{rows:,}" + (f" of ~{expected:,} rows" if expected else " rows") + f", {rows / passed:,.0f} rows/s"
+    return text + f", {_clock(passed / done * (chunks - done))} left"
 
 
 def _clock(seconds: float) -> str:
@@ -148,7 +148,7 @@ def tables_grid(tables: Sequence[TableRecord]) -> Table:
 
 
 def watermark(value: str | None) -> str:
-    """Return a watermark for people: without fractions of a second. JSON has it in full."""
+    """Return a watermark without fractions of a second. JSON output has the exact value."""
     return re.sub(r"(:\d\d)\.\d+", r"\1", value or "")
 
 
@@ -186,14 +186,14 @@ def _checks(item: Record) -> str:
 
 
 def run_view(record: RunRecord) -> RenderableType:
-    """Return a whole run: headline, tables, datasets, then what failed or warned, with remedies."""
+    """Return a whole run: headline, tables, datasets, then errors and warnings with remedies."""
     head = Text.assemble(("run ", "bold"), record["run_id"], "  ", status(record["status"], record.get("shortfalls")))
     if record.get("seconds") is not None:
         head.append(f"  in {record['seconds']:.1f}s")
     parts: list[RenderableType] = [head]
     if cancelled := record.get("cancelled"):
         ending = "was" if record["status"] != "running" else "is being"
-        parts.append(plain(f"it {ending} cancelled by {cancelled['by']}", style="yellow"))
+        parts.append(plain(f"the run {ending} cancelled by {cancelled['by']}", style="yellow"))
     if record.get("interrupted"):
         parts.append(plain(record["interrupted"]["message"], style="yellow"))
     if record.get("holder"):
@@ -208,13 +208,13 @@ def run_view(record: RunRecord) -> RenderableType:
     if troubles:
         parts += [Text(), *troubles]
     if record.get("path") and record["status"] != "running":
-        place = "/".join(filter(None, (record.get("lake"), record["path"])))  # an erasure's names no lake
+        place = "/".join(filter(None, (record.get("lake"), record["path"])))  # the record of an erasure has no lake
         parts += [Text(), plain(f"record: {place}", style="dim")]
     return Group(*parts)
 
 
 def _troubles(record: RunRecord) -> list[RenderableType]:
-    """Return what failed, warned or was skipped; what several items say in the same words is said once."""
+    """Return errors, warnings and skipped items. A text that several items share is shown once."""
     said: dict[tuple[str, str, str], list[str]] = {}
     others: list[RenderableType] = []
     items: list[Record] = [record, *record.get("tables", ()), *record.get("datasets", ())]
@@ -241,41 +241,41 @@ def _some(names: list[str]) -> str:
 
 
 def _undelivered(record: RunRecord) -> Iterator[RenderableType]:
-    """Yield a line for each alert that did not reach its webhook; the log on the host is not read by those who wait."""
+    """Yield a line for each alert that did not reach its webhook, for people who do not read the host's log."""
     for alert in record.get("notifications") or ():
         if not alert.get("sent"):
-            told = alert.get("told") or "another execution was sending it, and did not say what came of it"
+            reason = alert.get("told") or "another execution was sending it and did not report the result"
             where = f"webhook {alert['webhook'] + 1} ({alert['format']})"  # numbered as `comboi doctor` does
-            yield plain(f"! alert '{alert['on']}' to {where} not delivered: {told}", style="yellow")
+            yield plain(f"! alert '{alert['on']}' to {where} was not delivered: {reason}", style="yellow")
 
 
 def _lines(item: Record, *, ended: bool) -> Iterator[tuple[str, str, str]]:
-    """Yield what is to be said of an item: sign and text, remedy, style."""
+    """Yield the messages about an item: sign and text, remedy, style."""
     if item.get("error"):
         yield f"✗ [{item['error']['code']}] {item['error']['message']}", item["error"]["remedy"], "red"
-    if isinstance(item.get("shortfalls"), list):  # the record itself has their number
+    if isinstance(item.get("shortfalls"), list):  # for the record itself it is a number
         for shortfall in item["shortfalls"]:
             yield f"{SHORT[0]} [{shortfall['code']}] {shortfall['message']}", shortfall["remedy"], SHORT[1]
     for retry in item.get("retried") or ():
-        yield f"! an attempt failed: [{retry['code']}] {retry['message']}", "", "yellow"
+        yield f"! an attempt failed and was repeated: [{retry['code']}] {retry['message']}", "", "yellow"
     for change in [*(item.get("schema_changes") or ()), *(item.get("warnings") or ())]:
         yield f"! {change}", "", "yellow"
     if item.get("reason") and item["status"] == "skipped" and ended:
         yield f"– skipped: {item['reason']}", "", "dim"
     duplicates = item.get("duplicates") or {}
     if duplicates.get("precision") is not None:
-        quality = "against the labels precision {precision:.4f}, recall {recall:.4f}".format(**duplicates)
+        quality = "compared with the labels: precision {precision:.4f}, recall {recall:.4f}".format(**duplicates)
         yield f"· deduplication: {quality}", "", "dim"
     if duplicates.get("report"):
-        yield f"· deduplication: match quality in {duplicates['report']}", "", "dim"
+        yield f"· deduplication: report on match quality: {duplicates['report']}", "", "dim"
     for remark in duplicates.get("remarks") or ():
         yield f"! deduplication: {remark}", "", "yellow"
 
 
 def _failed_check(name: str, check: Record) -> list[RenderableType]:
     bad = check["severity"] == "error"
-    said = f"{'✗' if bad else '!'} {name}: check {check['name']}: {check['message']}"
-    line = plain(said, style="red" if bad else "yellow")
+    text = f"{'✗' if bad else '!'} {name}: check {check['name']}: {check['message']}"
+    line = plain(text, style="red" if bad else "yellow")
     if not check["sample"]:
         return [line]
     checked = re.split(r"[(), ]+", check["name"])
@@ -306,7 +306,7 @@ def runs_grid(runs: Sequence[RunSummary]) -> Table:
 
 
 def show_error(console: Console, error: Any) -> None:
-    """Print an error and its remedy. Each line of a ConfigError is a problem; of others, only the first begins one."""
+    """Print an error and its remedy. Each line of a ConfigError is a problem of its own."""
     for position, line in enumerate(str(error.message).split("\n")):
         mark = "✗" if position == 0 or isinstance(error, ConfigError) else " "
         console.print(plain(f"{mark} {line}", style="red"))
@@ -365,7 +365,7 @@ def checkpoints_grid(tables: Sequence[Record]) -> Table:
         last = table["loads"][0] if table["loads"] else {}
         shown.add_row(
             f"{table['source']}.{table['table']}", number(table["sequence"]), watermark(table["watermark"]),
-            watermark(last.get("committed_at")), number(last.get("rows")), "read anew next" if table["reload"] else "",
+            watermark(last.get("committed_at")), number(last.get("rows")), "reads all next" if table["reload"] else "",
         )  # fmt: skip
     return shown
 

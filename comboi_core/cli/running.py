@@ -19,8 +19,9 @@ from comboi_core.domain.contracts.record import RunRecord
 from comboi_core.domain.errors import RunNotFound
 
 OTHER = (
-    "run {} of another pipeline was left unfinished in this task hub, and goes on with this pipeline's configuration, "
-    "which may fail it; give each pipeline a hub of its own by COMBOI_HUB"
+    "run {} of another pipeline was left unfinished in this task hub. It continues with this pipeline's "
+    "configuration and "
+    "may fail. Give each pipeline its own task hub with COMBOI_HUB"
 )
 
 
@@ -30,7 +31,7 @@ def run_and_show(
     """Start a run, follow it, show its record; exit with 1 if it did not succeed.
 
     Args:
-        strict: Exit with 1 also where it succeeded with shortfalls.
+        strict: Exit with 1 also if the run succeeded with shortfalls.
     """
     progress = errors if as_json else console
     with reporting(config):
@@ -50,36 +51,36 @@ def run_and_show(
 
 
 def cancel(
-    run_id: Annotated[str | None, typer.Argument(help="Default: the run that is on.")] = None,
+    run_id: Annotated[str | None, typer.Argument(help="The run to cancel. Default: the current run.")] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a run before its next table or dataset; what is in flight is finished, and nothing is lost."""
+    """Cancel a run. Tables and datasets in progress are finished first, and nothing is lost."""
     with reporting(config), serving(config, url, key, resume=False) as served:
         answer = served.api.post(f"runs/{part(run_id or _running(served))}/cancel", {})
     if as_json:
         print_json(answer)
         return
-    console.print(f"run {answer['run_id']} ends before its next table or dataset", markup=False)
+    console.print(f"run {answer['run_id']} stops after the tables and datasets in progress", markup=False)
     if served.here:
-        console.print("no host is running it; the next `comboi run` ends it", markup=False)
+        console.print("no host is running it now; the next `comboi run` ends it", markup=False)
 
 
 def _running(served: Served) -> str:
-    found = served.api.get("runs", limit=1)["runs"]
-    if not found or found[0]["status"] != "running":
-        raise RunNotFound("no run is on")
-    return str(found[0]["run_id"])
+    latest = served.api.get("runs", limit=1)["runs"]
+    if not latest or latest[0]["status"] != "running":
+        raise RunNotFound("no run is in progress")
+    return str(latest[0]["run_id"])
 
 
 def run_on(served: Served, request: dict[str, Any], progress: Console) -> RunRecord:
-    """Finish what a killed host left behind, then run what is asked for; return the record of the latter."""
+    """Finish the runs that a killed host left unfinished, then start the requested run and return its record."""
     for other in served.others:
         progress.print(OTHER.format(other), markup=False)
     for unfinished in served.unfinished:
-        progress.print(f"finishing run {unfinished}, which was left unfinished; yours starts after it", markup=False)
+        progress.print(f"finishing run {unfinished}, which was left unfinished; your run starts after it", markup=False)
         finished = follow(served.api, unfinished, progress)
         error = finished.get("error")
         why = f": {error['message']}" if error else ""
@@ -94,7 +95,7 @@ def _interruptible(served: Served) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         left = (
-            "the next `comboi run` continues it" if served.here else "it goes on where it runs; `comboi cancel` ends it"
+            "the next `comboi run` continues it" if served.here else "its host continues it; `comboi cancel` stops it"
         )
         errors.print(f"\ninterrupted; the run is not lost: {left}", markup=False)
         raise typer.Exit(130) from None

@@ -1,4 +1,4 @@
-"""`comboi schema`: what editors need to complete and check the two YAML files, and the configuration reference."""
+"""`comboi schema`: writes the JSON schemas for editors, and the configuration reference."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from comboi_core.cli.options import AsJson, console, print_json, reporting
 
 What = Annotated[
     Literal["pipeline", "transformations", "reference"] | None,
-    typer.Argument(help="Print one: the schema of a file, or the reference as Markdown. Default: write both schemas."),
+    typer.Argument(
+        help="Print the schema of one file, or the reference as Markdown. Default: write both schemas to files."
+    ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder to write to; default for the schemas: .schema beside the configuration."),
+    typer.Option(
+        "--out", "-o", help="The folder to write to. Default for the schemas: .schema beside the configuration."
+    ),
 ]
 
 
 def schema(what: What = None, out: Out = None, as_json: AsJson = False) -> None:
-    """Write the JSON schemas of the configuration for editors, or print one."""
+    """Write the JSON schemas of the YAML files for editors, or print one."""
     with reporting():
         texts = _texts(what)
         written = [] if what and not out else _write(out or _default_folder(), texts)
@@ -59,6 +63,6 @@ def _write(folder: Path, texts: dict[str, str]) -> list[Path]:
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise RequestInvalid(
-            f"{error.filename or folder}: cannot be written: {error.strerror}", remedy="Name another folder with --out."
+            f"{error.filename or folder}: cannot be written: {error.strerror}", remedy="Give another folder with --out."
         ) from None
     return [folder / name for name in texts]

@@ -1,4 +1,4 @@
-"""`comboi test`: the unit tests that assets hold, on rows that they give themselves."""
+"""`comboi test`: runs the unit tests in the headers of Bruin assets, on the rows that the tests define."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from comboi_core.cli.options import AsJson, Config, console, errors, print_json,
 
 
 def test(
-    dataset: Annotated[str | None, typer.Argument(help="Default: all datasets that have tests.")] = None,
+    dataset: Annotated[str | None, typer.Argument(help="Default: all datasets with tests.")] = None,
     only: Annotated[str | None, typer.Option("--only", help="The name of one test.")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the unit tests of assets: no source, no lake, nothing is written."""
+    """Run the unit tests of Bruin assets. They need no source and no lake, and write nothing."""
     with reporting(config):
         results = _results(dataset, only)
     failed = [result for result in results if not result.passed]
@@ -72,5 +72,5 @@ def _results(dataset: str | None, only: str | None) -> list[Any]:
 
 def _summary(count: int, failed: int) -> str:
     if not count:
-        return "no asset has unit tests"
+        return "no unit tests; Bruin assets can have them under unit_tests: (docs/bruin.md)"
     return f"{count} tests, {failed} failed" if failed else f"{count} tests passed" if count > 1 else "1 test passed"

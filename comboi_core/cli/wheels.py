@@ -1,6 +1,6 @@
-"""The wheels of Azure's image, whatever machine this is: which ones (the lock), and unpacked as a local build has them.
+"""The wheels for Azure's Linux image, independent of this machine: the lock, and the unpacked wheels for a package.
 
-`python -m comboi_core.cli.wheels` writes the lock anew: after every change of requirements.txt (`make lock`).
+Run `make lock` (`python -m comboi_core.cli.wheels`) after every change of requirements.txt. It writes the lock.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from comboi_core.domain.errors import ConfigError
 
 REQUIREMENTS, LOCK = APP_FOLDER / "requirements.txt", APP_FOLDER / "infra" / "requirements.lock"
 PYTHON = "3.12"
-"""The default of the Terraform variable `python_version`; other versions install other wheels."""
+"""The default of the Terraform variable `python_version`. Other versions need other wheels."""
 
 _GLIBC = (36, 35, 34, 31, 28, 27, 26, 24, 17, 12, 5)
-"""Minor versions of the C library that a wheel may ask for, newest first: the image of Python 3.12 has 2.36."""
+"""Minor versions of glibc that a wheel may need, newest first. The image of Python 3.12 has glibc 2.36."""
 _LEGACY = ("manylinux2014", "manylinux2010", "manylinux1")
 _HEADER = f"# Made by `make lock` from requirements.txt, for Python {PYTHON} on x86-64 Linux: do not edit.\n"
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;#]+)")
 
 
 def write_lock() -> int:
-    """Write the lock: every requirement with the hash of the wheel that the image installs; return how many."""
+    """Write the lock: every requirement with the hash of the wheel for the image. Return how many there are."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         _pip("--dry-run", "--ignore-installed", "--report", str(report), into=folder, requirements=REQUIREMENTS)
@@ -46,20 +46,20 @@ def checked_lock() -> Path:
     """Return the lock's path.
 
     Raises:
-        ConfigError: it is not in step with requirements.txt.
+        ConfigError: the lock does not match requirements.txt.
     """
     wanted, locked = pins(REQUIREMENTS), pins(LOCK)
     differing = sorted(name for name in wanted | locked if not locked.get(name, set()) & wanted.get(name, set()))
     if differing:
         raise ConfigError(
             f"{LOCK.name} does not match {REQUIREMENTS.name}: {', '.join(differing)}",
-            remedy="Write it again with `make lock`.",
+            remedy="Update it with `make lock`.",
         )
     return LOCK
 
 
 def pins(file: Path) -> dict[str, set[str]]:
-    """Return the versions per package of a requirements file; more than one where markers tell them apart."""
+    """Return the versions of each package in a requirements file. Several, if they differ by markers."""
     found: dict[str, set[str]] = {}
     for line in file.read_text().splitlines() if file.exists() else ():
         if match := _PIN.match(line):
@@ -68,21 +68,21 @@ def pins(file: Path) -> dict[str, set[str]]:
 
 
 def unpack(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Install the locked wheels into a folder, hashes checked, and yield their files with their paths below it.
+    """Install the locked wheels into a folder with hash check, and yield their files with relative paths.
 
     Raises:
-        ConfigError: the lock is not in step, or pip could not install it; pip has said why.
+        ConfigError: the lock does not match, or pip failed. Pip prints the reason.
     """
     try:
         _pip("--no-compile", "--require-hashes", into=str(folder), requirements=checked_lock())
     except subprocess.CalledProcessError:
         raise ConfigError(
             f"the wheels of {LOCK.name} could not be installed",
-            remedy="Read what pip said above; with `make lock` the hashes are taken anew.",
+            remedy="Read pip's message above. `make lock` writes the lock with new hashes.",
         ) from None
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder)
-        if file.is_file() and name.parts[0] != "bin":  # commands, with this machine's interpreter in them
+        if file.is_file() and name.parts[0] != "bin":  # scripts that contain the path of this machine's interpreter
             yield name.as_posix(), file
 
 

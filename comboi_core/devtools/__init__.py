@@ -1,1 +1,1 @@
-"""What people use before a deployment: doctor, preview, trial, catalogue, scaffold."""
+"""Tools for development, not for Azure: doctor, preview, trial, catalogue, scaffold."""

@@ -1,4 +1,4 @@
-"""`comboi doctor`: tries everything that a run needs, and says of each how to mend it."""
+"""`comboi doctor`: tries everything that a run needs, and says how to fix each problem."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SKEW_SECONDS = 60.0
-"""How far this machine's clock may be from a database's: schedules, leases and freshness go by this one."""
+"""The largest allowed difference between this machine's clock and a database's."""
 _NO_LOGIN = (SourceUnreachable, SourceAuthFailed)
 
 
 def diagnose(config: Path | None = None) -> Iterator[Finding]:
-    """Try everything, one thing after the other; yield what came of each. Never raises.
+    """Try everything and yield each result. Never raises.
 
     Args:
-        config: The configuration; default as everywhere.
+        config: The pipeline's file. Default: COMBOI_CONFIG, else configs/initial.yml.
     """
     yield from _guarded("versions", packages)
     workspace: Workspace | None = None
@@ -56,15 +56,17 @@ def diagnose(config: Path | None = None) -> Iterator[Finding]:
 
 
 def configuration(workspace: Workspace) -> Iterator[Finding]:
-    """Find what `comboi validate` finds."""
+    """Yield the problems that `comboi validate` finds."""
     problems = project_problems(workspace.project)
     for problem in problems:
-        remedy = "Correct the place named here; `comboi validate` looks again."
+        remedy = "Correct it, then run `comboi validate` again."
         yield finding("configuration", False, problem, remedy)
     if not problems:
         tables = sum(len(source.tables) for source in workspace.project.pipeline_file.sources)
-        told = f"pipeline {workspace.project.pipeline}: {tables} tables, {len(workspace.project.datasets())} datasets"
-        yield finding("configuration", True, told)
+        summary = (
+            f"pipeline {workspace.project.pipeline}: {tables} tables, {len(workspace.project.datasets())} datasets"
+        )
+        yield finding("configuration", True, summary)
 
 
 def vault(workspace: Workspace) -> Iterator[Finding]:
@@ -72,7 +74,7 @@ def vault(workspace: Workspace) -> Iterator[Finding]:
     file = workspace.project.pipeline_file
     references = [item for item in dict.fromkeys(find(file.model_dump())) if item.store == "keyvault"]
     if not references:
-        yield finding("vault", True, "no secret is referred to")
+        yield finding("vault", True, "the configuration uses no secret of a vault")
         return
     failed = 0
     for reference in references:
@@ -86,7 +88,7 @@ def vault(workspace: Workspace) -> Iterator[Finding]:
 
 
 def sources(workspace: Workspace) -> Iterator[Finding]:
-    """Log in to every source, look at its version and clock, and read a row of every table."""
+    """Sign in to every source, check its version and clock, and read one row of every table."""
     for source in workspace.project.pipeline_file.sources:
         name = f"source {source.name}"
         with workspace.borrowed_duckdb(source.name) as con:
@@ -107,23 +109,23 @@ def sources(workspace: Workspace) -> Iterator[Finding]:
 def _tables(
     workspace: Workspace, con: DuckDBPyConnection, source: SourceBase
 ) -> tuple[int, list[ComboiError], list[str]]:
-    """How many tables can be read, why others cannot, and what a first load of each has to say."""
+    """Return how many tables can be read, the errors of the others, and the warnings of a first load."""
     read, failures, remarks = 0, [], []
     for table in source.tables:
         try:
             load = _read_a_row(workspace, con, source.name, table.name)
-            remarks += [f"{table.name}: {said}" for said in load.warnings]
-            remarks += [f"{table.name}: {told.message}. {told.remedy}" for told in load.shortfalls]
+            remarks += [f"{table.name}: {warning}" for warning in load.warnings]
+            remarks += [f"{table.name}: {shortfall.message}. {shortfall.remedy}" for shortfall in load.shortfalls]
             read += 1
         except _NO_LOGIN:
-            raise  # the other tables would say the same
+            raise  # it would be the same for the other tables
         except ComboiError as error:
             failures.append(error)
     return read, failures, remarks
 
 
 def _read_a_row(workspace: Workspace, con: DuckDBPyConnection, source: str, table: str) -> LoadPlan:
-    """Read one row as a first load would: only so does the right to read show."""
+    """Read one row as a first load would, because only that shows whether the role may read."""
     with workspace.source(con, source, table) as opened:
         load = opened.plan(Checkpoint(), full_refresh=False)
         if not load.chunks:
@@ -134,16 +136,18 @@ def _read_a_row(workspace: Workspace, con: DuckDBPyConnection, source: str, tabl
             return load
         except Exception as error:
             failed = opened.translate(error)
-        raise failed  # outside of the handler: the original may hold a secret
+        raise failed  # outside of the handler, because the original error may contain a secret
 
 
 def _server(server: Server, name: str) -> Iterator[Finding]:
     """Tell a server's clock, its version, and what the login may not do."""
     start, end = server.asked
     apart = max(start - server.now, server.now - end, 0.0)
-    remedy = "Set the clock (NTP) of this machine, or of the database server."
+    remedy = "Synchronise the clock of this machine, or of the database server, with NTP."
     well = apart <= SKEW_SECONDS
-    yield finding(name, well, f"clocks are {apart:.1f} s apart", "" if well else remedy)
+    yield finding(
+        name, well, f"the clocks of this machine and the server differ by {apart:.1f} s", "" if well else remedy
+    )
     yield finding(name, not server.too_old, server.product, server.too_old)
     yield from (finding(name, True, remark) for remark in server.remarks)
 
@@ -169,7 +173,7 @@ def _probe(workspace: Workspace, stage: Stage) -> str:
                 con.execute(f"COPY (SELECT 42 AS answer) TO {literal(str(staged))} (FORMAT parquet)")
             (answer,) = one_row(con, f"SELECT answer FROM read_parquet({literal(lake.uri(path))})")
             if answer != 42 or path not in lake.list("_doctor") or not lake.read(path).startswith(b"PAR1"):
-                raise LakeUnavailable(f"{path} in {lake.describe()} is not what was written")
+                raise LakeUnavailable(f"{path} in {lake.describe()} does not have the content that was written")
         finally:
             lake.delete([path])
     return lake.describe()
@@ -183,7 +187,7 @@ def telemetry(workspace: Workspace) -> Iterator[Finding]:
 
     configured = workspace.project.pipeline_file.monitoring.azure_connection_string
     if configured is None and not os.environ.get(VARIABLE):
-        yield finding("telemetry", True, "off: no connection string is configured")
+        yield finding("telemetry", True, "off, because no connection string is configured")
         return
     try:
         given = str(workspace.resolved(configured, secret=True)) if configured else os.environ[VARIABLE]
@@ -192,23 +196,25 @@ def telemetry(workspace: Workspace) -> Iterator[Finding]:
         yield finding("telemetry", False, error.message, error.remedy)
         return
     except ValueError as unusable:
-        remedy = "Copy the connection string anew from the resource's overview in the portal."
+        remedy = "Copy the connection string again from the overview page of the Application Insights resource."
         if AUTHENTICATION in str(unusable):
-            remedy = f"Correct {AUTHENTICATION}, or take it away: then the connection string's key is all."
+            remedy = f"Correct {AUTHENTICATION}, or remove it to sign in with the connection string's key."
         yield finding("telemetry", False, str(unusable), remedy)
         return
     outcome = transport.post([Signal("message", datetime.now(UTC).isoformat(), "comboi doctor was here", code=1)])
     remedies = {
         "sent": "",
-        "retry": "Check that the network lets this machine through to the connection string's IngestionEndpoint.",
-        "refused": "The endpoint refuses: check the connection string's key and endpoint, and the daily cap.",
+        "retry": "Check that this machine can reach the connection string's IngestionEndpoint over the network.",
+        "refused": (
+            "The endpoint refused it: check the connection string's key and endpoint, and the resource's daily cap."
+        ),
     }
     remedies |= {outcome: transport.trouble} if transport.trouble else {}
-    yield finding("telemetry", outcome == "sent", f"a message was posted: {outcome}", remedies[outcome])
+    yield finding("telemetry", outcome == "sent", f"a test message was posted: {outcome}", remedies[outcome])
 
 
 def webhooks(workspace: Workspace) -> Iterator[Finding]:
-    """Look at the webhooks of alerts; they are not called, since that would tell people."""
+    """Check the webhooks of alerts. They are not called, because that would send messages to people."""
     for number, notification in enumerate(workspace.project.pipeline_file.notifications, start=1):
         name = f"webhook {number}"
         try:
@@ -217,8 +223,10 @@ def webhooks(workspace: Workspace) -> Iterator[Finding]:
             yield finding(name, False, error.message, error.remedy)
             continue
         well = is_webhook(url)
-        told = f"{notification.format}, on {', '.join(notification.on)}" if well else "the value is no https:// URL"
-        yield finding(name, well, told, "" if well else "Store the URL as Teams or Slack shows it.")
+        summary = (
+            f"{notification.format}, on {', '.join(notification.on)}" if well else "the value is not an https:// URL"
+        )
+        yield finding(name, well, summary, "" if well else "Copy the URL from Teams or Slack, and store it again.")
 
 
 CHECKS: tuple[tuple[str, Callable[[Workspace], Iterator[Finding]]], ...] = (
@@ -230,15 +238,15 @@ CHECKS: tuple[tuple[str, Callable[[Workspace], Iterator[Finding]]], ...] = (
     ("telemetry", telemetry),
     ("webhooks", webhooks),
 )
-"""What is tried once the configuration can be read, in this order."""
+"""What is tried after the configuration was read, in this order."""
 
 
 def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Yield a check's findings; what it did not foresee is one of them."""
+    """Yield a check's findings. An unexpected error becomes a finding too."""
     try:
         yield from check()
     except ComboiError as error:
         yield finding(name, False, error.message, error.remedy)
-    except Exception as unforeseen:
-        told = f"{type(unforeseen).__name__}: {str(unforeseen).splitlines()[0] if str(unforeseen) else ''}"
-        yield finding(name, False, told, "This is not foreseen; please report it.")
+    except Exception as unexpected:
+        text = f"{type(unexpected).__name__}: {str(unexpected).splitlines()[0] if str(unexpected) else ''}"
+        yield finding(name, False, text, "This is an unexpected error; please report it.")

@@ -1,4 +1,4 @@
-"""What `comboi doctor` looks at on this machine: versions, disk, the function app."""
+"""The checks of `comboi doctor` on this machine: versions, disk, function app."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ IMPORT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         check: What was tried.
-        told: What was found, without secrets.
-        remedy: How to mend it; empty where all is well.
+        told: The result in words, without secrets.
+        remedy: How to fix it. Empty if all is well.
     """
 
     check: str
@@ -41,7 +41,7 @@ def finding(check: str, ok: bool, told: str, remedy: str = "") -> Finding:
 
 
 def packages(requirements: Path | None = None) -> Iterator[Finding]:
-    """Compare what is installed with the pins of requirements.txt; of an installed wheel, with what it asks for."""
+    """Compare the installed packages with requirements.txt, or with the requirements of an installed comboi."""
     from importlib.metadata import PackageNotFoundError, requires, version
 
     from packaging.requirements import Requirement
@@ -51,7 +51,7 @@ def packages(requirements: Path | None = None) -> Iterator[Finding]:
     else:
         requirements = requirements or APP_FOLDER / "requirements.txt"
         if not requirements.exists():
-            yield finding("versions", True, f"{requirements.name} is not here, so nothing is compared")
+            yield finding("versions", True, f"there is no {requirements.name}, so nothing is compared")
             return
         text = requirements.read_text(encoding="utf-8")
         lines, mend = [line.partition("#")[0].strip() for line in text.splitlines()], f"install -r {requirements}"
@@ -66,16 +66,16 @@ def packages(requirements: Path | None = None) -> Iterator[Finding]:
             wrong.append(f"{pin.name} is not installed ({pin.specifier})")
         else:
             if not pin.specifier.contains(installed, prereleases=True):
-                wrong.append(f"{pin.name} {installed} is installed, {pin.specifier} is asked for")
+                wrong.append(f"{pin.name} {installed} is installed, but {pin.specifier} is required")
     if wrong:
         yield finding("versions", False, "; ".join(wrong), f"Run `{sys.executable} -m pip {mend}`.")
     else:
         python = ".".join(map(str, sys.version_info[:3]))
-        yield finding("versions", True, f"Python {python}, {len(pins)} packages as asked for")
+        yield finding("versions", True, f"Python {python}; {len(pins)} packages have the required versions")
 
 
 def disk(workspace: Workspace) -> Iterator[Finding]:
-    """Look whether DuckDB can spill and files can be staged."""
+    """Check that there is enough disk space for DuckDB's temporary files and for files that wait for upload."""
     from pydantic import TypeAdapter
 
     from comboi_core.config.base import Bytes
@@ -83,7 +83,7 @@ def disk(workspace: Workspace) -> Iterator[Finding]:
     engine = workspace.project.pipeline_file.engine
     needed = TypeAdapter(Bytes).validate_python(engine.memory_limit)
     folder = Path(engine.temp_directory or tempfile.gettempdir())
-    remedy = "Free space there, or name another folder in engine.temp_directory."
+    remedy = "Free space there, or give another folder in engine.temp_directory."
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -92,14 +92,14 @@ def disk(workspace: Workspace) -> Iterator[Finding]:
         yield finding("disk", False, f"{folder}: {error.strerror}", remedy)
         return
     well = free >= needed
-    told = f"{free / 1e9:.1f} GB free in {folder} for spilling; memory_limit is {engine.memory_limit}"
-    yield finding("disk", well, told, "" if well else remedy)
+    summary = f"{free / 1e9:.1f} GB free in {folder} for temporary files; memory_limit is {engine.memory_limit}"
+    yield finding("disk", well, summary, "" if well else remedy)
 
 
 def function_app(config: Path | None, folder: Path = APP_FOLDER) -> Iterator[Finding]:
-    """Import function_app.py in a process of its own, as the Functions host does."""
+    """Import function_app.py in a new process, as the Functions host does."""
     if not (folder / "function_app.py").exists():
-        remedy = "Install comboi anew: `pip install --force-reinstall comboi`, or `pip install -e .` in its checkout."
+        remedy = "Install comboi again: `pip install --force-reinstall comboi`, or `pip install -e .` in its checkout."
         yield finding("function app", False, f"{folder / 'function_app.py'} does not exist", remedy)
         return
     program = "import function_app; print(len(function_app.app.get_functions()))"
@@ -115,10 +115,15 @@ def function_app(config: Path | None, folder: Path = APP_FOLDER) -> Iterator[Fin
             timeout=IMPORT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        yield finding("function app", False, f"importing it took more than {IMPORT_SECONDS:.0f} s", "Look what blocks.")
+        yield finding(
+            "function app",
+            False,
+            f"its import took more than {IMPORT_SECONDS:.0f} s",
+            "Find out what blocks the import.",
+        )
         return
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        yield finding("function app", False, f"cannot be imported: {last}", "Correct what the message names.")
+        yield finding("function app", False, f"cannot be imported: {last}", "Correct what the message says.")
         return
     yield finding("function app", True, f"{done.stdout.strip()} functions can be indexed")

@@ -1,4 +1,4 @@
-"""What a run would do, without doing it."""
+"""Shows what a run would do, without running it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def preview(workspace: Workspace, request: RunRequest, checkpoints: Mapping[str,
 
 
 def _changed(workspace: Workspace, names: list[str]) -> dict[str, list[str]]:
-    """Return what has changed of datasets that keep their rows: only those are asked of the lake."""
+    """Return the changes of datasets that keep rows of earlier builds. Only for those the lake is read."""
     from comboi_core.lake.published import read_published
 
     grow = [name for name in names if workspace.project.dataset(name)[1].materialization.incremental]
@@ -57,8 +57,8 @@ def _changed(workspace: Workspace, names: list[str]) -> dict[str, list[str]]:
                 continue
             parts = changed_parts(published.made_with, now) if published else ()
             if published and parts:
-                said = f"{told(published.made_with, now, parts)}; its {published.rows:,} rows are of the former one"
-                found[name] = [f"{said} (`on_change: {dataset.on_change}`)"]
+                text = f"{told(published.made_with, now, parts)}; its {published.rows:,} rows were built before that"
+                found[name] = [f"{text} (`on_change: {dataset.on_change}`)"]
     return found
 
 

@@ -1,6 +1,6 @@
-"""Reads what the lake holds: the current rows of a table, the published rows of a dataset, or SQL over both.
+"""Reads the lake: the current rows of a table, the published rows of a dataset, or SQL on both.
 
-Only the lake is asked, so no host has to be up. What a reader sees is the newest load or build that is complete.
+Only the lake is needed, so no host has to run. Readers see the newest complete load or build.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 FORMATS = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER", ".json": "FORMAT json"}
 """Ending of a file -> options of the COPY that writes it; `.json` has one object per line."""
 
-_NAMES = "`comboi lineage` names all tables and datasets."
+_NAMES = "`comboi lineage` lists all tables and datasets."
 
 
 class QueryFailed(ComboiError):
-    """DuckDB refused a query that somebody wrote."""
+    """DuckDB refused a user's query."""
 
     code = "query_failed"
     remedy = (
-        "Correct the query. It is DuckDB's SQL; tables are named SOURCE.TABLE, and datasets by their name. `comboi "
-        "lineage` names them all."
+        "Correct the query. It is DuckDB's SQL; tables are called SOURCE.TABLE, and datasets by their name. `comboi "
+        "lineage` lists them all."
     )
 
 
@@ -54,7 +54,7 @@ class Reader:
         """Return a SELECT over the rows of a table (`source.table`) or dataset; `full_name` gives such a name.
 
         Raises:
-            LakeNotFound: nothing of it is in the lake yet.
+            LakeNotFound: it is not in the lake yet.
         """
         if name in {dataset.name for dataset in self._workspace.project.datasets()}:
             return dataset_view(self._workspace, self._con, name, reader="the query").sql
@@ -65,7 +65,7 @@ class Reader:
             self._manifests = {table: checkpoint["manifest"] for table, checkpoint in known.items()}
         path = self._manifests.get(name)
         if path is None:
-            raise LakeNotFound(f"'{name}' has not been landed yet", remedy="Land it: `comboi run`.")
+            raise LakeNotFound(f"'{name}' has not been landed yet", remedy="Land it with `comboi run`.")
         lake = self._workspace.lake("bronze")
         lake.attach(self._con)
         return view_sql(lake, read_manifest(lake, path), "current")
@@ -86,7 +86,7 @@ class Reader:
             raise QueryFailed(parsed["error_message"])
         if parsed["error"] or len(parsed["statements"]) != 1:
             raise QueryFailed("the query has to be one SELECT")
-        # DuckDB compares names without case.
+        # DuckDB ignores the case of names.
         for one in sorted({name.lower() for name in _tables(parsed["statements"])} - self._views):
             if one in names:
                 self._con.execute(f"{create_view(self._con, names[one])} {self.select(names[one])}")
@@ -139,7 +139,7 @@ class Reader:
 
         Raises:
             QueryFailed: the ending is none of `FORMATS`, or DuckDB cannot run the query or write the file.
-            OSError: the file's folder is not there.
+            OSError: the file's folder does not exist.
         """
         options = FORMATS.get(file.suffix.lower())
         if options is None:
@@ -155,7 +155,7 @@ class Reader:
 def open_reader(workspace: Workspace) -> Iterator[Reader]:
     """Open a DuckDB with the configured limits over the lake of a project."""
     with workspace.duckdb() as con:
-        con.execute("SET python_enable_replacements = false")  # a name in a query is no variable of this module
+        con.execute("SET python_enable_replacements = false")  # names in a query must not mean variables of this module
         yield Reader(workspace, con)
 
 
@@ -166,17 +166,17 @@ def all_names(project: Project) -> list[str]:
 
 
 def full_name(project: Project, name: str) -> str:
-    """Return the full name of a table or dataset; a table's own name is enough where no other has it.
+    """Return the full name of a table or dataset. A table can be given by its own name if that is unique.
 
     Raises:
-        SelectionEmpty: there is none of this name, or more than one.
+        SelectionEmpty: there is no such name, or more than one.
     """
     known = all_names(project)
     if name in known:
         return name
     alike = [full for full in known if full.rpartition(".")[2] == name]
     if len(alike) > 1:
-        raise SelectionEmpty(f"'{name}' may be {' or '.join(alike)}", remedy="Write the whole name.")
+        raise SelectionEmpty(f"'{name}' is not unique: it can be {' or '.join(alike)}", remedy="Write the full name.")
     if not alike:
         hint = did_you_mean(name, [*known, *(full.rpartition(".")[2] for full in known)])
         raise SelectionEmpty(f"there is no table or dataset '{name}'{hint}", remedy=_NAMES)
@@ -202,4 +202,4 @@ def _refused() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise QueryFailed(str(error).partition("\n\n")[0]) from None  # without the line that it points to
+        raise QueryFailed(str(error).partition("\n\n")[0]) from None  # without the excerpt of the query

@@ -1,4 +1,4 @@
-"""Trying a dataset out: built from the lake into a scratch file, published nowhere."""
+"""Builds a dataset into a temporary file, to try it out. Nothing is published."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from comboi_core.landing.rebuild import checkpoints_in_lake
 
 @dataclass
 class Trial:
-    """What came of it.
+    """The result of a trial build.
 
     Attributes:
-        file: The scratch file.
-        rows: In the file.
+        file: The temporary file.
+        rows: The number of rows in the file.
         columns: Name -> DuckDB type.
-        head: The first rows, JSON-safe; values of sensitive columns masked.
+        head: The first rows, JSON-safe. Values of sensitive columns are hidden.
         details: Checks, deduplication, quarantine: as in a run record.
-        failed: What the first failing check says, if one with severity `error` failed.
+        failed: The message of the first failed check with severity `error`, or None.
         seconds: Step -> seconds.
     """
 
@@ -49,16 +49,16 @@ class Trial:
 def try_build(
     workspace: Workspace, name: str, folder: Path, *, sample: int | None = None, interval: Interval | None = None
 ) -> Trial:
-    """Build a dataset as its first build would, from what the lake holds.
+    """Build a dataset from the lake, as its first build would.
 
     Args:
-        folder: Where the scratch file goes.
-        sample: So many rows of each input at most; default: all.
+        folder: The folder of the temporary file.
+        sample: The largest number of rows of each input. Default: all.
         interval: Default: yesterday.
 
     Raises:
-        SelectionEmpty: there is no such dataset.
-        ComboiError: what a build raises, but for failing checks.
+        SelectionEmpty: the dataset does not exist.
+        ComboiError: any error of a build, except failed checks.
     """
     from comboi_core.quality.samples import sample as shown
 
@@ -85,7 +85,7 @@ def try_build(
         clock.lap("inputs")
         with transformed(work) as batch:
             sql = next_state(work, batch)
-            assert sql is not None  # only a dataset that is published already may stay as it is
+            assert sql is not None  # None is possible only for a dataset that is published already
             with work.code.blaming(con, work.inputs.views):
                 write_exactly(con, sql, str(trial.file), hidden=sensitive(dataset))
         clock.lap("transformation")
@@ -103,7 +103,7 @@ def try_build(
 
 
 class _Clock:
-    """Measures step by step."""
+    """Measures the time of each step."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
         self._seconds = seconds

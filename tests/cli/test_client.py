@@ -76,7 +76,7 @@ def test_a_redirect_is_not_followed_and_told_without_its_query(status, method, s
     with pytest.raises(ApiUnreachable) as caught:
         Api(here.url, KEY).get("runs") if method == "get" else Api(here.url, KEY).post("runs", {})
     assert elsewhere.asked == [] and len(here.asked) == 1
-    assert f"points to {elsewhere.url}; nothing was sent there" in caught.value.message
+    assert f"redirects to {elsewhere.url}; comboi does not follow redirects" in caught.value.message
     assert "of-somebody" not in caught.value.message and "--url" in caught.value.remedy
 
 
@@ -134,7 +134,7 @@ def test_an_address_with_a_key_in_it_is_refused_and_not_repeated(url):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1\\@app.example.com", "http://127.0.0.1 /", "http://a\n.example"])
 def test_an_address_that_two_readers_may_read_differently_is_none(url):
-    with pytest.raises(ApiUnreachable, match="is not the address"):
+    with pytest.raises(ApiUnreachable, match="is not the URL of an app"):
         Api(url, KEY)
 
 

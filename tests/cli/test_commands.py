@@ -193,7 +193,7 @@ def test_an_app_that_does_not_answer_is_an_error_with_a_remedy(deployed):
 
 @pytest.mark.parametrize("url", ["app", "ftp://app", "http://", ""])
 def test_a_url_that_is_none_is_not_taken_for_an_app_that_is_down(url):
-    with pytest.raises(ApiUnreachable, match="is not the address of an app"):
+    with pytest.raises(ApiUnreachable, match="is not the URL of an app"):
         Api(url).get("ok")
 
 
@@ -229,7 +229,7 @@ def test_a_task_hub_that_cannot_be_opened_is_not_taken_for_a_port(config, place,
     monkeypatch.setenv("COMBOI_HUB", str(config.parent.parent / place))
     result = comboi("plan", "--config", config)
 
-    assert result.exit_code == 1 and "task hub: " in result.stderr and "check the rights" in result.stderr
+    assert result.exit_code == 1 and "task hub: " in result.stderr and "access rights" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_folder_with_a_project_is_refused_and_stays_as_it_is(tmp_path):
 
     result = comboi("init", tmp_path, "--source", "sqlite")
 
-    assert result.exit_code == 1 and "holds a project already" in result.stderr
+    assert result.exit_code == 1 and "already contains a project" in result.stderr
     assert files_in(tmp_path) == before
 
 

@@ -62,7 +62,7 @@ def test_a_selected_dataset_is_shown_with_what_it_is_made_of_and_what_is_made_of
 
     assert result.stdout.splitlines() == [
         "clean  silver, replace",
-        "├── made of",
+        "├── made from",
         "│   └── shop.orders  bronze, full  view: changes",
         "│       └── shop  source, sqlite",
         "└── used by",

@@ -123,7 +123,7 @@ def test_machines_are_told_what_was_written(folder):
     table = json.loads(new(folder, "table", "shop", "orders", "--name", "again", "--json").stdout)
 
     assert (made["created"], made["edited"]) == (["transformations/x.sql"], ["configs/transformations.yml"])
-    assert made["notes"] == ["not in the lake yet, so its columns are not known: shop.orders"]
+    assert made["notes"] == ["not in the lake yet, so the columns are not known: shop.orders"]
     assert table == {"created": [], "edited": ["configs/initial.yml"], "notes": []}
 
 
@@ -162,18 +162,18 @@ def test_a_configured_dataset_without_a_script_gets_one(folder):
     ("arguments", "said"),
     [
         (["transformation", "orders_clean", "--from", "orders"], "already"),
-        (["transformation", "orders_clean"], "orders_clean.sql is there already"),
+        (["transformation", "orders_clean"], "orders_clean.sql already exists"),
         (["transformation", "x"], "--from"),
         (["transformation", "x", "--from", "ordres"], "did you mean"),
-        (["transformation", "no-name", "--from", "orders"], "is no name for a dataset"),
+        (["transformation", "no-name", "--from", "orders"], "is not a valid name for a dataset"),
         (["transformation", "x", "--from", "sales_per_city", "--stage", "silver"], "cannot read the gold dataset"),
-        (["check", "orders_make_sense", "--for", "orders_clean"], "is there already"),
+        (["check", "orders_make_sense", "--for", "orders_clean"], "already exists"),
         (["check", "x", "--for", "orders"], "did you mean 'orders_clean'"),
-        (["check", "../x", "--for", "orders_clean"], "is no name for a check"),
+        (["check", "../x", "--for", "orders_clean"], "is not a valid name for a check"),
         (["table", "shap", "orders"], "did you mean 'shop'"),
         (["table", "shop", "orders"], "--name"),
         (["table", "shop", "nothing_there"], "no table nothing_there"),
-        (["table", "shop", "orders", "--name", "1"], "is no name"),
+        (["table", "shop", "orders", "--name", "1"], "is not a valid name"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_written(folder, arguments, said):
@@ -260,7 +260,7 @@ def test_where_assets_define_everything_the_first_dataset_of_ones_own_begins_the
     assert text(folder, "configs/transformations.yml") == (
         "silver:\n  - name: mine\n    inputs:\n      - {alias: orders, dataset: silver.orders}\n"
     )
-    assert all(one.exit_code == 1 and "is an asset" in one.stderr for one in refused)
+    assert all(one.exit_code == 1 and "is a Bruin asset" in one.stderr for one in refused)
 
 
 def test_a_yaml_that_is_a_link_stays_one_and_what_it_leads_to_is_extended(folder, tmp_path):

@@ -27,7 +27,7 @@ def test_a_table_of_sqlite_comes_with_its_key_and_its_cursor(folder):
     bare = project(folder).table("shop", "odd_name")
     assert (bare.table, bare.primary_key, bare.effective_mode) == ("odd name", (), "full")
     written = text(folder, "configs/initial.yml")
-    assert "# incremental_column: created_at" in written and "# primary_key: [...]  # none is known" in written
+    assert "# incremental_column: created_at" in written and "# primary_key: [...]  # the source has none" in written
     assert "primary key" in items.stdout and "LastModified" in items.stdout
 
 
@@ -123,5 +123,5 @@ def test_a_table_of_azure_sql_comes_with_its_key_and_its_row_version(tmp_path, d
         "rowversion",
         "merge",
     )
-    assert project(tmp_path).table("shop", "loose").primary_key == () and "none is known" in file.read_text()
+    assert project(tmp_path).table("shop", "loose").primary_key == () and "the source has none" in file.read_text()
     assert "DECIMAL(19,4)" in result.stdout and "geheim" not in result.output + file.read_text()

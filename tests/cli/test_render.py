@@ -332,7 +332,7 @@ def test_the_match_quality_report_is_named_by_its_path():
     merged = {"records": 2, "clusters": 1, "duplicates": 1, "report": "silver/orders.report.html"}
     run = record(datasets=[dataset(name="silver.orders", duplicates=merged)])
 
-    assert "match quality in silver/orders.report.html" in shown(run_view(run))
+    assert "report on match quality: silver/orders.report.html" in shown(run_view(run))
 
 
 def alert(**changes: Any) -> dict[str, Any]:
@@ -350,8 +350,8 @@ def test_an_alert_that_was_not_delivered_is_told_in_a_line_and_others_are_not():
     missing = alert(on="stale", told="it is\x1b[31m [/x] refused")
     said = shown(run_view(record(notifications=[alert(sent=True, on="recovered"), alert(), missing])))
 
-    assert "! alert 'failed' to webhook 2 (slack) not delivered: answers 404\n" in said
-    assert "! alert 'stale' to webhook 2 (slack) not delivered: it is�[31m [/x] refused" in said
+    assert "! alert 'failed' to webhook 2 (slack) was not delivered: answers 404\n" in said
+    assert "! alert 'stale' to webhook 2 (slack) was not delivered: it is�[31m [/x] refused" in said
     assert "recovered" not in said
 
 
@@ -365,7 +365,7 @@ def test_an_alert_that_was_not_delivered_repeats_no_secret():
 def test_an_alert_whose_outcome_nobody_knows_counts_as_not_delivered():
     run = record(notifications=[{"on": "failed", "webhook": 0, "format": "teams", "by": "1f", "at": "2026-11-23"}])
 
-    assert "! alert 'failed' to webhook 1 (teams) not delivered: another execution" in shown(run_view(run))
+    assert "! alert 'failed' to webhook 1 (teams) was not delivered: another execution" in shown(run_view(run))
 
 
 SHORT = {"code": "future_cursor", "message": "3 rows wait for 2027", "remedy": "Mend the clock.", "rows": 3}

@@ -93,4 +93,7 @@ def test_what_there_is_no_test_for_is_an_error(project, arguments, says):
 def test_a_project_without_tests_is_no_failure(project):
     done = CliRunner().invoke(app, [])
 
-    assert (done.exit_code, done.stdout.strip()) == (0, "no asset has unit tests")
+    assert (done.exit_code, done.stdout.strip()) == (
+        0,
+        "no unit tests; Bruin assets can have them under unit_tests: (docs/bruin.md)",
+    )

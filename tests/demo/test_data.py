@@ -127,7 +127,7 @@ def test_new_customers_are_persons_on_file(snapshots: Snapshots) -> None:
 
 
 def test_a_second_day_is_refused_and_a_reload_restores(snapshots: Snapshots, source: EmbeddedPostgres) -> None:
-    with pytest.raises(DemoDataError, match="load it anew"):
+    with pytest.raises(DemoDataError, match="load it again"):
         change_source(source.uri)
     assert load_source(source.uri) == snapshots.loaded
     digest = "SELECT md5(string_agg(f::text, ',' ORDER BY f::text COLLATE \"C\")) FROM {table} f"

@@ -86,8 +86,8 @@ def test_without_a_lake_there_are_pages_for_everything_and_nothing_to_note(works
         *(f"datasets/{name}.html" for name in ("a", "b", "c", "top")),
     }
     assert not found.notes
-    assert "A run brings them" in shown(pages["datasets/a.html"])
-    assert "None has been recorded yet" in shown(pages["index.html"])
+    assert "They appear after a run" in shown(pages["datasets/a.html"])
+    assert "No run has been recorded yet" in shown(pages["index.html"])
 
 
 def test_a_landed_table_shows_its_columns_with_both_types_its_key_and_what_is_gone(workspace):
@@ -100,7 +100,7 @@ def test_a_landed_table_shows_its_columns_with_both_types_its_key_and_what_is_go
     assert [(column.name, column.type, column.source_type, column.remarks) for column in entry.columns] == [
         ("id", "BIGINT", "bigint", ("primary key",)),
         ("seen", "DATE", "date", ("cursor",)),
-        ("old", "VARCHAR", None, ("gone from the source",)),
+        ("old", "VARCHAR", None, ("no longer in the source",)),
     ]
     facts = dict(entry.facts)
     assert (facts["rows in the lake"], facts["watermark"]) == ("3", "2026-11-22")
@@ -169,7 +169,7 @@ def test_what_cannot_be_read_is_noted_and_the_rest_is_there(workspace):
         record_path("sales-20261123T060000Z-abcd"),
         "silver",
     ]
-    assert "What could not be read" in shown(site(found)["index.html"])
+    assert "These could not be read" in shown(site(found)["index.html"])
 
 
 def test_a_lake_that_cannot_be_opened_leaves_the_configuration(make):

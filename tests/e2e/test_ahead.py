@@ -90,11 +90,11 @@ def test_a_reset_table_is_read_anew_and_replaced(landed: Project, database: Embe
     done = landed.comboi("checkpoints", "reset", "shop.events", "--yes")
     assert done.returncode == 0, done.stderr
     assert len(landed.contents()["shop.events"]) == 3000, "readers see the old rows until the next run"
-    assert "read anew next" in landed.comboi("checkpoints", "list").stdout
+    assert "reads all next" in landed.comboi("checkpoints", "list").stdout
     landed.run("bronze")
     assert len(landed.contents()["shop.events"]) == 2000
     shown = landed.comboi("checkpoints", "show", "shop.events").stdout
-    assert "reset by cli" in shown and "read anew next" not in shown
+    assert "reset by cli" in shown and "reads all next" not in shown
     assert landed.comboi("checkpoints", "reset", "shop.event", "--yes").returncode == 1
 
 

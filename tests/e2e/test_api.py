@@ -251,7 +251,7 @@ def test_the_command_line_cancels_what_a_killed_host_left_and_the_next_run_ends_
     run.communicate()
 
     said = project.comboi("cancel")
-    assert said.returncode == 0 and "ends before its next table" in said.stdout, said.stdout + said.stderr
+    assert said.returncode == 0 and "stops after the tables" in said.stdout, said.stdout + said.stderr
     assert "no host is running it" in said.stdout
     (project.folder / "go").touch()
     done = project.comboi("run", "bronze")

@@ -82,8 +82,8 @@ def test_it_says_what_a_person_wants_to_know(told: tuple[Path, str]):
         "5 ok, 1 warn",
         "2,998 of 5,000",
         "3,003 of 5,005",
-        "against the true links precision 1.0000, recall",
-        "everything together took",
+        "compared with the true links: precision 1.0000, recall",
+        "the whole demo took",
         "what to try next",
     ):
         assert text in " ".join(said.split())
@@ -110,7 +110,7 @@ def test_nothing_is_left_running(told: tuple[Path, str]):
 @pytest.mark.slow
 def test_two_demos_in_one_folder_do_not_disturb_each_other(ended: tuple[Path, list[tuple[int, str]]]):
     _, ((done, _), (refused, why)) = ended
-    assert (done, refused) == (0, 1) and "another demo is at work" in why
+    assert (done, refused) == (0, 1) and "another demo is running" in why
 
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path):

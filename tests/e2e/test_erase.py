@@ -96,7 +96,7 @@ def test_a_second_time_and_a_key_that_is_nowhere_change_nothing(erased: Project)
     done = erased.comboi("erase", "--table", "shop.customers", "--key", "8888888", "--yes")
     assert done.returncode == 0, done.stderr
     shown = done.stdout
-    assert "found nowhere" in shown and "elsewhere: not erased" in shown and "erase it in the source first" in shown
+    assert "found nowhere" in shown and "elsewhere: not erased" in shown and "Erase it in the source first" in shown
 
 
 def bytes_of(project: Project) -> dict[str, bytes]:

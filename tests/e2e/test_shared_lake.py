@@ -44,8 +44,8 @@ def test_each_pipeline_sees_its_own_runs_newest_first(till: Till, zoo: Till):
     assert listed(till, "runs", "--status", "succeeded") == [second, first], "asked of a host"
     other = till.comboi("status", foreign)
     assert other.returncode == 0
-    assert "this is a run of the pipeline zoo; this project is the pipeline shop" in other.stdout
-    assert "this is a run" not in till.comboi("status", first).stdout
+    assert "this run belongs to the pipeline zoo; this project is the pipeline shop" in other.stdout
+    assert "this run belongs" not in till.comboi("status", first).stdout
 
 
 @pytest.mark.slow

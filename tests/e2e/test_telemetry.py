@@ -124,5 +124,5 @@ def test_a_webhook_that_is_down_does_not_fail_the_run(project: Project, service:
     (told,) = record["notifications"]
     assert record["status"] == "succeeded" and not told["sent"] and told["told"].startswith("cannot be reached")
     shown = project.comboi("status", **{HOOK: service.url}).stdout
-    assert f"! alert 'first_success' to webhook 1 (teams) not delivered: {told['told']}" in shown
+    assert f"! alert 'first_success' to webhook 1 (teams) was not delivered: {told['told']}" in shown
     assert service.url not in shown

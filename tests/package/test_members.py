@@ -90,7 +90,7 @@ def test_a_link_to_a_file_is_refused_wherever_it_leads(target, project, tmp_path
     put(tmp_path, "elsewhere.env", "PASSWORD=secret")
     (project / "transformations" / "linked.sql").symlink_to(project / target)
     told = refusal(project)
-    assert "transformations/linked.sql (a link)" in told and "put the file itself" in told
+    assert "transformations/linked.sql (a link)" in told and "by the file itself" in told
 
 
 @pytest.mark.parametrize("name", ["configs", "transformations", "transformations/shared"])
@@ -106,7 +106,7 @@ def test_a_link_to_a_folder_is_refused_and_not_followed(name, project, tmp_path)
 
 def test_a_pipe_is_refused_and_not_read(project):
     os.mkfifo(project / "transformations" / "pipe.sql")
-    assert "transformations/pipe.sql (no file)" in refusal(project)
+    assert "transformations/pipe.sql (not a regular file)" in refusal(project)
 
 
 def test_what_a_project_needs_goes_in(project, tmp_path):
@@ -141,7 +141,7 @@ def test_a_seed_that_would_stay_behind_is_refused_with_the_place_that_names_it(p
     put(project, "data/countries.csv", "code\nBE\n")
     put(project, "transformations/countries.asset.yml", SEED.replace("countries.csv", "../data/countries.csv"))
     told = refusal(project)
-    assert "countries.asset.yml:3" in told and "data/countries.csv lies outside" in told
+    assert "countries.asset.yml:3" in told and "data/countries.csv is outside" in told
 
 
 def test_a_seed_that_is_a_link_is_refused(project):

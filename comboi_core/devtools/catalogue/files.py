@@ -1,4 +1,4 @@
-"""Writes the catalogue's folder, and touches nothing in it that the catalogue did not write."""
+"""Writes the catalogue's folder. Files that the catalogue did not write are not touched."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from comboi_core.domain.redaction import redactor
 
 _MARK = tag("meta", name="generator", content=GENERATOR)
 _MARK_WITHIN = 2000
-"""Characters of a page in which its mark stands."""
+"""The mark is in the first characters of a page."""
 
 
 def write_site(folder: Path, pages: Mapping[str, str]) -> None:
-    """Write pages into a folder; pages of an earlier catalogue that are no longer among them are removed.
+    """Write pages into a folder. Pages of an earlier catalogue that are no longer needed are removed.
 
     Args:
         pages: Path in the folder -> text.
 
     Raises:
-        RequestInvalid: the folder holds a file of someone else's where a page would go, or cannot be written.
+        RequestInvalid: another file has the path of a page, or the folder cannot be written.
     """
     foreign = [path for path in pages if (folder / path).exists() and not _ours(folder / path)]
     if foreign:
         raise RequestInvalid(
-            f"{folder / foreign[0]} is there already and was not written by {GENERATOR}",
-            remedy="Name another folder with --out, or move the file away.",
+            f"{folder / foreign[0]} already exists and was not written by {GENERATOR}",
+            remedy="Give another folder with --out, or move the file away.",
         )
     try:
         for path, text in pages.items():
@@ -40,7 +40,9 @@ def write_site(folder: Path, pages: Mapping[str, str]) -> None:
             if file.resolve() not in kept and _ours(file):
                 file.unlink()
     except OSError as error:
-        raise RequestInvalid(f"{folder} cannot be written: {error.strerror}") from None
+        raise RequestInvalid(
+            f"{folder} cannot be written: {error.strerror}", remedy="Give another folder with --out."
+        ) from None
 
 
 def _ours(file: Path) -> bool:

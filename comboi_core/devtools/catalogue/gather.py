@@ -1,6 +1,6 @@
-"""What is known of a project's tables and datasets, gathered for the catalogue: configuration, lake, latest runs.
+"""Collects the catalogue's content from the configuration, the lake and the latest runs.
 
-Connections are not part of it, and neither are rows: of failing checks it has the message only.
+It contains no connections and no rows. Of failed checks it has only the message.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class ColumnInfo:
     """One column.
 
     Attributes:
-        type: As it is in the lake, else as the configuration says; None if neither knows.
-        source_type: The source's own type, of a table's column.
-        remarks: What else is to be said: that it is the key, that it is not in the published file.
+        type: The type in the lake, else the one in the configuration, else None.
+        source_type: The source's own type, for columns of tables.
+        remarks: Further remarks, e.g. that it is the primary key, or that it is not in the published file.
     """
 
     name: str
@@ -46,7 +46,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class CheckInfo:
-    """One check, and what the latest build that ran it found; `passed` is None where none did."""
+    """One check with its latest result. `passed` is None if it has not run."""
 
     name: str
     severity: str
@@ -56,7 +56,7 @@ class CheckInfo:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run made of a table or dataset. `at` is the run's start, ISO 8601; `said` an error or a reason."""
+    """The result of a table or dataset in a run. `at` is the run's start, ISO 8601; `said` is an error or a reason."""
 
     run_id: str
     status: str
@@ -72,10 +72,10 @@ class Entry:
 
     Attributes:
         key: Its node in the lineage.
-        facts: What there is to know in a few words, label to value; values may have several lines.
-        columns: None where the lake does not have it yet and the configuration names none.
-        code: File or configuration key, and the SQL or Python of the transformation or query; None without.
-        files: Paths of what lies beside the published file: crosswalk, quarantine, reports.
+        facts: Short facts, label to value. Values may have several lines.
+        columns: None if it is not in the lake yet and the configuration describes none.
+        code: The file or configuration key, and its SQL or Python. None without a transformation or query.
+        files: Paths of files that belong to the published file: crosswalk, quarantine, reports.
     """
 
     key: str
@@ -92,13 +92,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All of it.
+    """The content of the whole catalogue.
 
     Attributes:
-        entries: By key of the lineage's nodes; sources have none.
+        entries: By key of the lineage's nodes. Sources have no entry.
         runs: Records of the latest runs, newest first, without samples.
-        notes: What could not be read, and why.
-        written: When, ISO 8601.
+        notes: What could not be read, with the reason.
+        written: When it was written, ISO 8601.
     """
 
     pipeline: str
@@ -110,10 +110,10 @@ class Catalogue:
 
 
 def catalogue(workspace: Workspace, *, runs: int = 20) -> Catalogue:
-    """Gather the catalogue; what the lake does not give is left out and noted.
+    """Collect the catalogue. What cannot be read from the lake is left out and noted.
 
     Args:
-        runs: How many of the latest runs are looked at.
+        runs: How many of the latest runs to read.
     """
     project = workspace.project
     lakes = Lakes(workspace)
@@ -173,7 +173,7 @@ def _landed(table: BaseTable, manifest: Manifest | None) -> tuple[ColumnInfo, ..
         roles.setdefault(cursor, []).append("cursor")
     columns = []
     for column in manifest.columns:
-        remarks = [*roles.get(column.name, ()), *([] if column.source_type else ["gone from the source"])]
+        remarks = [*roles.get(column.name, ()), *([] if column.source_type else ["no longer in the source"])]
         if column.name in table.mask:
             remarks.append(f"masked: {table.mask[column.name]}")
         columns.append(ColumnInfo(column.name, column.type, column.source_type or None, None, tuple(remarks)))
@@ -207,14 +207,14 @@ def _dataset(project: Project, dataset: DatasetConfig, published: Published | No
 
 
 def _described(dataset: DatasetConfig, published: Published | None) -> tuple[ColumnInfo, ...] | None:
-    """The published columns with what the configuration says of them, and those that it alone knows."""
-    said = {note.name.lower(): note for note in dataset.columns}
+    """Return the published columns with their documentation, and columns that are only documented."""
+    notes = {note.name.lower(): note for note in dataset.columns}
     columns = []
     for name, kind in published.columns if published else ():
-        note = said.pop(name.lower(), None)
+        note = notes.pop(name.lower(), None)
         remarks = ("sensitive",) if note and note.sensitive else ()
         columns.append(ColumnInfo(name, kind, None, note.description if note else None, remarks))
-    for note in said.values():
+    for note in notes.values():
         remarks = ("sensitive",) if note.sensitive else ()
         missing = ("not in the published file",) if published else ()
         columns.append(ColumnInfo(note.name, note.type, None, note.description, (*remarks, *missing)))
@@ -247,7 +247,7 @@ def _code(project: Project, dataset: DatasetConfig) -> tuple[str, str] | None:
 
 
 def _settings(model: Model) -> str:
-    """What a model sets beyond its defaults, as YAML."""
+    """Return the settings of a model that differ from their defaults, as YAML."""
     given = model.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(given, sort_keys=False, allow_unicode=True, default_flow_style=None).strip() if given else ""
 
@@ -273,7 +273,7 @@ def _outcome(record: Record, item: Record) -> Outcome:
 
 
 def _bare(record: Record) -> Record:
-    """A record's headline and counts; never samples of rows."""
+    """Return a record's headline and counts, without sample rows."""
     items = [*(record.get("tables") or ()), *(record.get("datasets") or ())]
     kept = {key: record.get(key) for key in ("run_id", "status", "trigger", "started_at", "seconds")}
     failed = [str(item.get("name") or f"{item.get('source')}.{item.get('table')}") for item in items if _bad(item)]
@@ -286,7 +286,7 @@ def _bad(item: Record) -> bool:
 
 @dataclass
 class _Facts:
-    """Labels and values, those without a value left out."""
+    """Labels and values. Labels without a value are left out."""
 
     pairs: list[tuple[str, str]] = field(default_factory=list)
 

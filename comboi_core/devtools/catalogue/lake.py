@@ -1,4 +1,4 @@
-"""What the lake tells the catalogue: committed tables, published files, records of runs."""
+"""Reads the lake for the catalogue: committed tables, published files, records of runs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Published:
     """A dataset's published file.
 
     Attributes:
-        columns: Name and type of each.
-        beside: Paths of the files that belong to it: crosswalk, quarantine, reports.
+        columns: Name and type of each column.
+        beside: Paths of files that belong to it: crosswalk, quarantine, reports.
     """
 
     columns: tuple[tuple[str, str], ...]
@@ -38,7 +38,7 @@ class Published:
 
 @dataclass
 class Lakes:
-    """Reads all three lakes; what cannot be read is noted, so that the rest can be shown."""
+    """Reads all three lakes. What cannot be read is noted, and the rest can still be shown."""
 
     workspace: Workspace
     notes: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Lakes:
         return self._noted("the landed tables", read) or {}
 
     def published(self) -> dict[str, Published]:
-        """Return what is published of each dataset, by name."""
+        """Return the published file of each dataset, by name."""
         found: dict[str, Published] = {}
         stages: tuple[Stage, ...] = ("silver", "gold")
         for stage in stages:
@@ -105,10 +105,10 @@ class Lakes:
         try:
             return action()
         except ComboiError as error:
-            said = error.message
-        except (duckdb.Error, ValueError) as error:  # a file that is no Parquet, a record that is no JSON
-            said = str(error).partition("\n")[0]
-        self.notes.append(redactor.text(f"{what}: {said}"))
+            reason = error.message
+        except (duckdb.Error, ValueError) as error:  # a file that is not Parquet, a record that is not JSON
+            reason = str(error).partition("\n")[0]
+        self.notes.append(redactor.text(f"{what}: {reason}"))
         return None
 
 

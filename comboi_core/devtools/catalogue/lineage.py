@@ -1,4 +1,4 @@
-"""The graph of a project: sources, their tables, and the datasets that are made of them."""
+"""The graph of a project: sources, their tables, and the datasets that are made from them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Node:
     """A source, a table or a dataset.
 
     Attributes:
-        key: Unique in the graph: a table and a dataset may have one name.
-        detail: In a word, how it comes about: the source's type, the table's mode, the dataset's strategy.
-        column: Where it stands from left to right: right of everything that it is made of.
+        key: Unique in the graph. A table and a dataset can have the same name.
+        detail: One word: the source's type, the table's mode, or the dataset's strategy.
+        column: Its column from left to right. It is to the right of everything that it is made from.
     """
 
     key: str
@@ -34,10 +34,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """`downstream` is made of `upstream`; both are keys.
+    """`downstream` is made from `upstream`. Both are keys of nodes.
 
     Attributes:
-        views: Which views of a table are read, each once: `current`, `log`, `changes`. Empty from source to table.
+        views: The views of a table that are read: `current`, `log`, `changes`. Empty from source to table.
     """
 
     upstream: str
@@ -57,15 +57,15 @@ class Lineage:
         return next(node for node in self.nodes if node.key == key)
 
     def into(self, key: str) -> tuple[Edge, ...]:
-        """Return the edges from what a node is made of."""
+        """Return the edges to a node from what it is made from."""
         return tuple(edge for edge in self.edges if edge.downstream == key)
 
     def out_of(self, key: str) -> tuple[Edge, ...]:
-        """Return the edges to what is made of a node."""
+        """Return the edges from a node to what is made from it."""
         return tuple(edge for edge in self.edges if edge.upstream == key)
 
     def around(self, keys: Iterable[str]) -> Lineage:
-        """Return the part that holds these nodes, all that they are made of, and all that is made of them."""
+        """Return these nodes, everything that they are made from, and everything that is made from them."""
         up, down = self._reached(keys, upwards=True), self._reached(keys, upwards=False)
         edges = tuple(
             edge
@@ -75,10 +75,10 @@ class Lineage:
         return Lineage(tuple(node for node in self.nodes if node.key in up | down), edges)
 
     def find(self, names: Collection[str]) -> tuple[str, ...]:
-        """Return the keys of nodes by name; what follows a name's last dot will do.
+        """Return the keys of nodes by name. The part after the last dot of a name is enough.
 
         Raises:
-            SelectionEmpty: a name is nobody's.
+            SelectionEmpty: no node has the name.
         """
         found: dict[str, None] = {}
         for name in names:
@@ -91,7 +91,7 @@ class Lineage:
         return tuple(found)
 
     def plain(self) -> dict[str, Any]:
-        """Return the graph as JSON-safe data; edges refer to nodes by key."""
+        """Return the graph as JSON-safe data. Edges refer to nodes by key."""
         nodes = [{"key": one.key, "name": one.name, "stage": one.stage, "detail": one.detail} for one in self.nodes]
         edges = [{"from": one.upstream, "to": one.downstream, "views": list(one.views)} for one in self.edges]
         return {"nodes": nodes, "edges": edges}
@@ -111,9 +111,9 @@ class Lineage:
 
 
 def lineage(project: Project) -> Lineage:
-    """Return the graph of a project whose inputs all exist, as those that `load` returns do.
+    """Return the graph of a project whose inputs all exist, as in projects that `load` returns.
 
-    Columns: sources, tables, then silver and gold, each in as many columns as its datasets stand behind each other.
+    Columns: sources, tables, then silver and gold. Datasets that read each other are in different columns.
     """
     nodes: list[Node] = []
     edges: list[Edge] = []
@@ -162,9 +162,9 @@ def dataset_key(name: str) -> str:
 
 
 def said_views(edge: Edge) -> str:
-    """Return what is worth saying of an edge: the views that it reads, unless that is the current state only."""
+    """Return the label of an edge: the views that it reads. Empty if that is only `current`."""
     return "" if edge.views in ((), ("current",)) else ", ".join(edge.views)
 
 
 STAGE_NAMES: Mapping[Layer, str] = {"source": "sources", "bronze": "bronze", "silver": "silver", "gold": "gold"}
-"""What the stages are called above a drawing."""
+"""The names of the stages above a drawing."""

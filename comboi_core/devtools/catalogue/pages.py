@@ -25,7 +25,7 @@ def site(catalogue: Catalogue) -> dict[str, str]:
 
 
 def page_paths(graph: Lineage) -> dict[str, str]:
-    """Return the path of each table's and dataset's page; paths differ in more than case, for file systems' sake."""
+    """Return the path of each table's and dataset's page. Paths differ in more than case, for Windows and macOS."""
     paths: dict[str, str] = {}
     for node in graph.nodes:
         if node.stage not in FOLDERS:
@@ -40,7 +40,7 @@ def page_paths(graph: Lineage) -> dict[str, str]:
 
 
 def lineage_page(graph: Lineage, *, title: str, chosen: Collection[str] = ()) -> str:
-    """Return a page with nothing but the lineage: the drawing, and the same as a list."""
+    """Return a page with only the lineage: the drawing, and the same as a list."""
     body = [tag("h1", title), _graph(graph, title, {}, "", chosen), _legend(graph), _as_list(graph)]
     return page(title, body, written=datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -48,7 +48,7 @@ def lineage_page(graph: Lineage, *, title: str, chosen: Collection[str] = ()) ->
 def _index(catalogue: Catalogue, paths: Mapping[str, str]) -> str:
     title = f"Catalogue of {catalogue.pipeline}"
     counts = {stage: sum(entry.stage == stage for entry in catalogue.entries.values()) for stage in FOLDERS}
-    said = f"{counts['bronze']} tables, {counts['silver']} silver and {counts['gold']} gold datasets."
+    summary = f"{counts['bronze']} tables, {counts['silver']} silver and {counts['gold']} gold datasets."
     search = tag(
         "div",
         tag("label", "Search names, descriptions and columns", for_="search"),
@@ -56,7 +56,7 @@ def _index(catalogue: Catalogue, paths: Mapping[str, str]) -> str:
         tag("p", role="status", class_="soft"),
         class_="search", role="search", hidden=True,
     )  # fmt: skip
-    body: list[Child] = [tag("h1", title), tag("p", said), _notes(catalogue), search]
+    body: list[Child] = [tag("h1", title), tag("p", summary), _notes(catalogue), search]
     for stage in FOLDERS:
         entries = [entry for entry in catalogue.entries.values() if entry.stage == stage]
         if entries:
@@ -75,7 +75,7 @@ def _notes(catalogue: Catalogue) -> Html | None:
     if not catalogue.notes:
         return None
     listed = tag("ul", *(tag("li", note) for note in catalogue.notes))
-    return tag("div", tag("p", "What could not be read is missing from these pages:"), listed, class_="notes")
+    return tag("div", tag("p", "These could not be read, and are missing from the pages:"), listed, class_="notes")
 
 
 def _group(stage: str, entries: list[Entry], paths: Mapping[str, str]) -> Html:
@@ -117,7 +117,7 @@ def _entry(catalogue: Catalogue, entry: Entry, paths: Mapping[str, str]) -> str:
     if entry.checks:
         body += [tag("h2", "Checks"), _checks(entry.checks)]
     around = catalogue.graph.around([entry.key])
-    body += [tag("h2", "Lineage"), _links("Made of", catalogue.graph, entry.key, paths, into=True)]
+    body += [tag("h2", "Lineage"), _links("Made from", catalogue.graph, entry.key, paths, into=True)]
     body += [_links("Used by", catalogue.graph, entry.key, paths, into=False)]
     body += [_graph(around, f"Lineage of {entry.name}", paths, up, [entry.key]), _legend(around)]
     if entry.code:
@@ -126,7 +126,10 @@ def _entry(catalogue: Catalogue, entry: Entry, paths: Mapping[str, str]) -> str:
         body.append(tag("div", tag("pre", tag("code", text)), class_="scroll", tabindex="0", role="region",
                         aria_label=place))  # fmt: skip
     if entry.files:
-        body += [tag("h2", "Beside it in the lake"), tag("ul", *(tag("li", tag("code", file)) for file in entry.files))]
+        body += [
+            tag("h2", "Further files in the lake"),
+            tag("ul", *(tag("li", tag("code", file)) for file in entry.files)),
+        ]
     body += [tag("h2", "Latest runs"), _outcomes(entry.outcomes)]
     trail = [tag("a", f"Catalogue of {catalogue.pipeline}", href=up + INDEX)]
     return page(f"{entry.name} · {catalogue.pipeline}", body, trail=trail, written=catalogue.written)
@@ -134,7 +137,7 @@ def _entry(catalogue: Catalogue, entry: Entry, paths: Mapping[str, str]) -> str:
 
 def _columns(columns: tuple[ColumnInfo, ...] | None) -> Html:
     if columns is None:
-        return tag("p", "Not known: the lake holds nothing of it that can be read. A run brings them.", class_="soft")
+        return tag("p", "Not known yet, because it is not in the lake. They appear after a run.", class_="soft")
     rows = [
         (
             tag("code", column.name),
@@ -155,7 +158,7 @@ def _checks(checks: tuple[CheckInfo, ...]) -> Html:
         word, style = words[check.passed]
         style = "warn" if check.passed is False and check.severity == "warn" else style
         rows.append((tag("code", check.name), check.severity, tag("span", word, class_=style), check.message))
-    return grid("With the result of the latest build that ran them", ("check", "severity", "result", "said"), rows)
+    return grid("Results of the latest build that ran them", ("check", "severity", "result", "message"), rows)
 
 
 def _check_counts(checks: tuple[CheckInfo, ...]) -> Html:
@@ -196,28 +199,30 @@ def _graph(graph: Lineage, title: str, paths: Mapping[str, str], up: str, chosen
 
 
 def _legend(graph: Lineage) -> Html | None:
-    """What the lines mean, where they are not all alike."""
+    """Return what the lines mean, or None if all are alike."""
     if not any(said_views(edge) for edge in graph.edges):
         return None
-    said = "Lines: solid reads a table as it is now (current), dashed what was landed since the last build (changes), "
-    return tag("p", said, "dotted every landed version (log).", class_="soft")
+    lines = (
+        "Solid lines read the current rows of a table, dashed lines the rows landed since the last build (changes), "
+    )
+    return tag("p", lines, "dotted lines every landed version (log).", class_="soft")
 
 
 def _as_list(graph: Lineage) -> Html:
-    """The graph in words, for those who cannot see the drawing or would search it."""
+    """Return the graph as a list, for screen readers and for searching."""
     rows = []
     for node in graph.nodes:
         into = [f"{graph.node(edge.upstream).name}{_view(edge)}" for edge in graph.into(node.key)]
         out = [graph.node(edge.downstream).name for edge in graph.out_of(node.key)]
         rows.append((node.name, node.stage, node.detail, "; ".join(into), "; ".join(out)))
-    heads = ("name", "stage", "how", "made of", "used by")
+    heads = ("name", "stage", "how", "made from", "used by")
     summary = tag("summary", "The same as a list")
     return tag("details", summary, grid(f"{len(rows)} in {', '.join(STAGE_NAMES.values())}", heads, rows))
 
 
 def _runs(catalogue: Catalogue) -> Html:
     if not catalogue.runs:
-        return tag("p", "None has been recorded yet.", class_="soft")
+        return tag("p", "No run has been recorded yet.", class_="soft")
     rows = [
         (
             str(run["run_id"]),
@@ -236,7 +241,7 @@ def _runs(catalogue: Catalogue) -> Html:
 
 def _outcomes(outcomes: tuple[Outcome, ...]) -> Html:
     if not outcomes:
-        return tag("p", "None has been recorded yet.", class_="soft")
+        return tag("p", "No run has been recorded yet.", class_="soft")
     rows = [
         (
             outcome.run_id,
@@ -248,7 +253,7 @@ def _outcomes(outcomes: tuple[Outcome, ...]) -> Html:
         )
         for outcome in outcomes
     ]
-    heads = ("run", "status", "started (UTC)", "rows", "seconds", "said")
+    heads = ("run", "status", "started (UTC)", "rows", "seconds", "message")
     return grid(f"The latest {len(rows)}", heads, rows, numbers=("rows", "seconds"))
 
 

@@ -1,4 +1,4 @@
-"""A lineage graph as SVG: a file of its own, or a part of a page."""
+"""A lineage graph as SVG: as a file, or as a part of a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from comboi_core.devtools.catalogue.layout import MARGIN, Box, Layout, Point, la
 from comboi_core.devtools.catalogue.lineage import STAGE_NAMES, Edge, Lineage, Node, said_views
 
 LONGEST_NAME = 36
-"""Characters of a name that are drawn; its full text is in the title."""
+"""How many characters of a name are drawn. The tooltip has the full name."""
 _HEAD = 24.0
 _NAME_PIXELS, _DETAIL_PIXELS = 7.6, 6.4
 _PADDING = 12.0
@@ -21,8 +21,8 @@ def drawing(graph: Lineage, *, title: str, link: Link | None = None, chosen: Col
     """Return the graph as an `svg` element; its colours come from the page's style.
 
     Args:
-        link: What a node links to; None for no link.
-        chosen: Keys of nodes to set off.
+        link: Returns the link of a node, or None.
+        chosen: Keys of nodes to highlight.
     """
     placed = layout(graph, _width)
     parts = [
@@ -44,7 +44,7 @@ def drawing(graph: Lineage, *, title: str, link: Link | None = None, chosen: Col
 
 
 def svg_file(graph: Lineage, *, title: str, chosen: Collection[str] = ()) -> str:
-    """Return the graph as an SVG file, with its style and with a background, in light or dark as the viewer is."""
+    """Return the graph as an SVG file with style and background, for light and dark viewers."""
     shown = drawing(graph, title=title, chosen=chosen)
     style = tag("style", Html(STAGE_COLOURS + GRAPH_STYLE + "svg { background: var(--page); }"))
     start = shown.index("<title>")
@@ -109,7 +109,7 @@ def _path(points: tuple[Point, ...]) -> str:
 
 def _node(graph: Lineage, node: Node, box: Box, link: Link | None, chosen: bool) -> Html:
     into = [graph.node(edge.upstream).name for edge in graph.into(node.key)]
-    told = f"{node.name}, {node.stage}, {node.detail}" + (f", made of {', '.join(into)}" if into else "")
+    told = f"{node.name}, {node.stage}, {node.detail}" + (f", made from {', '.join(into)}" if into else "")
     x, y = box.x + _PADDING, box.y
     parts = join(
         [

@@ -1,1 +1,1 @@
-"""`comboi init` and `comboi new`: files to begin with."""
+"""`comboi init` and `comboi new`: write the first files."""

@@ -1,4 +1,4 @@
-"""Adding a piece to a project: new files, and entries in its YAML; all of it valid, or nothing at all."""
+"""Adds new files and YAML entries to a project. Either everything is written and valid, or nothing is written."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ CODE = "transformations"
 
 
 class EntryNotPlaced(ComboiError):
-    """The YAML is written in a way that no entry can be put into safely."""
+    """comboi cannot add an entry to the YAML without changing other lines."""
 
     code = "entry_not_placed"
-    remedy = "Put the entry below into the file yourself; then run `comboi validate`."
+    remedy = "Add the entry below to the file yourself. Then run `comboi validate`."
 
 
 @dataclass(frozen=True)
 class Files:
-    """Where a project's two YAML files are: absolute paths below its folder; one may be a link that leads out."""
+    """A project's two YAML files: absolute paths below its folder. A file may be a link to another folder."""
 
     root: Path
     pipeline: Path
@@ -39,10 +39,10 @@ class Files:
 
     @classmethod
     def of(cls, project: Project, config: Path | None) -> Files:
-        """Return the files that `load(config)` has read.
+        """Return the files that `load(config)` read.
 
         Raises:
-            RequestInvalid: one of them lies elsewhere.
+            RequestInvalid: one of them is outside of the project's folder.
         """
         root, pipeline = project.root.resolve(), config_path(config).resolve()
         named = project.pipeline_file.transformations_file
@@ -50,8 +50,8 @@ class Files:
         other = Path(os.path.normpath(place))
         if not other.is_relative_to(root):
             raise RequestInvalid(
-                f"transformations_file: {named} lies outside of the project's folder, where nothing is written",
-                remedy="Write the entry by hand.",
+                f"transformations_file: {named} is outside of the project's folder, and comboi writes only inside",
+                remedy="Add the entry to that file yourself.",
             )
         return cls(root, pipeline, other)
 
@@ -62,10 +62,10 @@ class Files:
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be written.
+    """What to write.
 
     Attributes:
-        created: Path below the project's folder -> text; none of them is there yet.
+        created: Path below the project's folder -> text. The files must not exist yet.
         edited: A YAML file -> its new text.
     """
 
@@ -74,18 +74,18 @@ class Change:
 
 
 def entry(files: Files, file: Path, path: tuple[Key, ...], item: Item) -> Change:
-    """Return the change that puts an item at the end of a list in one of the YAML files.
+    """Return the change that adds an item to the end of a list in one of the YAML files.
 
     Raises:
-        EntryNotPlaced: with the entry in its remedy.
+        EntryNotPlaced: the remedy contains the entry.
     """
     changed = appended(_text(file), path, item)
     if changed is None:
         where = ".".join(str(key) for key in path)
         raise EntryNotPlaced(
-            f"{files.shown(file)}: the entry cannot be put into {where}: without touching what is there; nothing was "
+            f"{files.shown(file)}: comboi cannot add the entry to {where}: without changing other lines; nothing was "
             "written",
-            remedy=f"Put it in yourself, below {where}:, then run `comboi validate`:\n"
+            remedy=f"Add it yourself below {where}:, then run `comboi validate`:\n"
             + "\n".join(item.block(2)),
         )  # fmt: skip
     return Change(edited={file: changed})
@@ -100,19 +100,19 @@ def position_of(file: Path, path: tuple[Key, ...], name: str) -> int:
 
 
 def carry_out(files: Files, change: Change, *, dataset: str | None = None) -> None:
-    """Write a change after a copy of the project with it was found valid.
+    """Write a change. Before that, a copy of the project with the change is validated.
 
     Args:
-        dataset: Whose scripts are looked at as well; others may be unfinished.
+        dataset: The dataset whose scripts are validated too. Others may be unfinished.
 
     Raises:
-        RequestInvalid: a file that would be created is there already, or cannot be written.
+        RequestInvalid: a new file exists already, or a file cannot be written.
         ConfigError: the configuration would not be valid; nothing was written.
     """
     for path in change.created:
         if os.path.lexists(files.root / path):
             raise RequestInvalid(
-                f"{path} is there already; nothing was written", remedy="Choose another name, or remove the file."
+                f"{path} already exists; nothing was written", remedy="Choose another name, or remove the file."
             )
     _try_out(files, change, dataset)
     written: list[Path] = []
@@ -129,7 +129,10 @@ def carry_out(files: Files, change: Change, *, dataset: str | None = None) -> No
         for target in written:
             with suppress(OSError):
                 target.unlink()
-        raise RequestInvalid(f"{error.filename}: cannot be written: {error.strerror}") from None
+        raise RequestInvalid(
+            f"{error.filename}: cannot be written: {error.strerror}",
+            remedy="Check the free space and the access rights.",
+        ) from None
 
 
 def _try_out(files: Files, change: Change, dataset: str | None) -> None:
@@ -149,15 +152,15 @@ def _try_out(files: Files, change: Change, dataset: str | None) -> None:
         except ConfigError as error:
             problems = [error.message]
         if problems:
-            told = "\n".join(problems).replace(f"{copy}{os.sep}", "").replace(f"{os.path.relpath(copy)}{os.sep}", "")
+            lines = "\n".join(problems).replace(f"{copy}{os.sep}", "").replace(f"{os.path.relpath(copy)}{os.sep}", "")
             raise ConfigError(
-                f"the project would not be valid, so nothing was written:\n{told}",
-                remedy="Correct what the message names, or choose other names, and run the command again.",
+                f"the project would not be valid, so nothing was written:\n{lines}",
+                remedy="Correct the problems above, or choose another name. Then run the command again.",
             )
 
 
 def _text(file: Path) -> str:
-    """Return a YAML file's text, its line breaks kept; where assets define all datasets there may be none."""
+    """Return a YAML file's text with its line breaks. The file may be missing if assets define all datasets."""
     if not file.exists():
         return ""
     with file.open(encoding="utf-8", newline="") as text:
@@ -170,7 +173,7 @@ def _put(file: Path, text: str) -> None:
 
 
 def _replace(target: Path, text: str) -> None:
-    """Put a file's new text in place in one step, its permissions kept."""
+    """Replace a file's text atomically, and keep its permissions."""
     target = target.resolve()
     staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:

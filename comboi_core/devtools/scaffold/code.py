@@ -1,4 +1,4 @@
-"""The texts of new transformations and checks, made of what is known of their inputs."""
+"""The texts of new transformations and checks, made from what is known about their inputs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of an input.
+    """What is known about an input.
 
     Attributes:
-        alias: How the transformation calls it; a name that SQL takes without quotes.
-        columns: Their names; empty where the lake does not have it yet.
-        key: Columns that tell its rows apart; empty if not known.
+        alias: Its name in the transformation. SQL needs no quotes for it.
+        columns: The names of its columns. Empty if it is not in the lake yet.
+        key: The columns that identify a row. Empty if not known.
     """
 
     alias: str
@@ -31,21 +31,21 @@ class Writer:
     """Writes SQL as a person would.
 
     Attributes:
-        reserved: Words that want quotes, in small letters.
+        reserved: Words that need quotes, in lower case.
     """
 
     reserved: Collection[str]
 
     def name(self, column: str) -> str:
-        """Return a column's name, quoted only where it has to be."""
+        """Return a column's name, quoted only if necessary."""
         bare = _PLAIN.fullmatch(column) and column.lower() not in self.reserved
         return column if bare else identifier(column)
 
     def select(self, inputs: Sequence[Known], tables: Sequence[str]) -> list[str]:
-        """Return the lines of a SELECT over inputs; those whose key the first one has are joined to it.
+        """Return the lines of a SELECT over inputs. An input is joined if the first input has the columns of its key.
 
         Args:
-            tables: How the FROM clause names each input.
+            tables: The name of each input in the FROM clause.
         """
         first, *others = inputs
         joined = {other.alias: _joins(first, other) for other in others}
@@ -78,23 +78,23 @@ class Writer:
 
 def sql_script(name: str, inputs: Sequence[Known], writer: Writer) -> str:
     """Return a transformation in SQL."""
-    said = [f"-- {name}: say here in a sentence what a row of it is."]
+    comments = [f"-- {name}: describe here in one sentence what a row is."]
     left = [known.alias for known in inputs[1:] if not _joins(inputs[0], known)]
-    said += [f"-- Not joined yet: {', '.join(left)}."] if left else []
-    return "\n".join([*said, *writer.select(inputs, [writer.name(known.alias) for known in inputs])]) + "\n"
+    comments += [f"-- Not joined yet: {', '.join(left)}."] if left else []
+    return "\n".join([*comments, *writer.select(inputs, [writer.name(known.alias) for known in inputs])]) + "\n"
 
 
 def python_script(name: str, inputs: Sequence[Known], writer: Writer) -> str:
     """Return a transformation in Python, which returns SQL."""
     marks = [f"\x00{number}\x00" for number in range(len(inputs))]
     query = "\n".join(f"        {line}" for line in writer.select(inputs, marks))
-    # Names may hold what ends a string of Python or begins a field in it.
+    # Names may contain characters that end a Python string or begin a field of an f-string.
     query = query.replace("\\", "\\\\").replace('"', '\\"').replace("{", "{{").replace("}", "}}")
     for mark, known in zip(marks, inputs, strict=True):
         query = query.replace(mark, f'{{inputs["{known.alias}"]}}')
     left = [known.alias for known in inputs[1:] if not _joins(inputs[0], known)]
     hint = f"\n\n    Not joined yet: {', '.join(left)}.\n    " if left else ""
-    return f'''"""{name}: say here in a sentence what a row of it is."""
+    return f'''"""{name}: describe here in one sentence what a row is."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ import duckdb
 
 
 def transform(con: duckdb.DuckDBPyConnection, inputs: Mapping[str, str]) -> str:
-    """Return the query; a relation of `con`, a DataFrame or an Arrow table will do as well.{hint}"""
+    """Return a query. You can also return a relation of `con`, a DataFrame or an Arrow table.{hint}"""
     return f"""
 {query}
     """
@@ -112,9 +112,9 @@ def transform(con: duckdb.DuckDBPyConnection, inputs: Mapping[str, str]) -> str:
 
 
 def check_script(name: str, dataset: str, column: str | None) -> str:
-    """Return a check of a dataset; of one that is not published yet, it counts the rows."""
+    """Return a check of a dataset. Without a known column (not published yet), it counts the rows."""
     if column is None:
-        return f'''"""{name}: say here in a sentence what {dataset} has to fulfil."""
+        return f'''"""{name}: describe here in one sentence what has to be true for {dataset}."""
 
 from __future__ import annotations
 
@@ -122,11 +122,11 @@ import duckdb
 
 
 def check(con: duckdb.DuckDBPyConnection, dataset_name: str) -> tuple[bool, str]:
-    """Pass if there is a row; write your own condition."""
+    """Pass if there is at least one row. Write your own condition here."""
     rows = con.execute(f"SELECT count(*) FROM {{dataset_name}}").fetchone()[0]
     return rows > 0, f"{{rows:,}} rows"
 '''
-    return f'''"""{name}: say here in a sentence what {dataset} has to fulfil."""
+    return f'''"""{name}: describe here in one sentence what has to be true for {dataset}."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ WRONG = {f"{identifier(column)} IS NULL"!r}
 
 
 def check(con: duckdb.DuckDBPyConnection, dataset_name: str) -> tuple[bool, str]:
-    """Pass if no row meets the condition WRONG; write your own."""
+    """Pass if no row meets the condition WRONG. Write your own condition there."""
     rows = con.execute(f"SELECT count(*) FROM {{dataset_name}} WHERE {{WRONG}}").fetchone()[0]
     return rows == 0, f"{{rows:,}} rows with {{WRONG}}"
 '''

@@ -1,4 +1,4 @@
-"""New transformations and checks, from what is in the lake."""
+"""New transformations and checks. They use what the lake knows about the inputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from comboi_core.domain.names import did_you_mean, table_id
 
 @dataclass(frozen=True)
 class Scaffolded:
-    """What was done: paths below the project's folder, and what to know of it."""
+    """What was written: paths below the project's folder, and notes."""
 
     created: tuple[str, ...]
     edited: tuple[str, ...]
@@ -34,7 +34,7 @@ class Scaffolded:
 
 @dataclass(frozen=True)
 class _Input:
-    """An input by its full name; `entry` is how the YAML names it."""
+    """An input by its full name. `entry` is its form in the YAML."""
 
     name: str
     stage: str
@@ -50,14 +50,14 @@ def new_transformation(
     python: bool,
     stage: str | None = None,
 ) -> Scaffolded:
-    """Add a dataset: its script, and its entry in the YAML. If it has the entry already, the script alone.
+    """Add a dataset: its script, and its entry in the YAML. If the entry exists already, only the script.
 
     Args:
-        sources: Tables (`source.table`, or the table's name where it is unique) and datasets.
+        sources: Tables (`source.table`, or the table's name if it is unique) and datasets.
         stage: Default: gold if an input is gold, else silver.
 
     Raises:
-        RequestInvalid, SelectionEmpty: a name cannot be used, or is nobody's.
+        RequestInvalid, SelectionEmpty: a name is invalid, or does not exist.
         EntryNotPlaced, ConfigError: nothing was written.
     """
     project = workspace.project
@@ -66,13 +66,18 @@ def new_transformation(
     known = next((item for item in project.datasets() if item.name == name), None)
     if known is not None and sources:
         raise RequestInvalid(
-            f"there is a dataset '{name}' already ({project.places[name]})",
-            remedy="Choose another name; or leave --from out to get the script of the dataset as it is configured.",
+            f"the dataset '{name}' already exists ({project.places[name]})",
+            remedy="Choose another name. Or omit --from, to create only the script of the existing dataset.",
         )
     if known is not None and known.asset is not None:
-        raise RequestInvalid(f"{name} is an asset: its transformation stands in {CODE}/{known.asset}")
+        raise RequestInvalid(
+            f"{name} is a Bruin asset: its transformation is in {CODE}/{known.asset}", remedy="Edit that file."
+        )
     if known is None and not sources:
-        raise RequestInvalid("--from: name at least one table or dataset to read")
+        raise RequestInvalid(
+            "--from is missing: a dataset reads at least one table or dataset",
+            remedy=f"For example: comboi new transformation {name} --from SOURCE.TABLE",
+        )
     found = [_find(project, given) for given in sources]
     inputs = _inputs(known, project) if known else _aliased(name, found)
     described, notes = _described(workspace, inputs)
@@ -80,7 +85,10 @@ def new_transformation(
     stem = known.script_name if known else name
     for other in ("py", "sql"):
         if (files.root / CODE / f"{stem}.{other}").exists():
-            raise RequestInvalid(f"{CODE}/{stem}.{other} is there already; nothing was written")
+            raise RequestInvalid(
+                f"{CODE}/{stem}.{other} already exists; nothing was written",
+                remedy="Choose another name, or edit that file.",
+            )
     text = (python_script if python else sql_script)(name, described, Writer(_reserved(workspace)))
     script = f"{CODE}/{stem}.{ending}"
     change = Change(created={script: text})
@@ -93,10 +101,10 @@ def new_transformation(
 
 
 def new_check(workspace: Workspace, config: Path | None, name: str, dataset: str) -> Scaffolded:
-    """Add a check script and its entry at a dataset. If the dataset names it already, the script alone.
+    """Add a check script and its entry for a dataset. If the entry exists already, only the script.
 
     Raises:
-        RequestInvalid, SelectionEmpty: a name cannot be used, or is nobody's.
+        RequestInvalid, SelectionEmpty: a name is invalid, or does not exist.
         EntryNotPlaced, ConfigError: nothing was written.
     """
     project = workspace.project
@@ -112,26 +120,31 @@ def new_check(workspace: Workspace, config: Path | None, name: str, dataset: str
     change = Change(created={script: check_script(name, dataset, column)})
     if not any(check.script == name for check in known.checks):
         if known.asset is not None:
-            raise RequestInvalid(f"{dataset} is an asset: its checks stand in {CODE}/{known.asset}")
+            raise RequestInvalid(
+                f"{dataset} is a Bruin asset: its checks are in {CODE}/{known.asset}", remedy="Edit that file."
+            )
         place = (stage, position_of(files.transformations, (stage,), dataset), "quality_checks")
         change = Change(change.created, entry(files, files.transformations, place, Item.plain(name)).edited)
     carry_out(files, change, dataset=None)
-    notes = () if column else (f"{dataset} is not published yet, so the check counts its rows only",)
+    notes = (
+        () if column else (f"{dataset} is not published yet, so its columns are not known; the check only counts rows",)
+    )
     return Scaffolded((script,), tuple(files.shown(file) for file in change.edited), notes)
 
 
 def check_name(name: str, kind: Any, what: str) -> None:
-    """Raise RequestInvalid unless a name may be that of a dataset, a check or a table."""
+    """Raise RequestInvalid if a name is not valid for a dataset, check or table."""
     try:
         TypeAdapter(kind).validate_python(name)
     except ValidationError:
         raise RequestInvalid(
-            f"'{name}' is no name for a {what}: letters, digits and _, starting with a letter"
+            f"'{name}' is not a valid name for a {what}",
+            remedy="Begin with a letter, and use only letters, digits and _.",
         ) from None
 
 
 def _find(project: Project, given: str) -> _Input:
-    """Return the table or dataset that a name means; a table's own name will do where it is unique."""
+    """Return the table or dataset with a name. A table can be given by its own name if that is unique."""
     known: dict[str, list[_Input]] = {}
     for item in project.datasets():
         stage, _ = project.dataset(item.name)
@@ -147,12 +160,12 @@ def _find(project: Project, given: str) -> _Input:
         return matches[0]
     if matches:
         names = ", ".join(f"{one.name} ({one.stage})" for one in matches)
-        raise SelectionEmpty(f"'{given}' may mean {names}", remedy="Write the table as source.table.")
+        raise SelectionEmpty(f"'{given}' is not unique: it can be {names}", remedy="Write the table as SOURCE.TABLE.")
     raise SelectionEmpty(f"there is no table or dataset '{given}'{did_you_mean(given, known)}")
 
 
 def _aliased(name: str, found: Sequence[_Input]) -> dict[str, _Input]:
-    """Return an alias for each input: its own last name, made fit for SQL, and told apart."""
+    """Return a unique alias for each input, made from the last part of its name."""
     taken = {name.lower()}
     inputs: dict[str, _Input] = {}
     for one in found:
@@ -168,7 +181,10 @@ def _aliased(name: str, found: Sequence[_Input]) -> dict[str, _Input]:
 
 def _inputs(dataset: DatasetConfig, project: Project) -> dict[str, _Input]:
     if any("." in item.alias for item in dataset.inputs):
-        raise RequestInvalid(f"{dataset.name}: aliases with a schema want a script of your own")
+        raise RequestInvalid(
+            f"{dataset.name}: comboi cannot write a script for aliases with a schema",
+            remedy="Write the script yourself, or use aliases without a dot.",
+        )
     return {
         item.alias: _find(project, item.dataset or table_id(str(item.source), str(item.table)))
         for item in dataset.inputs
@@ -176,7 +192,7 @@ def _inputs(dataset: DatasetConfig, project: Project) -> dict[str, _Input]:
 
 
 def _described(workspace: Workspace, inputs: dict[str, _Input]) -> tuple[list[Known], tuple[str, ...]]:
-    """Return what the lake knows of the inputs, and notes on what it does not."""
+    """Return what the lake knows about the inputs, and notes about what it does not know."""
     lakes = Lakes(workspace)
     bronze = any(one.stage == "bronze" for one in inputs.values())
     manifests = lakes.manifests() if bronze else {}
@@ -196,12 +212,12 @@ def _described(workspace: Workspace, inputs: dict[str, _Input]) -> tuple[list[Kn
         described.append(Known(alias, columns, key))
     notes = list(lakes.notes)
     if missing:
-        notes.append(f"not in the lake yet, so its columns are not known: {', '.join(missing)}")
+        notes.append(f"not in the lake yet, so the columns are not known: {', '.join(missing)}")
     return described, tuple(notes)
 
 
 def _table_columns(manifest: Manifest) -> tuple[str, ...]:
-    """Return the source's own columns: where a row came from is rarely of use further on."""
+    """Return the source's own columns, without those that say which file a row came from."""
     from comboi_core.sources.files.columns import LINEAGE
 
     return tuple(column.name for column in manifest.columns if column not in LINEAGE)
@@ -212,7 +228,7 @@ def _table_key(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _dataset_key(dataset: DatasetConfig, columns: Sequence[str]) -> tuple[str, ...]:
-    """What a check says is unique, else the key that the dataset is merged by."""
+    """Return the columns that a check requires to be unique, else the unique_key of the materialization."""
     unique = (check.columns for check in dataset.checks if check.kind in ("unique", "unique_combination"))
     key = next(unique, dataset.materialization.unique_key)
     return key if {name.lower() for name in key} <= {name.lower() for name in columns} else ()
@@ -229,7 +245,7 @@ def _dataset_item(name: str, inputs: dict[str, _Input], described: Sequence[Know
 
 
 def _reserved(workspace: Workspace) -> set[str]:
-    """The words that DuckDB takes for a column's name in quotes only."""
+    """Return the words that DuckDB accepts as a column's name only in quotes."""
     with workspace.duckdb() as con:
         asked = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
         return {word for (word,) in con.execute(asked).fetchall()}

@@ -1,4 +1,4 @@
-"""A new project: two YAML files, a transformation, a check, and where it can be, data to run it with."""
+"""A new project: two YAML files, transformations, a check, and if possible sample data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from comboi_core.devtools.scaffold.samples import GITIGNORE, HEAD, README, SCRIP
 from comboi_core.domain.errors import RequestInvalid
 
 KEPT = ("README.md", ".gitignore")
-"""Files that a folder may have already; they are left as they are."""
+"""Files that a folder may already have. They are not changed."""
 
 CUSTOMERS = (("Ada", "Ghent"), ("Björn", "Malmö"), ("Chidi", "Lagos"), ("Dalia", "Vilnius"), ("Emre", "İzmir"))
 ORDERS = 60
@@ -28,7 +28,7 @@ class Made:
     """A new project.
 
     Attributes:
-        written: What was written, as paths in the folder.
+        written: The written files, as paths in the folder.
         runs: Whether it runs as it is: it came with data.
     """
 
@@ -37,7 +37,7 @@ class Made:
 
 
 def new_project(folder: Path, source: str) -> Made:
-    """Write a project into a folder, which is made if it is not there.
+    """Write a project into a folder. The folder is created if necessary.
 
     Args:
         source: A type of source, one that has a sample.
@@ -59,12 +59,14 @@ def new_project(folder: Path, source: str) -> Made:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder, wanted)
     except OSError as error:
-        raise RequestInvalid(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
+        raise RequestInvalid(
+            f"{error.filename or folder}: cannot be written: {error.strerror}", remedy="Give another folder."
+        ) from None
     return Made(tuple(wanted), sample.data is not None)
 
 
 def _pipeline(folder: Path) -> str:
-    """Return a name for the pipeline: the folder's, made fit."""
+    """Return a valid name for the pipeline, made from the folder's name."""
     name = re.sub(r"[^A-Za-z0-9_\-]+", "_", folder.resolve().name).strip("_-")[:40]
     return name if re.match(r"[A-Za-z]", name) else "sales"
 
@@ -82,16 +84,17 @@ def _texts(pipeline: str, sample: Sample) -> dict[str, str]:
 
 def _refuse(folder: Path, paths: list[str]) -> None:
     if folder.exists() and not folder.is_dir():
-        raise RequestInvalid(f"{folder} is a file", remedy="Name a folder.")
+        raise RequestInvalid(f"{folder} is a file", remedy="Give a folder.")
     if (folder / DEFAULT_CONFIG).exists():
         raise RequestInvalid(
-            f"{folder} holds a project already ({DEFAULT_CONFIG}); nothing was written",
-            remedy="Name another folder; `comboi new` adds to the project that is there.",
+            f"{folder} already contains a project ({DEFAULT_CONFIG}); nothing was written",
+            remedy="Give another folder. To add to the existing project, use `comboi new`.",
         )
     taken = [path for path in paths if path not in KEPT and (folder / path).exists()]
     if taken:
         raise RequestInvalid(
-            f"{folder}: {', '.join(taken)} is there already; nothing was written", remedy="Name another folder."
+            f"{folder}: these files already exist: {', '.join(taken)}; nothing was written",
+            remedy="Give another folder.",
         )
 
 

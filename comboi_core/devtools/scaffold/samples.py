@@ -1,53 +1,53 @@
-"""The texts of a new project. PIPELINE stands for its name."""
+"""The texts of a new project. PIPELINE is replaced by its name."""
 
 from __future__ import annotations
 
 HEAD = """\
-# Where the data comes from, and where it goes. `comboi validate` checks this file, `comboi run` runs it.
-# {{env:NAME}} and {{keyvault:NAME}} may stand in any string; they are read when used and never logged.
+# Where data comes from, and where it goes. Check this file with `comboi validate`, run it with `comboi run`.
+# Any text may contain {{env:NAME}} and {{keyvault:NAME}}. They are read when needed. Secrets are never logged.
 
-# The pipeline's name is part of the runs' names and of what is remembered between them.
+# The pipeline's name. Runs and the saved state have this name.
 pipeline: PIPELINE
-failure_policy: stop  # a later stage does not start once something failed
+failure_policy: stop  # after a failure, no later stage starts
 
 sources:
 """
 """The first part of configs/initial.yml; the source's sample is next."""
 
 STAGES = """
-# Folders here; in Azure {account_name: ..., file_system: ...} in place of `path`.
+# Local folders. In Azure, write {account_name: ..., file_system: ...} instead of `path`.
 stages:
-  bronze: {data_lake: {path: lake/bronze}}   # tables as the source has them, load by load
+  bronze: {data_lake: {path: lake/bronze}}   # tables as they are in the source, load by load
   silver: {data_lake: {path: lake/silver}}   # cleaned and checked, one Parquet file per dataset
-  gold: {data_lake: {path: lake/gold}}       # what people look at
+  gold: {data_lake: {path: lake/gold}}       # datasets for people and reports
 
 monitoring: {log_path: logs/comboi.log}
 """
 
 TRANSFORMATIONS = """\
-# What is made of the landed tables. Each dataset is one file in transformations/ (NAME.sql or NAME.py), reads its
-# inputs by their aliases, and replaces the published one only after its checks have passed.
-# `comboi new transformation NAME --from TABLE` adds one.
+# What is made from the landed tables. Each dataset has one script in transformations/: NAME.sql or NAME.py. It reads
+# the inputs by their aliases. The result is published only if its checks pass.
+# `comboi new transformation NAME --from TABLE` adds a dataset.
 
 silver:
   - name: orders_clean
-    description: Orders that count, one row each, with the customer's city.
+    description: One row per order that was not cancelled, with the customer's city.
     inputs:
       - {alias: orders, source: shop, table: orders}
       - {alias: customers, source: shop, table: customers}
     columns:
-      - {name: order_id, description: The shop's number of the order.}
-      - {name: city, description: Where the customer lives; empty if the customer is not known.}
+      - {name: order_id, description: The order's number in the shop.}
+      - {name: city, description: The customer's city; NULL if the customer is unknown.}
     quality_checks:
       - orders_make_sense            # transformations/quality/orders_make_sense.py
       - not_null: [order_id, amount]
       - unique: order_id
       - accepted_values: {column: status, values: [new, paid]}
-      - not_null: {column: city, severity: warn}   # a warning shows the rows and publishes all the same
+      - not_null: {column: city, severity: warn}   # only a warning: the dataset is published anyway
 
 gold:
   - name: sales_per_city
-    description: What was sold, per month and city.
+    description: Orders and amounts per month and city.
     inputs:
       - {alias: orders, dataset: orders_clean}
     quality_checks:
@@ -80,7 +80,7 @@ GROUP BY ALL
 ORDER BY month, amount DESC
 """,
     "transformations/quality/orders_make_sense.py": '''\
-"""An order has an amount above zero, and was not made in the future."""
+"""Every order has an amount above zero, and none is from the future."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ import duckdb
 
 
 def check(con: duckdb.DuckDBPyConnection, dataset_name: str) -> tuple[bool, str]:
-    """Pass if no order is wrong; the message is shown in either case."""
+    """Pass if no order is wrong. The message is shown in both cases."""
     wrong = con.execute(
         f"SELECT count(*) FROM {dataset_name} WHERE amount <= 0 OR ordered_on > current_date + 1"
     ).fetchone()[0]
@@ -107,21 +107,21 @@ __pycache__/
 README = """\
 # PIPELINE
 
-A comboi project: tables into a lake (bronze), cleaned and checked (silver), ready to look at (gold).
+A comboi project. It copies tables into a lake (bronze), cleans and checks them (silver), and publishes results (gold).
 
 FIRST_STEPS
 Then:
 
 ```
 comboi status                                            # the latest run, its checks and errors
-comboi build sales_per_city                              # try a dataset out: first rows, checks; nothing is published
-comboi lineage                                           # what is made of what
-comboi docs                                              # a catalogue to browse: catalogue/index.html
-comboi new transformation NAME --from orders_clean       # one dataset more
-comboi new check NAME --for orders_clean                 # one check more
+comboi build sales_per_city                              # try a dataset out; nothing is published
+comboi lineage                                           # how datasets depend on tables
+comboi docs                                              # write a catalogue: open catalogue/index.html
+comboi new transformation NAME --from orders_clean       # add a dataset
+comboi new check NAME --for orders_clean                 # add a check
 ```
 
-Silver is in `lake/silver/refined/`, gold in `lake/gold/metrics/`, as Parquet files. Commands look for
-`configs/initial.yml` where you are.
+Silver is in `lake/silver/refined/`, gold in `lake/gold/metrics/`, as Parquet files. Run the commands in this folder,
+because they read `configs/initial.yml`.
 """
 """FIRST_STEPS stands for those of the source's sample."""

@@ -1,4 +1,4 @@
-"""A new table of a source: what the source says of its columns, its key and what may serve as a cursor."""
+"""A new table of a source, with its columns, its primary key, and a possible cursor."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _CHANGED = re.compile(r"updat|modif|(?<!ex)chang", re.IGNORECASE)
-"""How columns are called that say when a row was last changed."""
+"""Names of columns that say when a row was last changed."""
 _MADE = re.compile(r"creat|insert|(^|_)(at|on|date|time|ts|timestamp)$", re.IGNORECASE)
-"""How columns are called that say when a row was made."""
-_CANDIDATE = "a candidate: make sure that every change of a row sets it"
-_APPENDING = "a candidate, if rows are never changed: then only new ones are read (mode append)"
+"""Names of columns that say when a row was created."""
+_CANDIDATE = "a guess: make sure that every change of a row updates this column"
+_APPENDING = "possible if rows never change: then each load reads only new rows (mode append)"
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Described:
-    """What a source says of a table.
+    """What a source knows about a table.
 
     Attributes:
-        key: The key as the source declares it; empty if it declares none, or cannot be asked.
+        key: The primary key in the source. Empty if there is none, or if it could not be read.
         cursor: What every change of a row moves, as far as names tell; the source accepts it.
         changed: A column that says when a row was changed, as its name tells, or None.
         made: One that says when a row was made.
         rows: The source's own estimate, or None.
-        notes: What could not be found out.
+        notes: What could not be read, with the reason.
     """
 
     columns: tuple[Column, ...]
@@ -76,15 +76,15 @@ class Described:
 def new_table(
     workspace: Workspace, config: Path | None, source: str, table: str, *, name: str | None = None
 ) -> tuple[Described, Scaffolded]:
-    """Ask a source for a table, and add it to the source's entry in the YAML.
+    """Read what a source knows about a table, and add the table to the source's entry in the YAML.
 
     Args:
-        table: As the source knows it, `schema.table`; of files, a glob below the source's folder.
-        name: The table's name in the lake; default: made of `table`.
+        table: Its name in the source, `schema.table`. For files, a glob below the source's folder.
+        name: The table's name in the lake. Default: made from `table`.
 
     Raises:
-        ComboiError: what the source says, if it cannot be asked or has no such table; EntryNotPlaced, ConfigError:
-            nothing was written.
+        ComboiError: the source cannot be read, or has no such table.
+        EntryNotPlaced, ConfigError: nothing was written.
     """
     project = workspace.project
     names = [item.name for item in project.pipeline_file.sources]
@@ -95,7 +95,7 @@ def new_table(
     check_name(name, Name, "table")
     if any(item.name == name for item in found.tables):
         raise RequestInvalid(
-            f"the source '{source}' has a table called '{name}' already", remedy="Give another name with --name."
+            f"the source '{source}' already has a table called '{name}'", remedy="Give another name with --name."
         )
     kind = source_type(found.type).new_table
     described = describe(workspace, found, {"name": name, kind.place: table})
@@ -109,7 +109,7 @@ def new_table(
 
 
 def describe(workspace: Workspace, source: SourceBase, table: dict[str, Any]) -> Described:
-    """Ask a source for a table's columns, key and cursor candidates; rows are counted or estimated, not read.
+    """Read a table's columns, key and possible cursors from a source. Rows are counted or estimated, not read.
 
     Args:
         table: Its configuration; with `name` and what says which table it is.
@@ -124,7 +124,7 @@ def describe(workspace: Workspace, source: SourceBase, table: dict[str, Any]) ->
         try:
             found = replace(found, key=kind.key(asked.rows, str(table[kind.place])))
         except ComboiError as error:
-            found = replace(found, notes=(f"the primary key could not be asked for: {error.message}",))
+            found = replace(found, notes=(f"the primary key could not be read: {error.message}",))
         times = [column for column in plan.columns if column.name not in found.key and kind.is_time(column)]
         changed = [column.name for column in times if _CHANGED.search(column.name)]
         made = [column.name for column in times if _MADE.search(column.name) and column.name not in changed]
@@ -141,7 +141,7 @@ def describe(workspace: Workspace, source: SourceBase, table: dict[str, Any]) ->
 
 @dataclass
 class _Asked:
-    """A source on a connection, asked for tables that are not configured."""
+    """A source on a connection. Reads tables that are not configured."""
 
     workspace: Workspace
     con: DuckDBPyConnection
@@ -153,7 +153,7 @@ class _Asked:
             return opened.plan(Checkpoint(), full_refresh=True)
 
     def accepts(self, table: dict[str, Any]) -> bool:
-        """Whether the source can read the table so configured."""
+        """Whether the source can read the table with this configuration."""
         try:
             self.plan(table)
         except ComboiError:
@@ -181,12 +181,12 @@ class _Asked:
         try:
             config: BaseTable = kind.model_validate({"mode": None, **table} | _whole(table))
         except ValidationError as invalid:
-            told = "; ".join(error["msg"].removeprefix("Value error, ") for error in invalid.errors())
-            raise RequestInvalid(f"{self.source.name}: {told}") from None
+            problems = "; ".join(error["msg"].removeprefix("Value error, ") for error in invalid.errors())
+            raise RequestInvalid(f"{self.source.name}: {problems}") from None
         source = self.source.model_copy(update={"tables": (config,)})
         file = self.workspace.project.pipeline_file
         others = tuple(source if one.name == source.name else one for one in file.sources)
-        # A new project, not a copy: what it has worked out of its sources would be copied too.
+        # A new project, not a copy, because a copy would keep cached properties of the old sources.
         changed = {"pipeline_file": file.model_copy(update={"sources": others})}
         project = Project(**dict(self.workspace.project) | changed)
         with Workspace(project).source(self.con, source.name, config.name) as opened:
@@ -198,14 +198,14 @@ def _whole(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(table: str) -> str:
-    """Return a name for the lake: the table's own, or of a glob the folder's or the file's."""
+    """Return a name for the lake: the table's own name, or for a glob the folder's or the file's name."""
     pieces = [piece for piece in table.split("/") if not re.search(r"[*?\[]", piece)]
     last = pieces[-1].partition(".")[0] if "/" in table and pieces else table.split("/")[-1]
     if "/" not in table:
         last = re.split(r"\*|\.(?:csv|tsv|json|jsonl|ndjson|parquet)\b", table)[0].rpartition(".")[2]
     name = re.sub(r"[^A-Za-z0-9_\-]+", "_", last).strip("_-")[:63]
     if not re.match(r"[A-Za-z]", name):
-        raise RequestInvalid(f"no name can be made of '{table}'", remedy="Give one with --name.")
+        raise RequestInvalid(f"comboi cannot make a name from '{table}'", remedy="Give a name with --name.")
     return name
 
 
@@ -222,7 +222,7 @@ def _value(name: str, place: str, table: str, described: Described) -> tuple[dic
 
 
 def _proposals(kind: NewTable, described: Described) -> list[str]:
-    """Comments below the entry: what only a person can decide."""
+    """Return comments below the entry, for decisions that only a person can make."""
     lines = []
     if not described.key:
         also = f"; with one, incremental_column: {flow(described.changed)} would read changes only"

@@ -1,7 +1,7 @@
-"""Puts an entry into a list of a YAML file by inserting text, so that comments and layout stay as people wrote them.
+"""Adds an entry to a list of a YAML file by inserting text, so that comments and layout do not change.
 
-Every insertion is proven: the new text has to parse to the old data with the entry at the end of the list, and nothing
-else. What cannot be proven is not done.
+Every insertion is verified: the new text has to parse to the old data plus the entry at the end of the list. Otherwise
+nothing is inserted.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _WIDE = 10**9
 
 @dataclass(frozen=True)
 class Item:
-    """What is put into a list.
+    """An item to add to a list.
 
     Attributes:
         value: The data.
-        lines: The same in block style, one line each, comments allowed; a mapping's first line is its first key.
+        lines: The same in YAML block style, line by line. Comments are allowed.
     """
 
     value: Any
@@ -35,7 +35,7 @@ class Item:
         return cls(value, (flow(value),))
 
     def block(self, indent: int) -> list[str]:
-        """Return the lines of the item in a block list whose dashes are indented so far."""
+        """Return the lines of the item in a block list with this indentation."""
         first, *rest = self.lines
         pad = " " * indent
         return [f"{pad}- {first}", *(f"{pad}  {line}" for line in rest)]
@@ -45,15 +45,15 @@ def flow(value: Any) -> str:
     """Return a value as YAML on one line."""
     options: dict[str, Any] = {"default_flow_style": True, "sort_keys": False, "width": _WIDE}
     text: str = yaml.safe_dump(value, allow_unicode=True, **options).removesuffix("\n").removesuffix("\n...")
-    faithful = "\n" not in text and yaml.safe_load(text) == value  # a text of U+0085 alone would not be
+    faithful = "\n" not in text and yaml.safe_load(text) == value  # false for example for a text that is only U+0085
     return text if faithful else str(yaml.safe_dump(value, default_style='"', **options)).removesuffix("\n")
 
 
 def mapping_lines(value: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Return a mapping's lines in block style; lists of mappings take a line per mapping.
+    """Return a mapping's lines in block style. Lists of mappings have one line per mapping.
 
     Args:
-        notes: Key -> comment behind it.
+        notes: Key -> comment after it.
     """
     lines: list[str] = []
     for key, item in value.items():
@@ -73,14 +73,14 @@ def _item(value: Mapping[str, Any]) -> str:
 
 
 def appended(text: str, path: tuple[Key, ...], item: Item) -> str | None:
-    """Return the text with an item added to the end of the list at `path`, which is created if it is not there.
+    """Return the text with an item added to the end of the list at `path`. The list is created if necessary.
 
     Args:
-        path: Keys and positions from the root; all but the last one exist.
+        path: Keys and positions from the root. All except the last one exist.
 
     Returns:
-        None where it cannot be done without touching anything else: flow lists with comments in odd places, aliases,
-        several documents, text that is not YAML.
+        None if that is not possible without changing other lines: flow lists with certain comments, aliases, several
+        documents, text that is not YAML.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -140,12 +140,12 @@ def _after_last(text: str, found: yaml.SequenceNode, item: Item) -> str:
     lines = item.block(column)
     above = [line for line in text[: last.start_mark.index].splitlines()[:-1] if not line.lstrip().startswith("#")]
     if len(found.value) > 1 and not above[-1].strip():
-        lines.insert(0, "")  # the items stand apart
+        lines.insert(0, "")  # there are blank lines between the items
     return _joined(text, _content_end(text, _end(last), column), lines)
 
 
 def _in_place_of_nothing(text: str, found: yaml.Node, item: Item, column: int) -> str | None:
-    """Put the first item where `[]`, `null` or nothing at all stands."""
+    """Put the first item in place of `[]`, `null` or nothing."""
     start, end = found.start_mark.index, found.end_mark.index
     if text[start:end].strip("[] \t") not in ("", "null", "~", "Null", "NULL"):
         return None
@@ -169,7 +169,7 @@ def _new_key(
 
 
 def _joined(text: str, at: int, lines: list[str]) -> str:
-    """Put lines in after the line that ends at an index."""
+    """Insert lines after the line that ends at an index."""
     newline = _newline(text)
     head, tail = text[:at], text[at:]
     if head and not head.endswith("\n"):
@@ -187,14 +187,14 @@ def _line_start(text: str, index: int) -> int:
 
 
 def _line_end(text: str, index: int) -> int:
-    """The index behind the line's last character, before its line break."""
+    """Return the index after the line's last character, before its line break."""
     end = text.find("\n", index)
     end = len(text) if end < 0 else end
     return end - 1 if text[index:end].endswith("\r") else end
 
 
 def _content_end(text: str, index: int, column: int) -> int:
-    """The end of the line in which content ends at an index, or of the comments below it that are indented further."""
+    """Return the end of the line at an index, or of the comments below it with more indentation."""
     end = stop = _line_end(text, len(text[:index].rstrip()))
     while stop < len(text):
         start = text.find("\n", stop) + 1
@@ -208,7 +208,7 @@ def _content_end(text: str, index: int, column: int) -> int:
 
 
 def _end(node: yaml.Node) -> int:
-    """The index behind a node's last character; a block's own mark stands after blank lines and comments."""
+    """Return the index after a node's last character. The end mark of a block is after blank lines and comments."""
     if not isinstance(node, yaml.CollectionNode) or node.flow_style:
         return node.end_mark.index
     children = [part for one in node.value for part in (one if isinstance(one, tuple) else (one,))]
