@@ -1,8 +1,8 @@
-"""Texts of one value: which spellings a source calls equal, where its values land as text.
+"""Different texts of equal values, for values that land as text.
 
-PostgreSQL's `numeric` calls 2.0 and 2.00 equal, its `interval` 24 hours and 1 day, its `char(n)` a text with and
-without the blanks that fill it. Keys land in the one spelling that `canonical` gives; other columns, and keys that an
-earlier comboi landed, as the source writes them. So whoever looks for a value compares both sides, by `compared` and
+For PostgreSQL, the `numeric` values 2.0 and 2.00 are equal, the `interval` values 24 hours and 1 day, and `char(n)`
+texts with and without trailing blanks. Keys land in one spelling, which `canonical` returns. Other columns, and keys
+that an earlier comboi landed, have the source's spelling. To look for a value, compare the results of `compared` and
 `sql`.
 """
 

@@ -1,7 +1,7 @@
 """The one tree of errors.
 
-An error carries what people and machines need: a stable `code`, a `message` that names the place, a `remedy` that says
-what to do, whether it is `transient`, and its context as fields. Retries follow from `transient` and from nothing else.
+An error has a stable `code`, a `message` that names the place, a `remedy` that says what to do, a flag `transient`, and
+further context as fields. Only `transient` decides about retries.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class ComboiError(Exception):
     """Base of every error that comboi raises on purpose.
 
     Args:
-        message: What went wrong and where, in a sentence a data engineer understands. Never holds a secret.
-        remedy: What to do about it; the class has a default.
+        message: What went wrong and where, in a sentence that a data engineer understands. It contains no secret.
+        remedy: What to do about it. Each class has a default.
         context: Further fields, kept on the exception for tests and logs.
     """
 
     code = "error"
-    remedy = "Read the message; if it does not help, run again with COMBOI_LOG=debug and report it."
+    remedy = "Read the message. If it does not help, run again with COMBOI_LOG=debug and report the output."
     transient = False
 
     def __init__(self, message: str, *, remedy: str | None = None, **context: Any) -> None:
@@ -52,14 +52,14 @@ class ConfigError(ComboiError):
     """The configuration cannot be used; the message lists every problem with file and line."""
 
     code = "config_invalid"
-    remedy = "Correct the places named in the message, then run `comboi validate`."
+    remedy = "Correct the problems above, then run `comboi validate`."
 
 
 class ExtraMissing(ConfigError):
-    """The project uses a part of comboi that is installed on request only, and it is not installed."""
+    """The project needs an extra of comboi that is not installed."""
 
     code = "extra_missing"
-    remedy = "Install the extra that the message names, or all of them: `pip install 'comboi[all]'`."
+    remedy = "Install the extra that the message names, or all extras: `pip install 'comboi[all]'`."
 
 
 class ConfigChanged(ComboiError):
@@ -80,7 +80,7 @@ class VaultUnavailable(ComboiError):
     """The vault that holds a secret does not answer at the moment."""
 
     code = "vault_unavailable"
-    remedy = "Check vault_url and that the network reaches it."
+    remedy = "Check key_vault.vault_url, and that this machine can reach it."
     transient = True
 
 
@@ -95,7 +95,7 @@ class SelectionEmpty(ComboiError):
     """`select` or `stage` matches nothing in the configuration."""
 
     code = "selection_empty"
-    remedy = "Select names of tables or datasets that the configuration has."
+    remedy = "Use names of tables or datasets in the configuration. `comboi lineage` lists them."
 
 
 # Errors of the source.
@@ -105,7 +105,10 @@ class SourceUnreachable(ComboiError):
     """The database does not answer, or the connection broke."""
 
     code = "source_unreachable"
-    remedy = "Check that the server runs and that host, port and firewall let this machine through."
+    remedy = (
+        "Check that the server is running, that host and port are right, and that the firewall lets this "
+        "machine through."
+    )
     transient = True
 
 
@@ -113,40 +116,40 @@ class SourceAuthFailed(ComboiError):
     """The database refuses the login."""
 
     code = "source_auth_failed"
-    remedy = "Check user and password (or the secret they come from) and the role's right to connect."
+    remedy = "Check user and password (or the secret that they come from), and the role's right to connect."
 
 
 class SourceObjectMissing(ComboiError):
     """A table or column that the configuration names is not in the source."""
 
     code = "source_object_missing"
-    remedy = "Correct the name in the configuration, or grant the role the right to read it."
+    remedy = "Correct the name in the configuration, or give the role the right to read it."
 
 
 class SourceQueryFailed(ComboiError):
     """The source rejected the query that comboi (or the configuration's `query:`) sent."""
 
     code = "source_query_failed"
-    remedy = "Run the query by hand with the same role; correct `query:` or the table's rights."
+    remedy = "Run the query yourself with the same role. Then correct `query:` or the role's rights."
 
 
 class UnsupportedValue(ComboiError):
     """A value or type cannot be landed without loss."""
 
     code = "unsupported_value"
-    remedy = "Cast the column in `query:`, or leave it out with `columns:`."
+    remedy = "Cast the column in `query:`, or exclude it with `columns:`."
 
 
 class SourceChanged(ComboiError):
-    """What was read is not what the load was planned for: a table was rewritten, emptied or replaced meanwhile.
+    """The source changed during the load: a table was rewritten, emptied or replaced.
 
-    Nothing of it is committed; the run plans the load again, as often as its `retry:` says.
+    Nothing is committed. The run plans the load again, as often as `retry:` allows.
     """
 
     code = "source_changed"
     remedy = (
-        "Run again: the next run plans with the source as it is now. If it fails again, run when nobody rewrites "
-        "the table, or raise `attempts` under `retry:`."
+        "Run again. If it fails again, run at a time when nobody rewrites the table, or increase `attempts` under "
+        "`retry:`."
     )
 
 
@@ -155,23 +158,23 @@ class SourceFiltered(ComboiError):
 
     code = "source_filtered"
     remedy = (
-        "Let the role see every row (ALTER ROLE ... BYPASSRLS), or set `row_security: apply` in the source's "
-        "connection to land what the policies let it see."
+        "Let the role see every row (ALTER ROLE ... BYPASSRLS). Or write `row_security: apply` into the source's "
+        "connection:, to land only the rows that the role may see."
     )
 
 
 class SourceFileChanged(ComboiError):
-    """A file is not what it was when it was landed, or when the load was planned."""
+    """A file changed after it was landed, or after the load was planned."""
 
     code = "source_file_changed"
-    remedy = "Run again: the next run plans with the files as they are now."
+    remedy = "Run again. The next run reads the files as they are now."
 
 
 class SourceRewound(ComboiError):
     """The source is at an earlier point of its history than the committed watermark."""
 
     code = "source_rewound"
-    remedy = "Run the table with --full-refresh: new rows cannot be distinguished from rows that were landed before."
+    remedy = "Run the table with --full-refresh, because comboi cannot tell new rows from rows that were landed before."
 
 
 class SchemaDrift(ComboiError):
@@ -188,26 +191,26 @@ class LakeUnavailable(ComboiError):
     """The lake cannot be read or written at the moment."""
 
     code = "lake_unavailable"
-    remedy = "Check the account, the credential and the network; for a local lake, rights and free space."
+    remedy = "Check the account, the credential and the network. For a local lake, check access rights and free space."
     transient = True
 
 
 class LakeRefused(ComboiError):
-    """The storage account refuses: the credential, the identity's rights, or a container that is not there."""
+    """The storage account refused access: wrong credential, missing rights, or a missing container."""
 
     code = "lake_refused"
-    remedy = "Check the lake's account, container and credential in the configuration."
+    remedy = "Check account, container and credential of the lake in the configuration, and the identity's rights."
 
 
 class LakeNotFound(ComboiError):
-    """A file that has to be there is not."""
+    """A required file is missing."""
 
     code = "lake_not_found"
-    remedy = "Run the stage that makes the file first; if it has run, find out what deleted the file."
+    remedy = "First run the stage that writes the file. If it has run already, find out what deleted the file."
 
 
 class ManifestUnreadable(ComboiError):
-    """A load's manifest is not one, or was written by a newer comboi."""
+    """A load's manifest cannot be read, or a newer comboi wrote it."""
 
     code = "manifest_unreadable"
     remedy = "Use the comboi version that wrote it, or reset the table and run it with --full-refresh."
@@ -220,49 +223,52 @@ class RunRefused(ComboiError):
     """Another run of the pipeline holds the lease."""
 
     code = "run_in_progress"
-    remedy = "Wait until it has finished; `comboi status` shows how far it is."
+    remedy = "Wait until it has finished. `comboi status` shows its progress."
 
 
 class LeaseLost(ComboiError):
-    """A newer run took over; this one must not commit any more."""
+    """A newer run took over, so this run must not commit any more."""
 
     code = "lease_lost"
-    remedy = "Nothing to do: the newer run carries on from the last committed load."
+    remedy = "Do nothing: the newer run continues from the last committed load."
 
 
 class CheckpointLost(ComboiError):
-    """The lake holds later loads than the task hub knows of."""
+    """The lake has later loads than the task hub knows."""
 
     code = "checkpoint_lost"
     remedy = "Restore the checkpoints from the lake with `comboi checkpoints rebuild`, then run again."
 
 
 class LoadLost(ComboiError):
-    """The task hub knows of a load that the lake does not have."""
+    """The task hub knows a load that the lake does not have."""
 
     code = "load_lost"
     remedy = "Read the sources again with `comboi run --full-refresh`."
 
 
 class DatasetLost(ComboiError):
-    """A published dataset is not in its lake any more, and the next build would be a part of it."""
+    """A published dataset is missing from its lake, and the next build would contain only a part of its rows."""
 
     code = "dataset_lost"
-    remedy = "Restore it from a backup, or rebuild all of its intervals in one run with --from and --to."
+    remedy = "Restore it from a backup, or rebuild all of its rows in one run with --from and --to."
 
 
 class OriginChanged(ComboiError):
-    """A table would be made from something else than what its landed rows are of."""
+    """The table's landed rows come from another source, query or setting than the configuration has now."""
 
     code = "origin_changed"
-    remedy = "Read the whole table with --full-refresh, or accept the change with `on_change: warn`."
+    remedy = "Read the whole table again with --full-refresh, or accept the change with `on_change: warn`."
 
 
 class NotOwner(ComboiError):
     """A table or a dataset in the lake belongs to another pipeline."""
 
     code = "not_owner"
-    remedy = "Give one of the two another name, or this pipeline a lake of its own."
+    remedy = (
+        "Rename one of the two, or use another lake for this pipeline. If it is this pipeline's former name, "
+        "use takes_over:."
+    )
 
 
 class TableNotFound(ComboiError):
@@ -280,17 +286,17 @@ class BackfillImpossible(ComboiError):
 
 
 class CommitConflict(ComboiError):
-    """The checkpoint moved while the load was under way."""
+    """The checkpoint changed during the load."""
 
     code = "commit_conflict"
-    remedy = "Run again: the next run starts from the checkpoint as it is now."
+    remedy = "Run again. The next run starts from the current checkpoint."
 
 
 class RunEndedUnfinished(ComboiError):
-    """A run is not on any more and has no record: its orchestration was terminated, purged, or failed by the host."""
+    """A run has ended without a record: its orchestration was terminated or purged, or the host failed it."""
 
     code = "run_ended_unfinished"
-    remedy = "Start a new run: it carries on from the last committed loads."
+    remedy = "Start a new run. It continues from the last committed loads."
 
 
 class RunNotFound(ComboiError):
@@ -304,38 +310,38 @@ class RequestInvalid(ComboiError):
     """An HTTP request or a command's arguments cannot be understood."""
 
     code = "request_invalid"
-    remedy = "Correct what the message names."
+    remedy = "Correct what the message says."
 
 
 # Errors of the project's scripts.
 
 
 class ScriptError(ComboiError):
-    """A transformation or check script is missing, misshapen or raised; the message names file and line."""
+    """A transformation or check script is missing, invalid, or raised an error. The message names file and line."""
 
     code = "script_failed"
-    remedy = "Correct the script at the place that the message names."
+    remedy = "Correct the script at the line in the message."
 
 
 class CheckFailed(ComboiError):
-    """A check with severity `error` failed; nothing of the dataset was published."""
+    """A check with severity `error` failed. The dataset was not published."""
 
     code = "check_failed"
-    remedy = "Look at the failing rows in the run record; correct the data, the transformation or the check."
+    remedy = "Look at the failing rows in the run record. Correct the data, the transformation or the check."
 
 
 class MaterializationRefused(ComboiError):
-    """A build's result cannot become the dataset as its materialization says; nothing of it was published."""
+    """The result of a build does not fit the dataset's materialization. It was not published."""
 
     code = "materialization_refused"
     remedy = "Correct the transformation or the dataset's `materialization:` as the message says."
 
 
 class ScriptChanged(ComboiError):
-    """What makes a dataset has changed, and its published rows are of the former script or settings."""
+    """The script or a setting of a dataset changed, and its published rows were built before that."""
 
     code = "script_changed"
-    remedy = "Rebuild the dataset with --full-refresh, or accept its rows with `on_change: warn`."
+    remedy = "Rebuild the dataset with --full-refresh, or keep the old rows with `on_change: warn`."
 
 
 class DedupeError(ComboiError):
@@ -349,21 +355,22 @@ class ActivityLost(ComboiError):
     """An activity ended without a result: the host stopped it, or its process died."""
 
     code = "activity_lost"
-    remedy = "If it repeats, lower chunk_rows or memory_limit, or raise the function's time limit."
+    remedy = "If it happens again, reduce chunk_rows or memory_limit, or increase the function's time limit."
     transient = True
 
 
 class HostFailed(ComboiError):
-    """The Functions host restarted, or lost its Python worker, again and again while a run was on."""
+    """The Functions host restarted, or lost its Python worker, several times during a run."""
 
     code = "host_failed"
     remedy = (
-        "Nothing is lost: the next run goes on from the last committed loads. If it repeats, look for restarts in the "
-        "Functions app's log: a deployment, an app setting that changed, or memory that ran out."
+        "Run again: the next run continues from the last committed loads. If it happens again, look for restarts "
+        "in the "
+        "function app's log. Causes are a deployment, a changed app setting, or too little memory."
     )
 
 
 class InternalError(ComboiError):
-    """Something that comboi did not foresee."""
+    """An unexpected error."""
 
     code = "internal_error"

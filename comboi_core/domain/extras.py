@@ -1,4 +1,4 @@
-"""Packages that an extra brings: they are imported when they are used, and a missing one is told with its extra."""
+"""Packages of extras. They are imported when they are used; an error about a missing one names its extra."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ EXTRAS = {"azure-sql": ("mssql_python",), "bruin": ("jinja2",), "splink": ("spli
 
 
 def require(extra: str, feature: str) -> None:
-    """Do nothing if what an extra brings is installed. It is looked for, not imported.
+    """Raise an error if a package of an extra is not installed. Nothing is imported.
 
     Args:
         extra: A key of `EXTRAS`.
-        feature: What in the project needs it, as the subject of a sentence: "a source of type azure_sql".
+        feature: What needs it, as the subject of a sentence: "a source of type azure_sql".
 
     Raises:
-        ExtraMissing: it is not; message and remedy hold the command that installs it.
+        ExtraMissing: a package is missing. The message has the command that installs it.
     """
     missing = [module for module in EXTRAS[extra] if not _is_there(module)]
     if missing:

@@ -1,6 +1,6 @@
-"""Folders on this machine that hold rows: nobody else may look into them, and a killed process leaves none behind.
+"""Local folders with rows. Only this user may read them, and those of killed processes are removed.
 
-A folder that the user made keeps the mode that it has, so that who shall share a lake is the user's choice.
+A folder that the user created keeps its mode, so the user decides who can share a lake.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # not a POSIX system: a folder cannot be told to be in use there, so none is swept
+except ImportError:  # not a POSIX system: comboi cannot see whether a folder is in use there, so it removes none
     fcntl = None  # type: ignore[assignment]
 
 PRIVATE = 0o700
@@ -23,7 +23,7 @@ PREFIX = "comboi-scratch-"
 
 
 def make_private(folder: str | Path) -> Path:
-    """Make a folder, and those above it that are missing, for this user only; what is there stays as it is."""
+    """Create a folder and its missing parents for this user only. Existing folders are not changed."""
     folder = Path(folder)
     if not folder.is_dir():
         if folder.parent != folder:
@@ -34,13 +34,13 @@ def make_private(folder: str | Path) -> Path:
 
 
 class Scratch:
-    """A temporary folder of this process, which ends with `close`, or with the process.
+    """A temporary folder of this process. `close` removes it; otherwise a later process does.
 
-    It is locked while it is in use (flock, which the kernel frees with the process); `sweep` removes those that are
-    not locked. The first one below a folder sweeps there.
+    It is locked while it is in use (with flock, which the kernel releases when the process ends). `sweep` removes folders
+    that are not locked. The first temporary folder below a folder calls `sweep` there.
 
     Args:
-        below: The folder to make it in; default: the system's temporary folder.
+        below: The parent folder. Default: the system's temporary folder.
 
     Attributes:
         path: The folder.
@@ -70,7 +70,7 @@ class Scratch:
 
 
 def sweep(below: str | Path | None = None) -> int:
-    """Remove what killed processes of this user left in a folder; return how many folders that were."""
+    """Remove the folders that killed processes of this user left in a folder. Return their number."""
     removed = 0
     for folder in Path(below or tempfile.gettempdir()).glob(f"{PREFIX}*"):
         lock = _locked(folder)
@@ -94,7 +94,7 @@ def _sweep_once(below: Path) -> None:
 
 
 def _locked(folder: Path) -> int | None:
-    """Lock a folder that is still there and is this user's; None where it is not, or somebody holds it."""
+    """Lock a folder of this user. None if it is gone, belongs to another user, or is locked."""
     if fcntl is None:
         return None
     try:

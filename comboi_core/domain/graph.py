@@ -13,10 +13,10 @@ def waves(dependencies: Mapping[str, Collection[str]]) -> list[list[str]]:
     """Group names so that each wave depends on earlier waves only; sorted by name within a wave.
 
     Args:
-        dependencies: name -> the names it needs. Needed names that are no keys are taken as given.
+        dependencies: name -> the names that it needs. Needed names that are not keys are ignored.
 
     Raises:
-        CycleError: names the members of a circle, in its order.
+        CycleError: the names depend on each other in a circle; the error lists them in order.
     """
     sorter = TopologicalSorter(
         {name: {item for item in needed if item in dependencies} for name, needed in dependencies.items()}
@@ -25,7 +25,9 @@ def waves(dependencies: Mapping[str, Collection[str]]) -> list[list[str]]:
         sorter.prepare()
     except GraphCycle as circle:
         members = list(reversed(circle.args[1]))
-        raise CycleError(f"datasets need each other in a circle: {' -> '.join(members)}", members=members) from None
+        raise CycleError(
+            f"datasets depend on each other in a circle: {' -> '.join(members)}", members=members
+        ) from None
     grouped = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())

@@ -1,4 +1,4 @@
-"""What the Functions host and the Durable extension say when the host was at fault, not the code that ran."""
+"""Recognises failures that the Functions host caused, and not the code that ran."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SIGNS = (
     "hasn't (yet?) scheduled this task",
     "exited with code",
 )
-"""What the host and the extension say when a worker was missing, was taken for the orchestrator, or died."""
+"""Messages of the host and of the Durable extension when a worker was missing, mixed up, or died."""
 
 
 def is_host_fault(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The interval of a run: what a windowed transformation looks at, half-open and in UTC."""
+"""The interval of a run, half-open and in UTC, for transformations that build by interval."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ class Interval(TypedDict):
 
 
 def day_before(started_at: datetime) -> Interval:
-    """Return the whole day before a moment: what a run looks at where nothing else was asked for, as in Bruin."""
+    """Return the whole day before a moment. It is the default interval of a run, as in Bruin."""
     midnight = started_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return _interval(midnight - timedelta(days=1), midnight)
 
 
 def parse(start: str, end: str) -> Interval:
-    """Return an interval from dates or moments as people write them; without a zone they are in UTC.
+    """Return an interval from dates or times as people write them. Without a zone they are in UTC.
 
     Raises:
-        ValueError: one of them is neither, or the end is not after the start.
+        ValueError: one of them is not a date or time, or the end is not after the start.
     """
     low, high = _moment(start), _moment(end)
     if low >= high:
-        raise ValueError(f"{end} is not after {start}")
+        raise ValueError(f"the end {end} is not after the start {start}")
     return _interval(low, high)
 
 
 def merged(intervals: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
-    """Return intervals `(start, end)` in their order, those that overlap or touch made into one."""
+    """Return intervals `(start, end)` in order. Intervals that overlap or touch become one."""
     spans: list[tuple[str, str]] = []
     for start, end in sorted(map(tuple, intervals)):
         if spans and start <= spans[-1][1]:
@@ -48,7 +48,9 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"'{text}' is no date or moment such as 2026-11-01 or 2026-11-01T06:00:00Z") from None
+        raise ValueError(
+            f"'{text}' is not a date or time; write for example 2026-11-01 or 2026-11-01T06:00:00Z"
+        ) from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 

@@ -1,6 +1,6 @@
 """A load: one step of a table from its committed checkpoint to the next.
 
-Watermarks are text exactly as the source printed them, beside their SQL type: they never pass through a Python float or
+Watermarks are text, exactly as the source prints them, together with their SQL type. They never become a Python float or
 datetime, so no precision is lost. Only the source's own SQL compares or shifts them.
 """
 
@@ -17,8 +17,7 @@ from comboi_core.domain.shortfall import Shortfall
 Mode = Literal["full", "append", "merge"]
 
 UNKNOWN = '"NULL"'
-"""The type, as DuckDB spells it, of a column that has held no value so far: any other takes its place. It stands in no
-data file."""
+"""The DuckDB type of a column without any value so far. The first value decides its type. No data file has it."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,10 @@ class Column:
     """One column as the source has it and as it lands.
 
     Attributes:
-        source_type: The source's own spelling, e.g. `numeric(12,2)`; empty once the source has no such column any more.
+        source_type: The type in the source, e.g. `numeric(12,2)`. Empty if the source no longer has the column.
         type: The DuckDB type that its values have, e.g. `DECIMAL(12,2)`.
         masked: How its values are masked before they land (`hash`, `redact`, `partial`, `drop`), or empty.
-        canonical: Whether values that the source calls equal land in one spelling, as those of a key have to.
+        canonical: Whether values that are equal in the source land in one spelling, as values of keys have to.
     """
 
     name: str
@@ -91,9 +90,9 @@ class SourceFile:
         path: Below the source's folder, with `/`.
         bytes: Its size.
         modified_ns: When it was last written to, in nanoseconds since 1970.
-        version: Another one after each change, also where size and time stay; empty where an earlier comboi landed it.
-        digest: Of its content, where the version changes without it; it tells versions apart and is no part of what the
-            file is.
+        version: Changes with each change of the file, also if size and time stay the same. Empty for files that an
+            earlier comboi landed.
+        digest: A digest of the content, if the version can change without it. It only distinguishes versions.
     """
 
     path: str
@@ -108,12 +107,10 @@ class Relation:
     """One of the tables and views that reading a table or query reads, and where its rows are stored.
 
     Attributes:
-        id: What the source knows it by, whatever its name; a table that takes another one's place has another.
+        id: The source's own id, independent of the name. A table that replaces another one has another id.
         name: Its name, for people.
-        storage: Another one after the source has written the relation anew or emptied it at one stroke; empty for a
-            view, which stores nothing.
-        rules: Another one after a view was defined anew, or after policies that hide rows were changed; empty where
-            there are none.
+        storage: Changes when the source rewrites or truncates the relation. Empty for a view.
+        rules: Changes when a view is redefined, or when row policies change. Empty if there are none.
     """
 
     id: str
@@ -144,7 +141,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the `table` entity holds of a table: the committed state.
+    """The committed state of a table, which the `table` entity stores.
 
     Attributes:
         sequence: Number of committed loads; 0 before the first one.
@@ -153,7 +150,7 @@ class Checkpoint:
         columns: The columns of the committed load.
         reload: Whether the next load has to read the whole table and to replace what readers see.
         inputs: The files of the source that the committed loads were made from, where the source is files.
-        relations: What the committed load was planned for; empty where the source cannot tell, or it is not known.
+        relations: The relations that the committed load read. Empty if not known.
     """
 
     sequence: int = 0
@@ -174,16 +171,18 @@ class LoadPlan:
         mode: How readers combine this load with earlier ones.
         replaces: True if this load is the whole table by itself (mode full, or a full refresh): readers then ignore
             every earlier load.
-        window: The cursor's range; None where the table has no cursor.
+        window: The range of the cursor. None if the table has no cursor.
         watermark: The checkpoint's watermark after this load. Never past `window.high`, never backwards.
-        unchanged: True if the source has nothing new; then there is nothing to extract or to commit.
-        key_unique: Whether the source guarantees that a load holds each primary key once; readers then need not look.
-        estimated_rows: The source's own estimate, for progress and for dealing work; never for correctness.
-        warnings: What the run record has to say, e.g. that lag stands in for a missing privilege.
-        moved: Files that were landed before and are the same under another version: the manifest goes by that one.
-        relations: What the source reads for it, as it was when the load was planned; empty where it cannot tell.
-        shortfalls: What readers will not see of the source although the load succeeds, e.g. rows with future cursors.
-        origin: What the table is made from, as the configuration says it at planning.
+        unchanged: True if the source has nothing new. Then there is nothing to extract or commit.
+        key_unique: Whether the source guarantees that each primary key occurs once in a load. Readers then need not
+            check.
+        estimated_rows: The source's own estimate. It is used only for progress and to distribute work.
+        warnings: Warnings for the run record, e.g. that only lag catches late commits because a right is missing.
+        moved: Files that were landed before and have the same content under a new version. The manifest gets the new
+            one.
+        relations: What the source reads for the load, as it was at planning. Empty if the source cannot tell.
+        shortfalls: What readers will not see although the load succeeds, e.g. rows with a cursor in the future.
+        origin: What the table is made from, by the configuration at planning.
     """
 
     source: str
@@ -207,17 +206,17 @@ class LoadPlan:
 
 
 LOOKED_BACK = 1_000_000
-"""How many earlier rows a source looks at, at most."""
+"""The largest number of earlier rows that a source looks at."""
 
 
 @dataclass(frozen=True)
 class EarlierRows:
-    """What a source has in some columns of rows that were landed before, and that a load does not read again.
+    """Values in some columns of rows that were landed before and are not read again.
 
     Attributes:
-        looked: How many rows were looked at.
-        filled: How many of them have a value, by the column's name.
-        complete: Whether these were all.
+        looked: How many rows were read.
+        filled: How many of them have a value: name of the column -> number.
+        complete: Whether these were all earlier rows.
     """
 
     looked: int = 0

@@ -1,8 +1,8 @@
-"""Load manifests: what makes up a table as of a load.
+"""Load manifests: the files of a table as of a load.
 
-A manifest is immutable and lists everything a reader needs since the last load that replaced the table, so a reader
-opens one manifest. Its name carries the fence, so a run that lost its lease cannot overwrite what its successor wrote;
-and where one activity plans and publishes, a text unique to the execution, so a doubled one overwrites nothing either.
+A manifest is immutable. It lists all files since the last load that replaced the table, so a reader opens only one
+manifest. Its name contains the fence, so a run that lost its lease cannot overwrite the manifest of its successor. If
+one activity plans and publishes, the name also contains a text that is unique to the execution.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ LOADS_FOLDER = "_loads"
 _MANIFEST = re.compile(r"(\d+)-(\d+)(?:-[0-9a-f]+)?\.json", re.ASCII)
 LOAD_COLUMN = "_load"
 SOURCE_FILE = "_file"
-"""The column that tells which file a row is from, where the source is files."""
+"""The column with the source file of a row, for sources of type files."""
 SOURCE_ROW = "_comboi_row"
-"""A column of landed files that no manifest lists: the number of a row in its source file, so that the last of several
-with one key is known. Merged tables of files have it."""
+"""A column of landed files that no manifest lists: the number of a row in its source file. With it readers find the last
+of several rows with one key. Tables of files with mode merge have it."""
 RESERVED_COLUMNS = frozenset({LOAD_COLUMN, "_comboi_file", "file_row_number"})
-"""Names that readers of bronze add to a table's own; no source column may have one of them, in any case."""
+"""Columns that comboi adds in bronze. No column of a source may have such a name, in upper or lower case."""
 
 
 class FileRecord(TypedDict):
@@ -47,7 +47,7 @@ class DataFile:
     Attributes:
         path: Path in the bronze lake.
         load: The sequence of the load that wrote it; a later load's row supersedes an earlier one's.
-        folded: Whether its rows come from several loads; their `_load` column then says from which.
+        folded: Whether its rows come from several loads. Their `_load` column then has the load.
         rows: Number of rows.
         bytes: File size in bytes.
         max_cursor: Largest cursor value as text, or None.
@@ -83,10 +83,11 @@ class Manifest:
         key_unique: Whether each load among `files` holds each key once: by the source's own guarantee, or of files
             because it was looked at.
         inputs: Where the source is files: all those that the table was made from, by path. No file is landed twice.
-        whole: The load that last read the whole table in place of what was there; 0 where it is not known.
+        whole: The last load that read and replaced the whole table. 0 if not known.
         origin: What the table was made from; empty where an earlier comboi wrote the manifest.
-        born: The run of the first load of this count: a count that begins anew gives the same numbers to other rows.
-            Empty where an earlier comboi wrote the manifest.
+        born: The run of load 1. If the numbers of loads start again, the same number means other rows. Empty in
+            manifests
+            of an earlier comboi.
         owner: The pipeline that loads the table; empty where an earlier comboi wrote the manifest.
         relations: The source's tables and views that the load was planned for; empty where the source cannot tell.
     """

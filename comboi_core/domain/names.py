@@ -1,6 +1,6 @@
-"""Names: what they may look like, and how they are put together.
+"""Names: which are valid, and how they are combined.
 
-Names end up in paths, entity keys and SQL, so they are checked once, where the configuration comes in.
+Names are used in paths, entity keys and SQL. They are validated once, when the configuration is read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RUN_ID_PATTERN = re.compile(r"^[A-Za-z][A-Za-z0-9_\-]{0,62}-[0-9]{8}T[0-9]{6}Z-[
 
 
 def table_id(source: str, table: str) -> str:
-    """Return `source.table`; unambiguous since neither part may hold a dot."""
+    """Return `source.table`. It is unambiguous, because neither part may contain a dot."""
     return f"{source}.{table}"
 
 
@@ -33,7 +33,7 @@ def run_id(pipeline: str, now: datetime, token: str) -> str:
 
 
 def pipeline_of(run_id: str) -> str | None:
-    """Return the pipeline that a run's id names; None for a text that is no run's id."""
+    """Return the pipeline in a run's id. None if the text is not a run's id."""
     if not RUN_ID_PATTERN.match(run_id):
         return None
     try:
@@ -44,10 +44,10 @@ def pipeline_of(run_id: str) -> str | None:
 
 
 def started_at(run_id: str) -> datetime:
-    """Return the second at which a run was asked for, as its id says.
+    """Return the time in a run's id, at which the run was requested.
 
     Raises:
-        ValueError: there is no such second.
+        ValueError: the id has an invalid time.
     """
     return datetime.strptime(run_id.rsplit("-", 2)[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""Looking into nested values of DuckDB: lists, arrays, maps and structs, at any depth."""
+"""SQL conditions on nested values of DuckDB: lists, arrays, maps and structs, at any depth."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
 Condition = Callable[[str, "DuckDBPyType"], str | None]
-"""From an SQL expression and its type to the SQL condition that its value is meant; None where no value can be."""
+"""A function from an SQL expression and its type to an SQL condition. None if no value of the type can meet it."""
 
 
 def parts(kind: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
-    """Return names and types of what a list, array, map or struct is made of; an array's size is no part of it."""
+    """Return names and types of the parts of a list, array, map or struct, without the size of an array."""
     return [(name, part) for name, part in kind.children if not isinstance(part, int | list)]
 
 
 def anywhere(value: str, kind: DuckDBPyType, meant: Condition, depth: int = 0) -> str | None:
-    """Return the SQL condition that a value, or anything within it, is meant; None where its type rules that out.
+    """Return the SQL condition that a value, or a value inside it, meets `meant`. None if its type excludes that.
 
     Args:
         value: An SQL expression.
         kind: Its type.
-        meant: Asked for the type itself first; where it says None, for what the type is made of.
+        meant: Called for the type itself. If it returns None, it is called for the parts of the type.
     """
     own = meant(value, kind)
     if own is not None:

@@ -1,7 +1,7 @@
-"""Origins: what a table or a dataset was made from, so that a change of it is noticed and can be told.
+"""Origins: what a table or a dataset was made from, so that comboi can detect and describe a change.
 
-An origin names each part (`table`, `where`, `connection.server`, the script) with its text. A part whose text may hold
-a secret, or is long, is kept as its fingerprint: `sha256:` and 16 hexadecimal digits. Both forms of one text are equal.
+An origin maps the name of each part (`table`, `where`, `connection.server`, the script) to its text. A text that is long
+or may contain a secret is stored as a fingerprint: `sha256:` and 16 hexadecimal digits. A text equals its fingerprint.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Origin = Mapping[str, str]
 
 _DIGEST = "sha256:"
 _SHOWN = 120
-"""Characters of a part that a message shows."""
+"""How many characters of a part a message shows."""
 _LEAD = 30
-"""Characters that two long texts have in common and that are shown before their difference."""
+"""How many common characters are shown before the difference of two long texts."""
 _QUOTED_OR_BLANK = re.compile(
     r"""(?s) (?P<kept> '(?:[^']|'')*' | "(?:[^"]|"")*" | \[[^\]]*\] | (?P<tag>\$\w*\$).*?(?P=tag) )
            | (?: --[^\n]* | /\*.*?\*/ | \s+ )+ """,
@@ -29,32 +29,33 @@ _QUOTED_OR_BLANK = re.compile(
 
 
 def fingerprint(text: str) -> str:
-    """Return what stands for a text that is not kept itself."""
+    """Return the fingerprint of a text."""
     return _DIGEST + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def hidden(text: str) -> str:
-    """Return a part as its fingerprint, if it is none already."""
+    """Return a part as a fingerprint."""
     return text if _is_fingerprint(text) else fingerprint(text)
 
 
 def plain_sql(text: str) -> str:
-    """Return SQL without comments and without differences in blanks, outside of quotes.
+    """Return SQL without comments, and with single blanks outside of quotes.
 
-    It is compared, never run: in rare texts (a backslash before a quote) it may leave a difference that means nothing.
+    The result is only compared, never run. In rare texts (a backslash before a quote) it may keep a difference without
+    meaning.
     """
     return _QUOTED_OR_BLANK.sub(lambda found: found["kept"] or " ", text).strip()
 
 
 def changed_parts(before: Origin, now: Origin) -> tuple[str, ...]:
-    """Return the names of the parts that differ, in alphabetical order; none where nothing is known of before."""
+    """Return the names of the parts that differ, in alphabetical order. Empty if `before` is not known."""
     if not before:
         return ()
     return tuple(name for name in sorted({*before, *now}) if not _same(before.get(name), now.get(name)))
 
 
 def told(before: Origin, now: Origin, parts: tuple[str, ...]) -> str:
-    """Return what has changed, for people: each part with what it was and what it is."""
+    """Return the changes in words: each part with its old and its new text."""
     return "; ".join(f"`{name}` {_was_and_is(before.get(name), now.get(name))}" for name in parts)
 
 
@@ -66,7 +67,7 @@ def _same(one: str | None, other: str | None) -> bool:
 
 def _was_and_is(before: str | None, now: str | None) -> str:
     if before and now and _is_fingerprint(before) and _is_fingerprint(now):
-        return "is another one"
+        return "has changed"
     before, now = (text and redactor.text(text) for text in (before, now))  # they are cut
     common = len(os.path.commonprefix([before or "", now or ""]))
     return f"was {_shown(before, common)}, is {_shown(now, common)}"

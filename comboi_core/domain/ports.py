@@ -1,4 +1,4 @@
-"""The ports: what the engine asks of the world. Adapters implement them; `app` joins them."""
+"""The interfaces of lakes and sources. Adapters implement them, and `app` connects them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Entries(NamedTuple):
-    """What lies directly in a folder: the names of its folders, and the paths of its files; both sorted."""
+    """The direct content of a folder: names of its folders and paths of its files, both sorted."""
 
     folders: list[str]
     files: list[str]
@@ -24,46 +24,46 @@ class Entries(NamedTuple):
 class Lake(Protocol):
     """A folder of files, local or in a storage account. Paths are relative, with `/`.
 
-    Every method raises LakeUnavailable when the storage does not answer, LakeRefused when it will not whoever asks
-    again, LakeNotFound when a file that was asked for is not there.
+    Methods raise LakeUnavailable if the storage does not answer, LakeRefused if it refuses access, and LakeNotFound if
+    the requested file does not exist.
     """
 
     def read(self, path: str) -> bytes:
         """Return a file's content."""
 
     def write(self, path: str, data: bytes) -> None:
-        """Put a small file in place in one step, replacing an older one: readers see the old or the new one."""
+        """Write a small file atomically: readers see the old or the new one."""
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file is there."""
+        """Tell whether a file exists."""
 
     def list(self, folder: str) -> list[str]:
         """Return the paths of all files below a folder, sorted; empty if there is no such folder."""
 
     def entries(self, folder: str) -> Entries:
-        """Return what lies directly in a folder; nothing if there is no such folder."""
+        """Return the direct content of a folder. Empty if there is no such folder."""
 
     def delete(self, paths: Iterable[str]) -> None:
-        """Delete files; those already gone are passed over."""
+        """Delete files. Missing files are ignored."""
 
     def stage(self, path: str) -> AbstractContextManager[Path]:
-        """Give a local path to write a file to; put it in place in one step when the block ends without an error.
+        """Give a local path to write a file to. If the block succeeds, the file is published atomically.
 
-        When the block raises, the target stays as it was and nothing is left behind. A block that leaves no file puts
-        none in place.
+        If the block raises, the target does not change and nothing is left behind. If the block writes no file, nothing
+        is published.
         """
 
     def tidy(self) -> None:
-        """Remove what writers that were killed more than a day ago left behind unseen."""
+        """Remove temporary files of writers that were killed more than a day ago."""
 
     def attach(self, con: DuckDBPyConnection) -> None:
-        """Make the connection able to read what `uri` names."""
+        """Prepare the connection to read files by their `uri`."""
 
     def uri(self, path: str) -> str:
-        """Return what DuckDB's `read_parquet` takes for a file."""
+        """Return the address of a file for DuckDB's `read_parquet`."""
 
     def describe(self) -> str:
-        """Return where the lake is, for people; without credentials."""
+        """Return where the lake is, in words and without credentials."""
 
 
 class Source(Protocol):
@@ -74,22 +74,22 @@ class Source(Protocol):
     """
 
     def plan(self, checkpoint: Checkpoint, *, full_refresh: bool) -> LoadPlan:
-        """Decide what the next load reads: columns, window (its upper bound pinned now), chunks."""
+        """Decide what the next load reads: columns, window (the upper bound is fixed now) and chunks."""
 
     def select(self, load: LoadPlan, chunk: Chunk) -> str:
-        """Return a SELECT that DuckDB runs on the connection the source was opened with, giving the chunk's rows."""
+        """Return a SELECT for the chunk's rows. DuckDB runs it on the connection that the source was opened with."""
 
     def reading(self, load: LoadPlan) -> AbstractContextManager[None]:
-        """Give the block in which the SELECTs of a load are run: they show the source at one moment, where it can.
+        """Open the block in which the SELECTs of a load run. If possible they see the source at one moment.
 
-        When the block ends well, raise SourceChanged if what was read is not what the load was planned for.
+        After the block, SourceChanged is raised if the source changed since the load was planned.
         """
 
     def confirm(self, load: LoadPlan) -> None:
-        """Check, after rows of a load were read, that their columns were those of the plan; else raise SchemaDrift."""
+        """Raise SchemaDrift if the columns of the rows that were read are not those of the plan."""
 
     def translate(self, error: Exception) -> ComboiError:
-        """Return the typed error for what running the SELECT raised; without secrets, and not referring to `error`."""
+        """Return the typed error for an error of the SELECT. It has no secrets and no reference to `error`."""
 
     def close(self) -> None:
         """Release connections; never raises."""
@@ -97,10 +97,10 @@ class Source(Protocol):
 
 @runtime_checkable
 class TellsState(Protocol):
-    """What a source may offer beside `Source`: to tell the states apart that it is read in.
+    """Optional for a source: it can identify the state in which it was read.
 
     Attributes:
-        state: The one that the last `reading` has shown. Two that are equal show the same rows.
+        state: The state of the last `reading`. Equal states show the same rows.
     """
 
     state: str
@@ -108,12 +108,12 @@ class TellsState(Protocol):
 
 @runtime_checkable
 class LooksBack(Protocol):
-    """What a source may offer beside `Source`: to look at rows that were landed before."""
+    """Optional for a source: it can look at rows that were landed before."""
 
     def look_back(self, load: LoadPlan, columns: tuple[Column, ...], watermark: str) -> EarlierRows:
-        """Count values in columns of rows up to the watermark that the load does not read; `LOOKED_BACK` at most.
+        """Count values in columns of rows below the watermark, which the load does not read. At most `LOOKED_BACK` rows.
 
         Args:
-            load: Has a window.
-            columns: Some of the load's.
+            load: A plan with a window.
+            columns: Some of the load's columns.
         """

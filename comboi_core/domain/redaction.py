@@ -1,7 +1,7 @@
 """Keeps secrets out of every text that leaves the process.
 
-It lies at the very bottom, since every layer may cut a text, and a text is redacted before it is cut: of a secret that
-is cut in two, neither half would be known.
+It is in the lowest layer, because every layer may shorten a text. A text has to be redacted before it is shortened:
+half of a secret would not be recognised.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from comboi_core.domain.spellings import decoded, long_lines, spellings
 HIDDEN = "***"
 MINIMUM_LENGTH = 4
 NUMBER_LENGTH = 8
-"""Digits from which on a number is hidden; shorter ones are years, ports and counts as well."""
+"""Numbers with at least this many digits are hidden. Shorter ones could be years, ports or counts."""
 KEY_LENGTH = 8
-"""Characters from which on a key of a structure may hold a secret; shorter ones are fields of our own."""
+"""Keys of structures with at least this many characters are redacted. Shorter ones are comboi's own fields."""
 PART_LENGTH = 8
-"""Characters from which on a part of a secret is hidden where a text was cut."""
+"""The shortest part of a secret that is hidden at the end of a shortened text, in characters."""
 LONG_PART = 16
-"""Characters from which on a part of a secret web address (of its path, of its query) is a secret by itself."""
+"""The shortest part of a secret URL's path or query that counts as a secret, in characters."""
 ENDING = "..."
 
 _REFERENCE = r"\{\{\s*(?:env|keyvault)\s*:[^{}]*\}\}"
-"""Says where a secret is kept; documentation and configuration files are full of them."""
+"""A reference, which is not a secret. Documentation and configuration files contain many of them."""
 _PASSWORD = re.compile(
     rf"""(?ix) \b (password | pwd | accountkey | sharedaccesskey | instrumentationkey | sig)
         (\s*=\s* | ["']\s*:\s*(?![{{\[]))                              # key = value, or "key": value
         (?! ['"]? {_REFERENCE} (?: [\s;&'"] | \Z ) )
         ( '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | \{{(?:[^}}]|\}}\}})*\}} | [^\s;&'"]+ )"""
 )
-# Up to the last @: a password that holds one was not encoded, and is a secret all the same.
+# Up to the last @, because a password may contain an @ that was not encoded.
 _URI_PASSWORD = re.compile(rf"(://[^\s/:@]*:)(?!{_REFERENCE}@)([^\s/]+)(@)")
 _CUT = re.compile(r"\.{3}|…")
 _ERROR = frozenset(("code", "message", "remedy", "transient"))
-"""The fields of an error; its code is a word of our own, whatever somebody's password is."""
-# Access tokens of Entra ID are asked for deep within drivers and clients, and pass through no place that could tell.
+"""The text fields of an error. Its code is one of comboi's own words, and is never redacted."""
+# Drivers and clients request access tokens of Entra ID themselves, so comboi cannot register these tokens.
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
 
 
 class Redactor:
-    """Hides the secrets it was told about, and whatever looks like a password in a connection string or like a token.
+    """Hides registered secrets, and everything that looks like a password in a connection string or like a token.
 
-    A value shorter than MINIMUM_LENGTH, or a number of fewer than NUMBER_LENGTH digits, is hidden only where it looks
-    like a password: hiding every `a` or every `2026` helps nobody. The same goes for a value that is part of a name of
-    the project (`keep`): a record without the names of its tables could not be read.
+    A value shorter than MINIMUM_LENGTH, or a number with fewer than NUMBER_LENGTH digits, is hidden only where it looks
+    like a password. Otherwise every `a` or every `2026` would be hidden. The same is true for a value that is part of a
+    name in the project (`keep`), because a record without the names of its tables would be useless.
 
-    Finding is independent of how many secrets there are: each spelling is looked up by its first four characters.
+    The cost does not depend on the number of secrets: each spelling is found by its first four characters.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Redactor:
         self._heads: dict[str, tuple[str, ...]] = {}
 
     def add(self, secret: str) -> None:
-        """Hide a value from now on: itself, encoded as texts encode it, and the password of a connection string."""
+        """Hide a value from now on: the value, its encodings, and the password in a connection string."""
         if secret in self._secrets:
             return
         found = {secret, secret.strip(), *long_lines(secret)}
@@ -81,7 +81,7 @@ class Redactor:
                 self._index()
 
     def keep(self, names: Iterable[str]) -> None:
-        """Leave names as they are from now on: those of pipeline, sources, tables, datasets."""
+        """Never hide these names: of pipeline, sources, tables and datasets."""
         more = frozenset(names) - self._names
         if more:
             with self._lock:
@@ -98,10 +98,10 @@ class Redactor:
         self._heads = {head: tuple(found) for head, found in heads.items()}
 
     def cut(self, text: str, length: int) -> str:
-        """Return the beginning of a text, without secrets: of one that is cut in two, neither half would be known.
+        """Return the start of a text, without secrets. The text is redacted before it is shortened.
 
         Args:
-            length: Characters of the result at most; a text that is cut ends with ENDING.
+            length: The most characters of the result. A shortened text ends with ENDING.
         """
         shown = self.text(text)
         return shown if len(shown) <= length else shown[: length - len(ENDING)] + ENDING
@@ -129,7 +129,7 @@ class Redactor:
             yield from self._parts(text, mark.start(), mark.end())
 
     def _parts(self, text: str, cut: int, after: int) -> Iterator[tuple[int, int]]:
-        """Find the beginning of a secret in front of a cut, and the end of one behind it."""
+        """Find parts of secrets at places where a text was shortened."""
         before, behind = text[max(0, cut - PART_LENGTH) : cut], text[after : after + PART_LENGTH]
         for spelling in (one for some in self._heads.values() for one in some):
             if "://" in spelling:  # its password is a secret by itself
@@ -159,7 +159,7 @@ class Redactor:
         return value
 
     def _keys(self, value: dict[Any, Any]) -> dict[Any, Any]:
-        """Redact values and keys: a sample has columns of any name. Keys that become the same are numbered."""
+        """Redact values and keys, because columns in samples can have any name. Equal keys are numbered."""
         found: dict[Any, Any] = {}
         for key, item in value.items():
             shown = self.text(key) if isinstance(key, str) and len(key) >= KEY_LENGTH else key
@@ -171,7 +171,7 @@ class Redactor:
 
 
 def _address_parts(secret: str) -> Iterator[str]:
-    """Yield what is secret of a web address, e.g. of a webhook: errors name its path without its host."""
+    """Yield the secret parts of a URL, e.g. of a webhook. Some errors show its path without its host."""
     scheme, _, rest = secret.partition("://")
     if scheme.lower() in ("http", "https"):
         path = rest.partition("/")[2]
@@ -184,7 +184,7 @@ def _common(value: str) -> bool:
 
 
 def _without(text: str, places: list[tuple[int, int]]) -> str:
-    """Return the text with HIDDEN in the place of each stretch; what overlaps is one."""
+    """Return the text with HIDDEN in place of each range. Ranges that overlap count as one."""
     parts, done = [], 0
     for start, end in places:
         if start >= done:
@@ -194,4 +194,4 @@ def _without(text: str, places: list[tuple[int, int]]) -> str:
 
 
 redactor = Redactor()
-"""The process's one redactor: secrets are registered where they are resolved, whoever writes text passes it through."""
+"""The redactor of the process. Resolved secrets are registered here, and every text that is written passes through it."""

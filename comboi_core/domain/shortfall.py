@@ -19,13 +19,15 @@ CODES = MappingProxyType(
         "column_gone": "the dataset no longer has a column that its published version had",
         "dataset_lost": "a dataset that keeps rows was missing from its lake, and was rebuilt from its inputs",
         "duplicate_keys": "rows of one load share a primary key; readers see one of them",
-        "future_cursor": "rows have a cursor value in the future; they are read once that time has come",
+        "future_cursor": "rows have a cursor value in the future; they are read when that time has come",
         "key_equality": "the source treats two spellings of a key as equal, readers do not: a new spelling adds a row",
         "late_commits": "rows that are committed late may be missed: the source does not show its open transactions",
         "mixed_state": "the source changed while it was read, so the rows of the load are not of one moment",
         "model_doubtful": "deduplication learned weights that carry no information or cannot be right",
         "null_before": "earlier rows read NULL in a new column, although the source has values there",
-        "null_keys": "rows have NULL in the primary key: each stays a row of its own, and no later version replaces it",
+        "null_keys": (
+            "rows have NULL in the primary key: each is kept as a separate row, and no later version replaces it"
+        ),
         "open_writer": "rows wait for a transaction that is still writing",
         "origin_changed": "the landed rows come from another source, query or setting than the new ones",
         "rows_hidden": "a row policy of the source hides rows from the login",
@@ -48,7 +50,7 @@ class ShortfallRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Shortfall:
-    """One thing that readers do not see, and what to do about it.
+    """Rows or values that readers do not see, and what to do about it.
 
     Attributes:
         code: A key of `CODES`. Codes do not change, because queries and alerts depend on them.

@@ -1,7 +1,7 @@
-"""How a secret may be spelled in a text: escaped as messages escape, inside base64, in hexadecimal.
+"""The spellings of a secret in a text: escaped, inside base64, or in hexadecimal.
 
-Escapes are not listed but taken off: `decoded` undoes URL, HTML, JSON, Python and SQL escapes, however they are mixed
-and nested, and says where each character came from. Secret and text are compared as they read without escapes.
+`decoded` removes URL, HTML, JSON, Python and SQL escapes, also mixed and nested ones, and returns the position of each
+character in the original text. Secret and text are compared without escapes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 PASSES = 5
-"""Layers of escapes that are taken off, e.g. JSON within JSON within a URL."""
+"""How many layers of escapes are removed, e.g. JSON inside JSON inside a URL."""
 LONG_LINE = 16
-"""Characters from which on a line of a secret with several lines is a secret by itself."""
+"""Lines of a multi-line secret with at least this many characters count as secrets of their own."""
 
 _ESCAPE = re.compile(
     r"""(?x)
@@ -37,7 +37,7 @@ _ALIKE = str.maketrans({"+": " ", '"': "'"})
 
 
 def decoded(text: str) -> tuple[str, list[int] | None]:
-    """Take the escapes off a text.
+    """Remove the escapes of a text.
 
     Returns:
         The text, and for each of its characters the place in the given one where it began, the end's included; None

@@ -1,7 +1,7 @@
-"""The one encoder of SQL identifiers and string literals, for PostgreSQL and DuckDB alike.
+"""Encodes SQL identifiers and string literals, for PostgreSQL and DuckDB. There is no other encoder.
 
-Both dialects quote identifiers with `"` and strings with `'`, doubling the quote inside. PostgreSQL takes backslashes
-as they are while `standard_conforming_strings` is on (its default since 9.1), as DuckDB always does.
+Both dialects quote identifiers with `"` and strings with `'`, and double the quote inside. A backslash has no special
+meaning in DuckDB, nor in PostgreSQL while `standard_conforming_strings` is on (the default since 9.1).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def identifier(name: str) -> str:
         ValueError: the name is empty or holds a NUL character, which no database accepts.
     """
     if not name or "\x00" in name:
-        raise ValueError("an SQL identifier is not empty and holds no NUL character")
+        raise ValueError("an SQL identifier must not be empty or contain a NUL character")
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -39,5 +39,5 @@ def literal(value: str | None) -> str:
     if value is None:
         return "NULL"
     if "\x00" in value:
-        raise ValueError("an SQL string holds no NUL character")
+        raise ValueError("an SQL string must not contain a NUL character")
     return "'" + value.replace("'", "''") + "'"

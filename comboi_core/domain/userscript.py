@@ -1,8 +1,7 @@
-"""Python files that users write: loaded afresh for every call, and blamed by file and line when they fail.
+"""Python scripts of users. They are loaded again for every call, and errors name file and line.
 
-A script is one file. It is compiled from source each time, so an edit takes effect at once, and it leaves nothing
-behind in the interpreter. It imports what the interpreter can import; its own folder is not added to the path, so code
-that several scripts share lives in a package.
+A script is one file. It is compiled from source each time, so an edit takes effect at once, and nothing stays in the
+interpreter. Its own folder is not on the import path, so code that several scripts share has to be in a package.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ def call_script(script: Path, function: str, parameters: Sequence[str], argument
     """Load `script` and return what its `function` returns for `arguments`.
 
     Args:
-        parameters: What the arguments are called, for messages.
+        parameters: The names of the arguments, for messages.
 
     Raises:
-        ScriptError: the file does not parse, defines no such function, or one that takes other arguments.
-        Exception: whatever the script itself raises; `blame` tells where.
+        ScriptError: the file has a syntax error, or no function with this name and these arguments.
+        Exception: any error of the script itself. `blame` returns its line.
     """
     problems = script_problems(script, function, parameters)
     if problems:
@@ -40,16 +39,18 @@ def call_script(script: Path, function: str, parameters: Sequence[str], argument
         callee = getattr(module, function, None)
         wanted = f"{function}({', '.join(parameters)})"
         if not callable(callee):
-            raise ScriptError(f"{script}:1: defines no function {wanted}", script=str(script))
+            raise ScriptError(f"{script}:1: the function {wanted} is missing", script=str(script))
         try:
             inspect.signature(callee).bind(*arguments)
         except TypeError as error:
-            raise ScriptError(f"{script}:1: {wanted} is how it is called, but {error}", script=str(script)) from error
+            raise ScriptError(
+                f"{script}:1: the function has to take the arguments {wanted}: {error}", script=str(script)
+            ) from error
         return callee(*arguments)
 
 
 def script_problems(script: Path, function: str, parameters: Sequence[str]) -> list[str]:
-    """Return what is wrong with a script, as `file:line: text`, without running it."""
+    """Return the problems of a script as `file:line: text`, without running it."""
     wanted = f"{function}({', '.join(parameters)})"
     try:
         tree = ast.parse(script.read_bytes(), filename=str(script))
@@ -57,12 +58,12 @@ def script_problems(script: Path, function: str, parameters: Sequence[str]) -> l
         shown = f"\n    > {error.text.strip()}" if error.text and error.text.strip() else ""
         return [f"{script}:{error.lineno or 1}: {type(error).__name__}: {error.msg}{shown}"]
     except ValueError as error:
-        return [f"{script}:1: not a Python file: {error}"]
+        return [f"{script}:1: the file is not a Python file: {error}"]
     except OSError as error:
-        return [f"{script}:1: cannot be read: {error.strerror}"]
+        return [f"{script}:1: the file cannot be read: {error.strerror}"]
     definitions = [node for node in _top_level(tree.body) if function in _names_bound(node)]
     if not definitions:
-        return [f"{script}:1: defines no function {wanted}"]
+        return [f"{script}:1: the function {wanted} is missing"]
     last = definitions[-1]
     if isinstance(last, ast.AsyncFunctionDef):
         return [f"{script}:{last.lineno}: {function} is `async`; write `def {wanted}`"]
@@ -72,10 +73,10 @@ def script_problems(script: Path, function: str, parameters: Sequence[str]) -> l
 
 
 def blame(script: Path, error: BaseException, said: str) -> int | None:
-    """Return the line of `script` at which `error` arose, or None if the script has no part in it.
+    """Return the line of `script` in which `error` was raised, or None if the script was not involved.
 
-    It is the innermost frame inside the file, or the innermost place that `said`, the error's text, quotes from a
-    traceback, as native libraries do.
+    It is the innermost frame in the file, or the innermost line in a traceback that `said`, the error's text, quotes.
+    Native libraries quote tracebacks.
     """
     name = str(script)
     line, traceback = None, error.__traceback__
@@ -90,7 +91,7 @@ def blame(script: Path, error: BaseException, said: str) -> int | None:
 
 
 def said_by(error: BaseException) -> str:
-    """Return an error's text; never raises, as the text of an error of a user's own class may."""
+    """Return an error's text. Never raises, although the text of a user's own error class can."""
     try:
         return str(error)
     except Exception as unreadable:
@@ -110,7 +111,7 @@ def definition_line(script: Path, function: str) -> int:
 def _loaded(script: Path) -> Iterator[ModuleType]:
     module = ModuleType(f"_comboi_script_{next(_numbers)}_{script.stem}")
     module.__file__ = str(script)
-    # Dataclasses and pickling look their module up by name, so it is registered, but for the time of the call only.
+    # Dataclasses and pickling look up their module by name, so it is registered during the call.
     sys.modules[module.__name__] = module
     try:
         exec(compile(script.read_bytes(), str(script), "exec", dont_inherit=True), module.__dict__)

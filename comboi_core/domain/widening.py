@@ -1,8 +1,8 @@
-"""DuckDB's types compared: which one holds the values of another, and which one holds those of both.
+"""Compares DuckDB's types: which type can hold the values of another, and which one can hold those of both.
 
-Two things are told apart. `widens`: every value of the one type is the same value in the other. `widest`: a type that
-both can land as; not every value need fit, so that whoever casts to it without `widens` checks each value
-(`text_types.converted`) or the values that are there already (`lake.exactness`).
+`widens`: every value of one type is the same value in the other. `widest`: a type that both can be cast to. Not every
+value need fit into it, so without `widens` the caller has to check each value (`text_types.converted`), or the existing
+values (`lake.exactness`).
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ def _decimal(kind: str) -> tuple[int, int] | None:
 def _parsed(text: str) -> _Type:
     words = iter(_TOKEN.findall(text))
     found = _read(words, next(words, ""))[0]
-    return found if _bare(str(found)) == _bare(text) else _Type(text)  # what is not understood is like nothing else
+    return (
+        found if _bare(str(found)) == _bare(text) else _Type(text)
+    )  # an unknown type is different from every other type
 
 
 def _bare(text: str) -> str:
