@@ -17,7 +17,7 @@ class RunFailed(ComboiError):
     """
 
     code = "run_failed"
-    remedy = "`comboi status` shows what failed, and what to do about it."
+    remedy = "Run `comboi status` shows what failed, and what to do about it."
 
     def __init__(self, message: str, run: Run) -> None:
         super().__init__(message)

@@ -196,7 +196,7 @@ def telemetry(workspace: Workspace) -> Iterator[Finding]:
         yield finding("telemetry", False, error.message, error.remedy)
         return
     except ValueError as unusable:
-        remedy = "Copy the connection string again from the overview page of the Application Insights resource."
+        remedy = "Copy the connection string again from the portal (overview page of the resource)."
         if AUTHENTICATION in str(unusable):
             remedy = f"Correct {AUTHENTICATION}, or remove it to sign in with the connection string's key."
         yield finding("telemetry", False, str(unusable), remedy)

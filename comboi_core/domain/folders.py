@@ -36,8 +36,8 @@ def make_private(folder: str | Path) -> Path:
 class Scratch:
     """A temporary folder of this process. `close` removes it; otherwise a later process does.
 
-    It is locked while it is in use (with flock, which the kernel releases when the process ends). `sweep` removes folders
-    that are not locked. The first temporary folder below a folder calls `sweep` there.
+    It is locked while it is in use (with flock, which the kernel releases when the process ends). `sweep` removes
+    folders that are not locked. The first temporary folder below a folder calls `sweep` there.
 
     Args:
         below: The parent folder. Default: the system's temporary folder.

@@ -1,7 +1,7 @@
 """A load: one step of a table from its committed checkpoint to the next.
 
-Watermarks are text, exactly as the source prints them, together with their SQL type. They never become a Python float or
-datetime, so no precision is lost. Only the source's own SQL compares or shifts them.
+Watermarks are text, exactly as the source prints them, together with their SQL type. They never become a Python float
+or datetime, so no precision is lost. Only the source's own SQL compares or shifts them.
 """
 
 from __future__ import annotations

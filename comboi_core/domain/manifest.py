@@ -23,8 +23,8 @@ LOAD_COLUMN = "_load"
 SOURCE_FILE = "_file"
 """The column with the source file of a row, for sources of type files."""
 SOURCE_ROW = "_comboi_row"
-"""A column of landed files that no manifest lists: the number of a row in its source file. With it readers find the last
-of several rows with one key. Tables of files with mode merge have it."""
+"""A column of landed files that no manifest lists: the number of a row in its source file. With it readers find the
+last of several rows with one key. Tables of files with mode merge have it."""
 RESERVED_COLUMNS = frozenset({LOAD_COLUMN, "_comboi_file", "file_row_number"})
 """Columns that comboi adds in bronze. No column of a source may have such a name, in upper or lower case."""
 

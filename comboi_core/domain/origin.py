@@ -1,7 +1,8 @@
 """Origins: what a table or a dataset was made from, so that comboi can detect and describe a change.
 
-An origin maps the name of each part (`table`, `where`, `connection.server`, the script) to its text. A text that is long
-or may contain a secret is stored as a fingerprint: `sha256:` and 16 hexadecimal digits. A text equals its fingerprint.
+An origin maps the name of each part (`table`, `where`, `connection.server`, the script) to its text. A text that is
+long or may contain a secret is stored as a fingerprint: `sha256:` and 16 hexadecimal digits. A text
+equals its fingerprint.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class LooksBack(Protocol):
     """Optional for a source: it can look at rows that were landed before."""
 
     def look_back(self, load: LoadPlan, columns: tuple[Column, ...], watermark: str) -> EarlierRows:
-        """Count values in columns of rows below the watermark, which the load does not read. At most `LOOKED_BACK` rows.
+        """Count values in columns of rows below the watermark, which the load does not read; at most `LOOKED_BACK`.
 
         Args:
             load: A plan with a window.

@@ -194,4 +194,4 @@ def _without(text: str, places: list[tuple[int, int]]) -> str:
 
 
 redactor = Redactor()
-"""The redactor of the process. Resolved secrets are registered here, and every text that is written passes through it."""
+"""The redactor of the process. Resolved secrets are registered here, and all written text passes through it."""

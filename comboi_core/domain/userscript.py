@@ -39,7 +39,7 @@ def call_script(script: Path, function: str, parameters: Sequence[str], argument
         callee = getattr(module, function, None)
         wanted = f"{function}({', '.join(parameters)})"
         if not callable(callee):
-            raise ScriptError(f"{script}:1: the function {wanted} is missing", script=str(script))
+            raise ScriptError(f"{script}:1: defines no function {wanted}", script=str(script))
         try:
             inspect.signature(callee).bind(*arguments)
         except TypeError as error:
@@ -60,10 +60,10 @@ def script_problems(script: Path, function: str, parameters: Sequence[str]) -> l
     except ValueError as error:
         return [f"{script}:1: the file is not a Python file: {error}"]
     except OSError as error:
-        return [f"{script}:1: the file cannot be read: {error.strerror}"]
+        return [f"{script}:1: cannot be read: {error.strerror}"]
     definitions = [node for node in _top_level(tree.body) if function in _names_bound(node)]
     if not definitions:
-        return [f"{script}:1: the function {wanted} is missing"]
+        return [f"{script}:1: defines no function {wanted}"]
     last = definitions[-1]
     if isinstance(last, ast.AsyncFunctionDef):
         return [f"{script}:{last.lineno}: {function} is `async`; write `def {wanted}`"]

@@ -75,7 +75,7 @@ def test_a_circle_through_assets_is_named_at_one_of_them(files):
     path = add(files, "silver/a.sql", body="SELECT * FROM silver.b")
     add(files, "silver/b.sql", body="SELECT * FROM silver.a")
 
-    assert files.problem().startswith(f"{path}:1: datasets need each other in a circle: silver.a -> silver.b")
+    assert files.problem().startswith(f"{path}:1: datasets depend on each other in a circle: silver.a -> silver.b")
 
 
 def test_a_silver_asset_by_its_own_word_cannot_read_gold(files):

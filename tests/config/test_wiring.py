@@ -41,8 +41,8 @@ def test_a_dataset_that_reads_itself_is_a_circle(files):
     files.replace(INPUT, "- {alias: a, dataset: orders_clean}")
 
     assert (
-        files.problem()
-        == f"{files.line_of('name: orders_clean')}: datasets need each other in a circle: orders_clean -> orders_clean"
+        files.problem() == f"{files.line_of('name: orders_clean')}: datasets depend on each other in a circle: "
+        "orders_clean -> orders_clean"
     )
 
 
@@ -54,7 +54,7 @@ def test_a_circle_is_named_in_its_order_at_one_of_its_members(files):
         "  - {name: c, inputs: [{alias: x, dataset: orders_clean}]}\ngold:\n  - name",
     )
 
-    place, circle = files.problem().split(": datasets need each other in a circle: ")
+    place, circle = files.problem().split(": datasets depend on each other in a circle: ")
 
     members = circle.split(" -> ")
     assert members[0] == members[-1] and set(members) == {"orders_clean", "b", "c"}

@@ -60,4 +60,4 @@ def test_of_long_texts_the_difference_is_shown():
 
 
 def test_of_fingerprints_only_that_they_differ_is_told():
-    assert told({"s": fingerprint("x")}, {"s": fingerprint("y")}, ("s",)) == "`s` is another one"
+    assert told({"s": fingerprint("x")}, {"s": fingerprint("y")}, ("s",)) == "`s` has changed"

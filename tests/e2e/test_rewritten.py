@@ -128,7 +128,7 @@ def test_a_table_that_is_always_rewritten_ends_the_load_after_so_many_plans(
     project.edit("configs/initial.yml", "attempts: 2", "attempts: 3")
     run = Patched.of(project, ALWAYS.replace("{uri}", database.uri)).comboi("run", "bronze", "--select", "orders")
     assert run.returncode == 1 and "shop.orders was rewritten or emptied while the load was read" in run.stdout
-    assert "run when nobody rewrites the table" in " ".join(run.stdout.split())
+    assert "run at a time when nobody rewrites the table" in " ".join(run.stdout.split())
     assert not list((project.folder / "lake").rglob("_loads/*")), "nothing was committed"
     project.run("bronze", "--select", "orders")
     assert len(project.contents()["shop.orders"]) == 5000

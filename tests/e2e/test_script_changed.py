@@ -30,11 +30,11 @@ def test_rows_of_a_former_script_are_told_until_the_dataset_is_built_anew(till: 
     assert seen(till.run()) == []
     till.dataset(AFTER, **MERGE)
     planned = till.comboi("plan", "silver")
-    assert planned.returncode == 0 and "seen: `script` is another one; its 2 rows are of the former" in planned.stdout
+    assert planned.returncode == 0 and "seen: `script` has changed; its 2 rows were built before that" in planned.stdout
     till.sql(CHANGE)
     (told,) = seen(till.run())
     assert (told["code"], told["rows"]) == ("script_changed", 1)
-    assert "`script` is another one" in told["message"]
+    assert "`script` has changed" in told["message"]
     assert "comboi run silver --select seen --full-refresh" in told["remedy"]
     assert till.contents()["seen"] == [(1, "new"), (2, "PAID"), (3, "NEW")]
     till.sql(NEXT)
@@ -61,7 +61,7 @@ def test_a_build_that_makes_every_row_once_more_leaves_none_of_the_former_script
 @pytest.mark.parametrize(
     ("first", "second", "part"),
     [
-        ({"strategy": "append"}, {"strategy": "append", "script": AFTER}, "`script` is another one"),
+        ({"strategy": "append"}, {"strategy": "append", "script": AFTER}, "`script` has changed"),
         (MERGE, {"strategy": "append"}, "`materialization` was 'strategy: merge"),
         (MERGE, {**MERGE, "view": "current"}, "`inputs` was 'sales: till.sales (changes)'"),
         (
@@ -72,12 +72,12 @@ def test_a_build_that_makes_every_row_once_more_leaves_none_of_the_former_script
         (
             {"strategy": "scd2", "unique_key": ["id"]},
             {"strategy": "scd2", "unique_key": ["id"], "script": AFTER},
-            "`script` is another one",
+            "`script` has changed",
         ),
         (
             {"strategy": "delete+insert", "incremental_key": "id"},
             {"strategy": "delete+insert", "incremental_key": "id", "script": AFTER},
-            "`script` is another one",
+            "`script` has changed",
         ),
     ],
     ids=["append", "strategy", "view", "quarantine", "scd2", "delete+insert"],
@@ -147,7 +147,7 @@ def test_python_scripts_count_with_what_they_import_of_the_project(till: Till):
     till.run(PYTHONPATH=f"{till.environment()['PYTHONPATH']}:{till.folder}")
     till.write("transformations/shared/words.py", helper.format("lower"))
     refused = till.comboi("run", PYTHONPATH=f"{till.environment()['PYTHONPATH']}:{till.folder}")
-    assert refused.returncode == 1 and "`transformations/shared/words.py` is another one" in refused.stdout
+    assert refused.returncode == 1 and "`transformations/shared/words.py` has changed" in refused.stdout
 
 
 @pytest.mark.slow
@@ -250,7 +250,7 @@ def test_an_asset_of_bruin_has_the_same_policies(till: Till, policy: str):
     till.run()
     till.write("transformations/seen.sql", ASSET.replace("POLICY", policy) + query)
     done = till.comboi("run")
-    assert (done.returncode, "[script_changed] seen: `script` is another one" in done.stdout) == (
+    assert (done.returncode, "[script_changed] seen: `script` has changed" in done.stdout) == (
         (1, True) if policy == "refuse" else (0, False)
     )
     assert till.contents()["seen"] == [(1, "new"), *([(2, "new")] if policy == "refuse" else [])]

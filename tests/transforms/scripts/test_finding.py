@@ -82,7 +82,7 @@ def test_transform_may_be_defined_as_python_allows(con: duckdb.DuckDBPyConnectio
 
 
 def test_a_transform_that_only_running_shows_to_be_misshapen(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    assert "is how it is called" in failure(con, write(tmp_path, "a.py", "transform = lambda con: 1\n")).message
+    assert "has to take the arguments" in failure(con, write(tmp_path, "a.py", "transform = lambda con: 1\n")).message
     assert "defines no function" in failure(con, write(tmp_path, "b.py", "transform = 1\n")).message
 
 
