@@ -36,7 +36,6 @@ class FileRecord(TypedDict):
     load: int
     rows: int
     bytes: int
-    max_cursor: str | None
     folded: bool
 
 
@@ -50,14 +49,12 @@ class DataFile:
         folded: Whether its rows come from several loads. Their `_load` column then has the load.
         rows: Number of rows.
         bytes: File size in bytes.
-        max_cursor: Largest cursor value as text, or None.
     """
 
     path: str
     load: int
     rows: int
     bytes: int
-    max_cursor: str | None = None
     folded: bool = False
 
     def record(self) -> FileRecord:
@@ -67,7 +64,6 @@ class DataFile:
             "load": self.load,
             "rows": self.rows,
             "bytes": self.bytes,
-            "max_cursor": self.max_cursor,
             "folded": self.folded,
         }
 

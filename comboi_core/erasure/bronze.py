@@ -106,8 +106,6 @@ def erase_files(workspace: Workspace, job: EraseFiles) -> FilesErased:
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
     position, removed, elsewhere = job["next"], 0, 0
     rewritten: list[RewrittenFile] = []
-    landed = {column.name for column in manifest.readable}
-    cursor = manifest.window.cursor if manifest.window and manifest.window.cursor in landed else None
     with unspoken(sought), workspace.duckdb() as con:
         lake.attach(con)
         while position < len(work) and (position == job["next"] or time.monotonic() < deadline):
@@ -126,7 +124,7 @@ def erase_files(workspace: Workspace, job: EraseFiles) -> FilesErased:
                         FIRST_INDEX + position % 10_000,
                         secrets.token_hex(4),
                     )
-                    new = rewrite_load_file(con, lake, file, selection, path, cursor=cursor)
+                    new = rewrite_load_file(con, lake, file, selection, path)
                     rewritten.append({"path": file.path, "new": new.record() if new else None})
                     removed += count
             position += 1

@@ -257,14 +257,14 @@ def select_in_load(
 
 
 def rewrite_load_file(
-    con: DuckDBPyConnection, lake: Lake, file: DataFile, selection: Selection, path: str, *, cursor: str | None
+    con: DuckDBPyConnection, lake: Lake, file: DataFile, selection: Selection, path: str
 ) -> DataFile | None:
     """Write what is left of a load's file to `path`; return the new file, or None where nothing is left.
 
     It keeps the number of its load, and a folded one the loads of its rows.
     """
-    rows, size, largest = write_chunk(con, lake, selection.kept, path, cursor=cursor)
-    return DataFile(path, file.load, rows, size, largest, file.folded) if rows else None
+    rows, size = write_chunk(con, lake, selection.kept, path)
+    return DataFile(path, file.load, rows, size, file.folded) if rows else None
 
 
 def rewrite_dataset(con: DuckDBPyConnection, lake: Lake, path: str, select: str, state: Published | None) -> None:

@@ -15,7 +15,7 @@ from comboi_core.domain.errors import CommitConflict, ManifestUnreadable
 from comboi_core.domain.load import Column, LoadPlan, SourceFile
 from comboi_core.domain.manifest import FORMAT_VERSION, DataFile, Manifest, manifest_path, table_folder
 from comboi_core.domain.ports import Lake
-from comboi_core.domain.sql import identifier, literal
+from comboi_core.domain.sql import literal
 from comboi_core.lake.views import view_sql
 
 if TYPE_CHECKING:
@@ -31,23 +31,21 @@ WRITING = (
     f"ROW_GROUP_SIZE_BYTES {literal(_ROW_GROUP_BYTES)}"
 )
 """Options of each COPY that writes bronze."""
+FORMER_FIELDS = frozenset({"max_cursor"})
+"""What manifests of earlier versions say of a file and nobody reads any more."""
 _DATA = re.compile(r"load=(\d+)/[^/]+\.parquet")
 _MANIFEST = re.compile(r"_loads/(\d+)-(\d+)(?:-[0-9a-f]+)?\.json")
 
 
-def write_chunk(
-    con: DuckDBPyConnection, lake: Lake, select_sql: str, path: str, *, cursor: str | None
-) -> tuple[int, int, str | None]:
+def write_chunk(con: DuckDBPyConnection, lake: Lake, select_sql: str, path: str) -> tuple[int, int]:
     """Stream a SELECT into one zstd Parquet file, put in place in one step.
 
     Args:
         select_sql: What `Source.select` gave; run once.
         path: The file's path in the lake.
-        cursor: The column whose largest value is asked for, or None.
 
     Returns:
-        Rows, bytes, and the largest cursor as DuckDB prints it (None without cursor or if all are NULL). Without rows
-        no file is written, and the answer is (0, 0, None).
+        Rows and bytes. Without rows no file is written, and the answer is (0, 0).
 
     Raises:
         LakeUnavailable: the file cannot be written.
@@ -59,9 +57,8 @@ def write_chunk(
         stats = dict(zip(names, copied.fetchall()[0], strict=True))
         if not stats["count"]:
             staged.unlink(missing_ok=True)
-            return 0, 0, None
-    of_cursor = (stats["column_statistics"] or {}).get(identifier(cursor), {}) if cursor else {}
-    return stats["count"], stats["file_size_bytes"], of_cursor.get("max")
+            return 0, 0
+    return stats["count"], stats["file_size_bytes"]
 
 
 def write_manifest(lake: Lake, manifest: Manifest, attempt: str = "") -> str:
@@ -102,7 +99,8 @@ def read_manifest(lake: Lake, path: str) -> Manifest:
 def _within(plain: Any, known: Any) -> bool:
     """Whether what was read says nothing that is not known; an older manifest lacks what was added since."""
     if isinstance(plain, dict) and isinstance(known, dict):
-        return plain.keys() <= known.keys() and all(_within(value, known[name]) for name, value in plain.items())
+        fields = {name: value for name, value in plain.items() if name not in FORMER_FIELDS}
+        return fields.keys() <= known.keys() and all(_within(value, known[name]) for name, value in fields.items())
     if isinstance(plain, list) and isinstance(known, list):
         return len(plain) == len(known) and all(map(_within, plain, known))
     return bool(plain == known)

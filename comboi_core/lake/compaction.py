@@ -112,12 +112,11 @@ def fold(
     lake.attach(con)
     folded, sequence = replace(manifest, files=files), manifest.sequence + 1
     sql = view_sql(lake, folded, "current", loads=True)
-    cursors = [file.max_cursor for file in files if file.max_cursor is not None]
     state = begun or Folding(_bounds(con, lake, folded))
     while state.done <= len(state.bounds):
         piece = f"SELECT * FROM ({sql}){_range(folded, state)}"
         written = tuple(
-            DataFile(path, sequence, rows, size, cursors[-1] if cursors else None, folded=True)
+            DataFile(path, sequence, rows, size, folded=True)
             for path, rows, size in _write(con, lake, piece, manifest, sequence, attempt, len(state.files))
         )
         state = replace(state, done=state.done + 1, files=(*state.files, *written))

@@ -220,7 +220,6 @@ def _extracted(workspace: Workspace, item: TableItem, load: LoadPlan, chunks: li
     from comboi_core.lake.masking import keyed, masked_rows
 
     lake = workspace.lake("bronze")
-    cursor = load.window.cursor if load.window else None
     salt = workspace.salt() if any(column.masked == "hash" for column in load.columns) else None
     deadline = time.monotonic() + workspace.project.pipeline_file.engine.soft_deadline
     files: list[FileRecord] = []
@@ -235,8 +234,8 @@ def _extracted(workspace: Workspace, item: TableItem, load: LoadPlan, chunks: li
                 chunk = load.chunks[rest[0]]
                 path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
                 select = masked_rows(source.select(load, chunk), load.columns)
-                rows, size, max_cursor = write_chunk(con, lake, select, path, cursor=cursor)
-                files += [DataFile(path, load.sequence, rows, size, max_cursor).record()] if rows else []
+                rows, size = write_chunk(con, lake, select, path)
+                files += [DataFile(path, load.sequence, rows, size).record()] if rows else []
                 rest.pop(0)
         source.confirm(load)
         state = source.state if isinstance(source, TellsState) else ""

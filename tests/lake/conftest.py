@@ -49,8 +49,8 @@ class Table:
 
     def write(self, select: str, sequence: int, chunk: int = 0) -> DataFile | None:
         path = data_path("shop", "orders", sequence, chunk, f"{next(self.attempts):04x}")
-        rows, size, largest = write_chunk(self.con, self.lake, select, path, cursor="at")
-        return DataFile(path, sequence, rows, size, largest) if rows else None
+        rows, size = write_chunk(self.con, self.lake, select, path)
+        return DataFile(path, sequence, rows, size) if rows else None
 
     def load(
         self, *chunks: list[tuple] | str, columns: tuple[Column, ...] = COLUMNS, replaces: bool = False

@@ -26,47 +26,42 @@ FULL = Manifest(
     window=Window("at", "timestamp", "2026-01-01 00:00:00.000001", "infinity", 0.1),
     watermark='é "x" \\',
     columns=COLUMNS,
-    files=(DataFile("shop/orders/load=00000001/00000-a.parquet", 1, 5, 900, None),),
+    files=(DataFile("shop/orders/load=00000001/00000-a.parquet", 1, 5, 900),),
     key_unique=True,
 )
 
 
 class TestWriteChunk:
-    def test_gives_rows_bytes_and_the_largest_cursor(self, con, table):
+    def test_gives_rows_and_bytes(self, con, table):
         select = 'SELECT i AS id, timestamp \'2026-01-01\' + to_microseconds(i) AS "a""t" FROM range(300000) t(i)'
-        rows, size, largest = write_chunk(con, table.lake, select, "a/b.parquet", cursor='a"t')
+        rows, size = write_chunk(con, table.lake, select, "a/b.parquet")
         stored = Path(table.lake.describe()) / "a" / "b.parquet"
-        assert (rows, size, largest) == (300_000, stored.stat().st_size, "2026-01-01 00:00:00.299999")
+        assert (rows, size) == (300_000, stored.stat().st_size)
         codecs = con.execute("SELECT DISTINCT compression FROM parquet_metadata(?)", [table.lake.uri("a/b.parquet")])
         assert codecs.fetchall() == [("ZSTD",)]
 
-    @pytest.mark.parametrize("cursor", ["at", None])
-    def test_without_rows_it_writes_no_file(self, con, table, cursor):
+    def test_without_rows_it_writes_no_file(self, con, table):
         select = "SELECT 1 AS id, now() AS at WHERE false"
-        assert write_chunk(con, table.lake, select, "a.parquet", cursor=cursor) == (0, 0, None)
+        assert write_chunk(con, table.lake, select, "a.parquet") == (0, 0)
         assert table.lake.list("") == []
-
-    def test_a_cursor_that_is_null_throughout_has_no_largest(self, con, table):
-        select = "SELECT 1 AS id, NULL::TIMESTAMP AS at"
-        assert write_chunk(con, table.lake, select, "a.parquet", cursor="at")[2] is None
 
     def test_an_error_midway_leaves_nothing_and_is_the_reader_s(self, con, table):
         select = "SELECT CASE WHEN i = 400000 THEN error('boom') ELSE i END AS id FROM range(500000) t(i)"
         with pytest.raises(Exception, match="boom"):
-            write_chunk(con, table.lake, select, "a.parquet", cursor=None)
+            write_chunk(con, table.lake, select, "a.parquet")
         assert table.lake.list("") == []
         assert list((Path(table.lake.describe()) / ".staging").iterdir()) == []
 
     def test_wide_rows_stay_within_bounded_memory(self, con, table):
         con.execute("SET memory_limit = '256MB'")
         select = "SELECT i AS id, repeat(md5(i::VARCHAR), 160) AS t FROM range(200000) t(i)"
-        rows, _, _ = write_chunk(con, table.lake, select, "a.parquet", cursor=None)
+        rows, _ = write_chunk(con, table.lake, select, "a.parquet")
         assert rows == 200_000
 
     def test_a_lake_that_cannot_be_written(self, con, tmp_path):
         (tmp_path / "lake").write_bytes(b"")
         with pytest.raises(LakeUnavailable):
-            write_chunk(con, LocalLake(tmp_path / "lake"), "SELECT 1 AS x", "a.parquet", cursor=None)
+            write_chunk(con, LocalLake(tmp_path / "lake"), "SELECT 1 AS x", "a.parquet")
 
 
 class TestManifest:
@@ -92,10 +87,11 @@ class TestManifest:
         with pytest.raises(ManifestUnreadable, match=words):
             read_manifest(table.lake, "m.json")
 
-    def test_one_of_an_earlier_comboi_lacks_what_was_added_since_at_any_depth(self, table):
+    def test_one_of_an_earlier_comboi_lacks_what_was_added_since_and_has_what_nobody_reads_any_more(self, table):
         now = replace(FULL, inputs=(SourceFile("a.csv", 1, 2),))
         plain = asdict(now)
         del plain["born"], plain["columns"][0]["canonical"], plain["inputs"][0]["version"], plain["inputs"][0]["digest"]
+        plain["files"][0]["max_cursor"] = "7"
         table.lake.write("m.json", json.dumps(plain).encode())
         assert read_manifest(table.lake, "m.json") == replace(now, born="")
         plain["inputs"][0]["surprise"] = 1

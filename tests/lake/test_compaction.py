@@ -64,7 +64,7 @@ def test_readers_see_the_same_rows_before_and_after(tmp_path: Path, mode: str):
         for load in range(1, 13):
             path = data_path("shop", "orders", load, 0, "a")
             sql = f"SELECT range AS id, {load} * 1000 + range AS value FROM range({load}, {load} + 20)"
-            rows, size, _ = write_chunk(con, lake, sql, path, cursor=None)
+            rows, size = write_chunk(con, lake, sql, path)
             files.append(DataFile(path, load, rows, size))
         before = manifest(tuple(files), mode)
         after = fold(con, lake, before, fence=2, run_id="r2", attempt="b")
@@ -87,7 +87,7 @@ def test_a_large_folding_makes_files_of_a_bounded_size(tmp_path: Path, monkeypat
             sql = (
                 f"SELECT {load} * 100000 + range AS id, (hash(range * {load}) >> 1)::BIGINT AS value FROM range(100000)"
             )
-            rows, size, _ = write_chunk(con, lake, sql, path, cursor=None)
+            rows, size = write_chunk(con, lake, sql, path)
             files.append(DataFile(path, load, rows, size))
         before = manifest(tuple(files))
         after = fold(con, lake, before, fence=2, run_id="r2", attempt="b")
@@ -120,7 +120,7 @@ def test_a_reader_of_changes_sees_the_same_whatever_was_folded(
             path = data_path("shop", "orders", load, 0, "a")
             values = ", ".join(f"({key}::BIGINT, {value}::BIGINT)" for key, value in batch.items()) or "(0, 0)"
             sql = f"SELECT * FROM (VALUES {values}) AS t(id, value) WHERE {bool(batch)}"
-            rows, size, _ = write_chunk(con, lake, sql, path, cursor=None)
+            rows, size = write_chunk(con, lake, sql, path)
             new = (DataFile(path, load, rows, size),) if rows else ()
             state = replace(state, sequence=load, files=(*state.files, *new))
             if number == len(batches) - more:

@@ -78,7 +78,7 @@ def test_a_large_table_is_folded_in_pieces_of_its_keys(tmp_path, monkeypatch, ki
             path = data_path("shop", "orders", load, 0, "a")
             rows_of = f"range({load * 50}, {load * 50 + 400})"
             sql = f"SELECT {key} AS id, range AS n, {load} * 1000 + range AS value FROM {rows_of}"
-            rows, size, _ = write_chunk(con, lake, sql, path, cursor=None)
+            rows, size = write_chunk(con, lake, sql, path)
             files.append(DataFile(path, load, rows, size))
         before = replace(manifest(tuple(files)), columns=columns, primary_key=("id", "n"), key_unique=unique)
         calls: list[Folding] = []

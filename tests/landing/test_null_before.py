@@ -24,7 +24,7 @@ BEFORE = Manifest(
     window=Window("id", "bigint", None, "9"),
     watermark="9",
     columns=(OLD,),
-    files=(DataFile("f.parquet", 1, 9, 100, "9"),),
+    files=(DataFile("f.parquet", 1, 9, 100),),
 )
 LOAD = LoadPlan("shop", "orders", 2, "append", False, Window("id", "bigint", "9", "10"), "10", (OLD, NEW), (Chunk(0),))
 

@@ -34,7 +34,7 @@ def main(address: str, table: str, memory_limit: str) -> None:
         load = adapter.plan(Checkpoint(), full_refresh=False)
         before, began, rows = peak(), time.monotonic(), 0
         for chunk in load.chunks:
-            rows += write_chunk(con, LocalLake(Path(folder)), adapter.select(load, chunk), "a.parquet", cursor=None)[0]
+            rows += write_chunk(con, LocalLake(Path(folder)), adapter.select(load, chunk), "a.parquet")[0]
         print(rows, f"{time.monotonic() - began:.2f}", f"{before:.0f}", f"{peak():.0f}")
         shop.close()
 

@@ -62,14 +62,13 @@ class Landing:
 
     def _extract(self, adapter: Any, plan: LoadPlan) -> tuple[DataFile, ...]:
         files = []
-        cursor = plan.window.cursor if plan.window else None
         for chunk in plan.chunks:
             path = data_path("s", "t", plan.sequence, chunk.index, "0")
             try:
-                rows, size, largest = write_chunk(self.con, self.lake, adapter.select(plan, chunk), path, cursor=cursor)
+                rows, size = write_chunk(self.con, self.lake, adapter.select(plan, chunk), path)
             except Exception as error:
                 raise adapter.translate(error) from None
-            files += [DataFile(path, plan.sequence, rows, size, largest)] if rows else []
+            files += [DataFile(path, plan.sequence, rows, size)] if rows else []
         return tuple(files)
 
     def _commit(self, plan: LoadPlan, files: tuple[DataFile, ...], table: dict[str, Any]) -> None:

@@ -134,7 +134,7 @@ def landed(shop: AzureShop, tmp_path: Path, **table):
     adapter = shop.open(**table)
     load = adapter.plan(Checkpoint(), full_refresh=False)
     lake = LocalLake(tmp_path / "lake")
-    write_chunk(shop.con, lake, adapter.select(load, Chunk(0)), "a.parquet", cursor=None)
+    write_chunk(shop.con, lake, adapter.select(load, Chunk(0)), "a.parquet")
     found = f"read_parquet({duckdb_literal(lake.uri('a.parquet'))})"
     types = {name: kind for name, kind, *_ in shop.con.execute(f"DESCRIBE FROM {found}").fetchall()}
     rows = shop.con.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {found} ORDER BY n::INTEGER").fetchall()

@@ -218,7 +218,7 @@ class TestFaults:
         adapter = shop.open(primary_key=["id"])
         try:
             load = adapter.plan(Checkpoint(), full_refresh=False)
-            return write_chunk(shop.con, lake, adapter.select(load, Chunk(0)), "a.parquet", cursor=None)[0]
+            return write_chunk(shop.con, lake, adapter.select(load, Chunk(0)), "a.parquet")[0]
         except Exception as error:
             return adapter.translate(error)
         finally:

@@ -108,7 +108,7 @@ def _landed(shop, tmp_path: Path, **table):
     adapter = shop.open(**table)
     load = adapter.plan(Checkpoint(), full_refresh=False)
     lake = LocalLake(tmp_path / "lake")
-    write_chunk(shop.con, lake, adapter.select(load, Chunk(0)), "a.parquet", cursor=None)
+    write_chunk(shop.con, lake, adapter.select(load, Chunk(0)), "a.parquet")
     found = f"read_parquet({literal(lake.uri('a.parquet'))})"
     types = {name: kind for name, kind, *_ in shop.con.execute(f"DESCRIBE FROM {found}").fetchall()}
     rows = shop.con.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {found} ORDER BY n").fetchall()
@@ -174,7 +174,7 @@ def test_a_value_that_parquet_cannot_hold_fails_the_load_and_is_named(shop, tmp_
     load = adapter.plan(Checkpoint(), full_refresh=False)
     lake = LocalLake(tmp_path / "lake")
     with pytest.raises(Exception) as caught:
-        write_chunk(shop.con, lake, adapter.select(load, Chunk(0)), "a.parquet", cursor=None)
+        write_chunk(shop.con, lake, adapter.select(load, Chunk(0)), "a.parquet")
     error = adapter.translate(caught.value)
     assert isinstance(error, UnsupportedValue)
     assert f"column {column} holds {value}" in error.message and "shop.orders" in error.message
