@@ -55,5 +55,5 @@ class DurableHub:
 
     async def purge(self, before: datetime) -> int:
         """See Hub. Entities are instances without an end, so none of them is among those."""
-        found = await self._client.purge_instance_history_by(BEGINNING, before, ENDED)
-        return found.instances_deleted
+        purged = await self._client.purge_instance_history_by(BEGINNING, before, ENDED)
+        return purged.instances_deleted

@@ -24,7 +24,7 @@ def attempt(
     activity: str,
     payload: dict[str, Any],
     retry: dict[str, Any],
-    shown: dict[str, Any] | None = None,
+    custom_status: dict[str, Any] | None = None,
 ) -> Generator[Any, Any, dict[str, Any]]:
     """Call an activity until it succeeds, fails for good, or the attempts are used up; use with `yield from`.
 
@@ -33,7 +33,7 @@ def attempt(
 
     Args:
         retry: `attempts` (at most so many), `first_delay` (seconds), `factor` (between delays).
-        shown: What the custom status says beside the attempt while the activity is tried again.
+        custom_status: What the custom status says beside the attempt while the activity is tried again.
 
     Returns:
         The activity's result, with `attempts` and, after failures, `retried`: the earlier attempts' `code`, `message`,
@@ -55,7 +55,7 @@ def attempt(
         failure = {"code": error["code"], "message": shortened(error["message"])}
         times = {"started_at": started_at, "failed_at": context.current_utc_datetime.isoformat()}
         earlier.append({**failure, "activity": activity, **times})
-        context.set_custom_status({"phase": activity, **(shown or {}), "attempt": number + 1, "error": failure})
+        context.set_custom_status({"phase": activity, **(custom_status or {}), "attempt": number + 1, "error": failure})
         pause = PAUSES[taken] if by_host else delay
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=pause))
         if by_host:

@@ -22,12 +22,12 @@ def build_dataset(context):
     return (yield from build_one(context, context.get_input(), {}))
 
 
-def build_one(context: df.DurableOrchestrationContext, job: dict[str, Any], shown: dict[str, Any]):
+def build_one(context: df.DurableOrchestrationContext, job: dict[str, Any], custom_status: dict[str, Any]):
     """Build a dataset from the committed loads; use with `yield from`.
 
     Args:
         job: See `build_dataset`; the item's `manifests` are those that need not be asked for.
-        shown: What the custom status says beside the phase.
+        custom_status: What the custom status says beside the phase.
 
     Returns:
         The dataset's part of the run record; `cancelled` where the run was cancelled before.
@@ -37,11 +37,11 @@ def build_one(context: df.DurableOrchestrationContext, job: dict[str, Any], show
     asked = [name for name in item["tables"] if name not in manifests]
     if asked:
         entities = [df.EntityId("table", f"{job['pipeline']}.{name}") for name in asked]
-        found = yield from ask(context, *((entity, "get", {"v": 0}) for entity in entities))
-        manifests |= {name: answer["checkpoint"]["manifest"] for name, answer in zip(asked, found, strict=True)}
-    shown = {**shown, "phase": "building", "started_at": started.isoformat()}
-    context.set_custom_status(shown)
+        answers = yield from ask(context, *((entity, "get", {"v": 0}) for entity in entities))
+        manifests |= {name: answer["checkpoint"]["manifest"] for name, answer in zip(asked, answers, strict=True)}
+    custom_status = {**custom_status, "phase": "building", "started_at": started.isoformat()}
+    context.set_custom_status(custom_status)
     work = {key: value for key, value in job.items() if key != "items"}
-    built = yield from attempt(context, "build", {**work, "manifests": manifests}, job["retry"], shown)
+    built = yield from attempt(context, "build", {**work, "manifests": manifests}, job["retry"], custom_status)
     status = "failed" if "error" in built else "succeeded"
     return {"status": status, **built, **took(started, context.current_utc_datetime)}

@@ -47,7 +47,7 @@ def ask(context: df.DurableOrchestrationContext, *questions: tuple[df.EntityId, 
     for pause in (*PAUSES, None):
         results, lost = yield from _settled(context, [context.call_entity(*question) for question in questions])
         if lost is None:
-            return [results[place] for place in range(len(questions))]
+            return [results[position] for position in range(len(questions))]
         yield from _paused(context, pause, lost)
 
 
@@ -81,11 +81,11 @@ def lead(
             orchestrator, given, instance = children[number]
             given = {**given, **fence, "again": again} if again else given
             tasks.append(context.call_sub_orchestrator(orchestrator, given, f"{instance}{ending}"))
-        found, lost = yield from _settled(context, tasks)
-        results |= {number: found[place] for place, number in enumerate(waiting) if place in found}
+        settled, lost = yield from _settled(context, tasks)
+        results |= {number: settled[position] for position, number in enumerate(waiting) if position in settled}
         if lost is None:
             return [results[number] for number in range(len(children))]
-        job["interrupted"] = job.get("interrupted", 0) + len(waiting) - len(found)
+        job["interrupted"] = job.get("interrupted", 0) + len(waiting) - len(settled)
         yield from _paused(context, pause, lost)
         (fence,) = yield from ask(
             context, (df.EntityId("pipeline", job["pipeline"]), "renew", {"run_id": job["run_id"]})
@@ -102,9 +102,9 @@ def _settled(context: df.DurableOrchestrationContext, tasks: list[Any]) -> Steps
     with suppress(Exception):  # each one's is looked at below
         yield context.task_all(tasks) if len(tasks) > 1 else tasks[0]
     results, lost, failed = {}, None, None
-    for place, task in enumerate(tasks):
+    for position, task in enumerate(tasks):
         try:
-            results[place] = yield task
+            results[position] = yield task
         except Exception as error:
             if of_host(error):
                 lost = lost or error

@@ -93,12 +93,12 @@ def _table(context: df.DurableOrchestrationContext, entity: df.EntityId, job: di
     share = {**job, **{key: plan[key] for key in ("manifest", "files")}, "next": 0}
     share = {**share, "removed": 0, "elsewhere": 0, "pages": []}
     table = {"mode": "erasure", "sequence": plan["sequence"], "rows": 0, "removed": 0, "removed_elsewhere": 0}
-    found = yield context.call_sub_orchestrator("erase_share", share, f"{job['run_id']}:files")
-    if "error" in found:
-        return {**table, "error": found["error"]}
-    if not found["removed"] and not found["elsewhere"]:
+    files = yield context.call_sub_orchestrator("erase_share", share, f"{job['run_id']}:files")
+    if "error" in files:
+        return {**table, "error": files["error"]}
+    if not files["removed"] and not files["elsewhere"]:
         return {**table, "status": "succeeded"}
-    removed = {"removed": found["removed"], "pages": found["pages"]}
+    removed = {"removed": files["removed"], "pages": files["pages"]}
     published = yield from attempt(
         context, "publish_erasure", {**job, **removed, "manifest": plan["manifest"]}, job["retry"]
     )
@@ -109,7 +109,7 @@ def _table(context: df.DurableOrchestrationContext, entity: df.EntityId, job: di
     if "error" in committed:
         return {**table, "error": committed["error"]}
     table |= {key: commit[key] for key in ("sequence", "manifest", "bytes", "removed")}
-    table["removed_elsewhere"] = found["elsewhere"]
+    table["removed_elsewhere"] = files["elsewhere"]
     swept = yield from attempt(context, "sweep_erased", {**job, "manifest": commit["manifest"]}, job["retry"])
     if "error" in swept:
         return {**table, "error": swept["error"]}
@@ -128,12 +128,12 @@ def erase_share(context):
         if share["next"] >= share["files"]:
             return {key: share[key] for key in ("removed", "elsewhere", "pages")}
         context.set_custom_status({"phase": "files", "done": share["next"], "of": share["files"]})
-        found = yield from attempt(context, "erase_files", share, share["retry"])
-        if "error" in found:
-            return {"error": found["error"]}
-        sums = {key: share[key] + found[key] for key in ("removed", "elsewhere")}
-        pages = [*share["pages"], found["page"]] if found["page"] else share["pages"]
-        share = {**share, **sums, "next": found["next"], "pages": pages}
+        erased = yield from attempt(context, "erase_files", share, share["retry"])
+        if "error" in erased:
+            return {"error": erased["error"]}
+        sums = {key: share[key] + erased[key] for key in ("removed", "elsewhere")}
+        pages = [*share["pages"], erased["page"]] if erased["page"] else share["pages"]
+        share = {**share, **sums, "next": erased["next"], "pages": pages}
     context.continue_as_new(share)
     return None
 

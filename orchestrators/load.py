@@ -58,8 +58,8 @@ def land_page(context: df.DurableOrchestrationContext, lane: Job, items: list[Jo
         _show(context, lane, results, table, started)
         batch = [one for one in tables if "error" not in one]
         batch = batch[:1] if "planned" in table else batch
-        shown = {"item": table["item"]["name"], "done": done_so_far(results)}
-        answer = yield from attempt(context, "land_tables", {**_work(lane), "tables": batch}, lane["retry"], shown)
+        status = {"item": table["item"]["name"], "done": done_so_far(results)}
+        answer = yield from attempt(context, "land_tables", {**_work(lane), "tables": batch}, lane["retry"], status)
         if "error" in answer:  # of the activity itself: it has not come to any table
             failed = {key: answer[key] for key in ("error", "attempts", "retried") if key in answer}
             results.append(named(table["item"], failed | took(started, context.current_utc_datetime), "failed"))
@@ -157,11 +157,11 @@ def _show(
     context: df.DurableOrchestrationContext, lane: Job, results: list[Job], table: Job, started: datetime
 ) -> None:
     planned = table.get("planned")
-    shown: Job = {"phase": "extracting" if planned else "landing"}
-    shown["started_at"] = table.get("begun", started.isoformat())
+    status: Job = {"phase": "extracting" if planned else "landing"}
+    status["started_at"] = table.get("begun", started.isoformat())
     if planned:
-        shown |= {"sequence": planned["sequence"] + 1, "chunks": 1, "estimated_rows": planned["estimated_rows"]}
-    context.set_custom_status({"item": table["item"]["name"], "done": done_so_far(results), **shown})
+        status |= {"sequence": planned["sequence"] + 1, "chunks": 1, "estimated_rows": planned["estimated_rows"]}
+    context.set_custom_status({"item": table["item"]["name"], "done": done_so_far(results), **status})
 
 
 def _commit(context: df.DurableOrchestrationContext, job: Job, item: Job, landed: Job):
@@ -227,10 +227,10 @@ def _load(context: df.DurableOrchestrationContext, job: Job):
     for number in range(1, retry["attempts"] + 1):
         if number > 1:
             now, error = context.current_utc_datetime, outcome["error"]
-            told = {key: shortened(str(error[key])) for key in ("code", "message")}
+            failure = {key: shortened(str(error[key])) for key in ("code", "message")}
             activity = outcome.get("activity", "land_tables")
-            retried.append({**told, "activity": activity, "started_at": since, "failed_at": now.isoformat()})
-            again = {"started_at": job["begun"], "attempt": number, "error": told}
+            retried.append({**failure, "activity": activity, "started_at": since, "failed_at": now.isoformat()})
+            again = {"started_at": job["begun"], "attempt": number, "error": failure}
             context.set_custom_status({"phase": "planning", **again})
             yield context.create_timer(now + timedelta(seconds=delay))
             delay, since, tried = delay * retry["factor"], context.current_utc_datetime.isoformat(), None
@@ -278,10 +278,14 @@ def _in_shares(context: df.DurableOrchestrationContext, job: Job, opened: Job, p
     item, started = job["item"], context.current_utc_datetime
     work = {**_work(job), "retry": job["retry"], "item": item, "plan": plan["plan"]}
     lanes = max(1, min(item["parallel_chunks"], plan["chunks"]))
-    shown = {"phase": "extracting", "started_at": job["begun"], "since": started.isoformat()}
-    shown |= {"sequence": plan["sequence"] + 1, "chunks": plan["chunks"], "estimated_rows": plan["estimated_rows"]}
+    status = {"phase": "extracting", "started_at": job["begun"], "since": started.isoformat()}
+    status |= {
+        "sequence": plan["sequence"] + 1,
+        "chunks": plan["chunks"],
+        "estimated_rows": plan["estimated_rows"],
+    }
     name = f"{context.instance_id}:{plan['plan'].rsplit('-', 1)[-1].removesuffix('.json')}"
-    context.set_custom_status({**shown, "lanes": lanes, "lanes_of": name})
+    context.set_custom_status({**status, "lanes": lanes, "lanes_of": name})
     shares = [{**work, "lane": lane, "chunks": list(range(lane, plan["chunks"], lanes))} for lane in range(lanes)]
     calls = [("extract_share", share, f"{name}:{share['lane']}") for share in shares]
     extracted = yield from lead(context, job, *calls)
@@ -295,10 +299,10 @@ def _in_shares(context: df.DurableOrchestrationContext, job: Job, opened: Job, p
     cancelled = next((share["cancelled"] for share in extracted if "cancelled" in share), None)
     if cancelled:
         return {**plan, "cancelled": cancelled, "reason": "the run was cancelled; the next one reads this again"}
-    context.set_custom_status({**shown, "phase": "publishing"})
-    found = {key: [entry for share in extracted for entry in share[key]] for key in ("files", "pages", "states")}
+    context.set_custom_status({**status, "phase": "publishing"})
+    landed = {key: [entry for share in extracted for entry in share[key]] for key in ("files", "pages", "states")}
     published = yield from attempt(
-        context, "publish_load", {**work, **found, "checkpoint": opened["checkpoint"]}, job["retry"]
+        context, "publish_load", {**work, **landed, "checkpoint": opened["checkpoint"]}, job["retry"]
     )
     retried += published.pop("retried", [])
     ending = {"final": True} if "error" in published else {}
@@ -331,9 +335,9 @@ def _extract(context: df.DurableOrchestrationContext, share: Job):
     files, attempts, retried, rest = [], share.get("attempts", 1), [], share["chunks"]
     rows, states, ending = share.get("rows", 0), set(share.get("states", ())), {}
     for _ in range(CALLS_PER_EXECUTION):
-        shown = {"phase": "extracting", "rows": rows}
-        context.set_custom_status(shown)
-        extracted = yield from attempt(context, "extract_chunks", {**share, "chunks": rest}, share["retry"], shown)
+        status = {"phase": "extracting", "rows": rows}
+        context.set_custom_status(status)
+        extracted = yield from attempt(context, "extract_chunks", {**share, "chunks": rest}, share["retry"], status)
         attempts = max(attempts, extracted["attempts"])
         retried += extracted.get("retried", [])
         ending = {key: extracted[key] for key in ("error", "cancelled") if key in extracted}

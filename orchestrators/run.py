@@ -102,15 +102,15 @@ def _side_by_side(
         What `run_lane` returns, for all of them: the sums of `failed` and `interrupted`, the first `error`, the first
         `cancelled`.
     """
-    place, calls = f"{share['run_id']}:{share['wave']}", []
+    prefix, calls = f"{share['run_id']}:{share['wave']}", []
     if len(lanes) <= LANES:
         for lane in lanes:
             first = pages[lane] if pages else {}
-            calls.append(("run_lane", {**share, "lane": lane, "page": 0, "failed": 0, **first}, f"{place}:{lane}"))
+            calls.append(("run_lane", {**share, "lane": lane, "page": 0, "failed": 0, **first}, f"{prefix}:{lane}"))
     else:
         for start in range(lanes.start, lanes.stop, LANES):
             task = {**share, "lanes": [start, min(start + LANES, lanes.stop)]}
-            calls.append(("run_lanes", task, f"{place}:from-{start}"))
+            calls.append(("run_lanes", task, f"{prefix}:from-{start}"))
     outcomes = yield from lead(context, share, *calls)
     return {
         "failed": sum(outcome["failed"] for outcome in outcomes),
@@ -143,8 +143,8 @@ def run_lane(context):
     lane = context.get_input()
     retry = lane["retry"]
     ending = {"failed": lane["failed"], "interrupted": lane.get("interrupted", 0), "error": None, "cancelled": None}
-    told = {key: lane.pop(key) for key in ("items", "more") if key in lane}
-    page = told if told and not lane.get("again") else (yield from attempt(context, "list_items", lane, retry))
+    planned = {key: lane.pop(key) for key in ("items", "more") if key in lane}
+    page = planned if planned and not lane.get("again") else (yield from attempt(context, "list_items", lane, retry))
     if "error" in page:
         return ending | {"error": page["error"]}
     items = [{**item, "queued_at": lane["queued_at"]} for item in page["items"]]
@@ -178,8 +178,8 @@ def _build_page(
     for item in items:
         outcome = item.get("outcome")
         if outcome is None:
-            shown = {"item": item["name"], "done": done_so_far(results)}
-            outcome = yield from build_one(context, {**lane, "item": item}, shown)
+            custom_status = {"item": item["name"], "done": done_so_far(results)}
+            outcome = yield from build_one(context, {**lane, "item": item}, custom_status)
         if "cancelled" in outcome:
             return outcome["cancelled"]
         results.append(named(item, outcome))

@@ -63,17 +63,17 @@ def _framed(name: str, payload: Mapping[str, Any], do: Callable[[], Mapping[str,
         result = {"error": error.record()}
     except Exception as error:
         log.error("unforeseen error: %s", traceback.format_exc(), extra=context)
-        return {"error": _shown(InternalError(f"{type(error).__name__}: {said_by(error)}").record())}
+        return {"error": _shortened(InternalError(f"{type(error).__name__}: {said_by(error)}").record())}
     context["seconds"] = round(time.monotonic() - started, 3)
     if failure := result.get("error"):
         log.warning("%s", failure["message"], extra={**context, "code": failure["code"]})
-        return _told(result) | {"error": _shown(failure)}
+        return _redacted(result) | {"error": _shortened(failure)}
     if "outcomes" not in result:  # else each part has said so itself
         log.log(logging.DEBUG if result.get("unchanged") else logging.INFO, "done", extra=context)
-    return _told(result)
+    return _redacted(result)
 
 
-def _told(result: Mapping[str, Any]) -> dict[str, Any]:
+def _redacted(result: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value if key in WORKED_WITH else redactor.value(value) for key, value in result.items()}
 
 
@@ -88,9 +88,9 @@ def _result(work: Work, workspace: Workspace, payload: Mapping[str, Any]) -> Map
     return work(workspace, payload)
 
 
-def _shown(error: ErrorRecord) -> ErrorRecord:
+def _shortened(error: ErrorRecord) -> ErrorRecord:
     """Return the error without secrets, and short: it goes into orchestrations' histories. The log has all of it."""
-    shown: ErrorRecord = redactor.value(dict(error))
-    if len(shown["message"]) > MESSAGE_LENGTH:
-        shown["message"] = f"{shown['message'][:MESSAGE_LENGTH]} ... (the log has the rest)"
-    return shown
+    record: ErrorRecord = redactor.value(dict(error))
+    if len(record["message"]) > MESSAGE_LENGTH:
+        record["message"] = f"{record['message'][:MESSAGE_LENGTH]} ... (the log has the rest)"
+    return record

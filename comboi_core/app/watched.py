@@ -44,16 +44,16 @@ def refuse_watched(project: Project, app: Path = APP_FOLDER) -> None:
 
 def watches(app: Path) -> bool:
     """Tell whether the host watches the app's folder, as far as host.json and the app settings say."""
-    told: Any = os.environ.get(OVERRIDE)
-    if told is None:
+    setting: Any = os.environ.get(OVERRIDE)
+    if setting is None:
         file = app / "host.json"
         text = file.read_text(encoding="utf-8-sig") if file.is_file() else "{}"
         try:
             document = json.loads(text)
         except ValueError:  # the host takes comments there
             return not re.search(rf'^\s*"{KEY}"\s*:\s*false', text, re.IGNORECASE | re.MULTILINE)
-        told = next((value for key, value in document.items() if key.lower() == KEY.lower()), True)
-    return str(told).strip().lower() != "false"
+        setting = next((value for key, value in document.items() if key.lower() == KEY.lower()), True)
+    return str(setting).strip().lower() != "false"
 
 
 def _written(project: Project) -> Iterator[tuple[str, Path]]:

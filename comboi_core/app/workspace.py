@@ -75,14 +75,14 @@ class Workspace:
         temporary = self.project.pipeline_file.engine.temp_directory
         return open_lake(config, base=self.project.lake_base, temp_directory=temporary)
 
-    def _resolved_lake(self, config: LakeConfig, place: str) -> LakeConfig:
+    def _resolved_lake(self, config: LakeConfig, where: str) -> LakeConfig:
         from pydantic import ValidationError
 
         try:
             return LakeConfig.model_validate(self.resolved(config.model_dump(exclude_none=True)))
         except ValidationError as invalid:
-            told = "; ".join(error["msg"].removeprefix("Value error, ") for error in invalid.errors())
-        raise ConfigError(f"{place}, its references resolved: {told}")
+            problems = "; ".join(error["msg"].removeprefix("Value error, ") for error in invalid.errors())
+        raise ConfigError(f"{where}, its references resolved: {problems}")
 
     @contextmanager
     def source(self, con: DuckDBPyConnection, source: str, table: str) -> Iterator[Source]:
@@ -121,20 +121,20 @@ class Workspace:
             address = source_type(config.type).address
             if address is None:
                 return {}
-            found = address(self.resolved(config.connection.model_dump(exclude_none=True)))
-            return {name: text for name, text in found.items() if text}
-        place = self._resolved_lake(config.connection, _PLACE.format(source))
-        if place.path is not None:
-            return {"path": place.path}
+            connection = self.resolved(config.connection.model_dump(exclude_none=True))
+            return {name: text for name, text in address(connection).items() if text}
+        lake = self._resolved_lake(config.connection, _PLACE.format(source))
+        if lake.path is not None:
+            return {"path": lake.path}
         from comboi_core.lake.azure.account import account_of
 
-        parts = {"account": account_of(place).endpoint, "file_system": place.file_system, "folder": place.folder}
+        parts = {"account": account_of(lake).endpoint, "file_system": lake.file_system, "folder": lake.folder}
         return {name: text for name, text in parts.items() if text}
 
-    def _place_of_files(self, config: LakeConfig, place: str) -> dict[str, Any]:
+    def _place_of_files(self, config: LakeConfig, where: str) -> dict[str, Any]:
         from comboi_core.lake.registry import open_container
 
-        resolved = self._resolved_lake(config, place)
+        resolved = self._resolved_lake(config, where)
         return {"container": open_container(resolved)} if resolved.path is None else {"path": resolved.path}
 
     def salt(self) -> str | None:
@@ -152,8 +152,8 @@ class Workspace:
             if ask is None:
                 continue
             with self.borrowed_duckdb(source.name) as con, suppress(ComboiError):
-                found = ask(con, source, self.connection(source.name))
-                sizes |= {table_id(source.name, name): rows for name, rows in found.items()}
+                rows_of = ask(con, source, self.connection(source.name))
+                sizes |= {table_id(source.name, name): rows for name, rows in rows_of.items()}
         return sizes
 
     def resolved(self, value: Any, *, secret: bool = False) -> Any:
@@ -166,8 +166,8 @@ class Workspace:
             ReferenceMissing, VaultUnavailable: a value cannot be had.
         """
         filled, values = resolve(value, stores_of(self.project.pipeline_file.key_vault))
-        for found in secrets_of(value, values, secret=secret):
-            redactor.add(found)
+        for secret_value in secrets_of(value, values, secret=secret):
+            redactor.add(secret_value)
         return filled
 
 

@@ -6,9 +6,10 @@ stays: that there was a dataset, where, how many rows it had, and which interval
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from comboi_core.app.runfiles import read_json, write_json
 from comboi_core.app.workspace import Workspace
@@ -94,8 +95,16 @@ def loss(work: Build, note: Note, rows: int) -> Shortfall:
     )
 
 
-def looked_at(work: Build) -> dict[str, Any]:
-    """Return the fields `first`, `last` and `looked_at` of `Published`, this build included."""
+class Looked(TypedDict):
+    """Fields of `Published`."""
+
+    first: str
+    last: str
+    looked_at: Sequence[Sequence[str]]
+
+
+def looked_at(work: Build) -> Looked:
+    """Return at which intervals the builds have looked, this one included."""
     start, end = _looks_at(work)
     before = work.published
     if before is None or not before.first:

@@ -42,10 +42,10 @@ def find_slip(
     """
     with workspace.duckdb() as con:
         misfits = [
-            (number, place)
+            (number, position)
             for number, key in enumerate(sought.keys, 1)
-            for place, text in enumerate(key)
-            if _value(con, sought, place, text) is None
+            for position, text in enumerate(key)
+            if _value(con, sought, position, text) is None
         ]
         if not misfits and not sought.aliases:
             return None
@@ -53,32 +53,32 @@ def find_slip(
         for alias in sought.aliases:
             if alias.lower() not in made:
                 return _no_column(alias, landed, made)
-        for number, place in misfits:
-            text = sought.keys[number - 1][place]
-            if all(canonical(con, text, kind) is None for kind in _other_kinds(sought, place, made)):
-                return _no_value(number, landed, sought, place)
+        for number, position in misfits:
+            text = sought.keys[number - 1][position]
+            if all(canonical(con, text, kind) is None for kind in _other_kinds(sought, position, made)):
+                return _no_value(number, landed, sought, position)
     return None
 
 
-def _value(con: DuckDBPyConnection, sought: Sought, place: int, text: str) -> str | None:
+def _value(con: DuckDBPyConnection, sought: Sought, position: int, text: str) -> str | None:
     """Return a value of the table's column as text; None if it has no such value."""
-    kind = sought.types[place]
-    return sought.equal(place).canonical(text) if kind == "VARCHAR" else canonical(con, text, kind)
+    kind = sought.types[position]
+    return sought.equal(position).canonical(text) if kind == "VARCHAR" else canonical(con, text, kind)
 
 
-def _other_kinds(sought: Sought, place: int, made: Mapping[str, set[str]]) -> set[str]:
+def _other_kinds(sought: Sought, position: int, made: Mapping[str, set[str]]) -> set[str]:
     """Return the types that a key's column has in datasets. Text under the column's own name is no other type where it
     is text in the table as well: it holds the table's values."""
-    own = sought.columns[place].lower()
-    kinds = {name.lower(): made.get(name.lower(), set()) for name in sought.names[place]}
-    if sought.types[place] == "VARCHAR":
+    own = sought.columns[position].lower()
+    kinds = {name.lower(): made.get(name.lower(), set()) for name in sought.names[position]}
+    if sought.types[position] == "VARCHAR":
         kinds[own] = kinds[own] - {"VARCHAR"}
     return set().union(*kinds.values())
 
 
 def _columns(workspace: Workspace, con: DuckDBPyConnection, datasets: list[DatasetConfig]) -> Mapping[str, set[str]]:
     """Return the types of every column, by its name in lower case, of the datasets' files and of those beside them."""
-    found: dict[str, set[str]] = defaultdict(set)
+    kinds: dict[str, set[str]] = defaultdict(set)
     for dataset in datasets:
         stage, _ = workspace.project.dataset(dataset.name)
         lake, path = workspace.lake(stage), workspace.project.dataset_path(dataset.name)
@@ -88,26 +88,26 @@ def _columns(workspace: Workspace, con: DuckDBPyConnection, datasets: list[Datas
             if file.startswith(beside) and file.endswith(".parquet"):
                 relation = f"read_parquet({literal(lake.uri(file))}, hive_partitioning = false)"
                 for name, kind in columns_of(con, relation).items():
-                    found[name.lower()].add(kind)
-    return found
+                    kinds[name.lower()].add(kind)
+    return kinds
 
 
 def _no_column(name: str, landed: Manifest, made: Mapping[str, set[str]]) -> RequestInvalid:
     table = table_id(landed.source, landed.table)
     own = [column.name for column in landed.columns]
-    shown = ", ".join(own[:_MOST_SHOWN]) + (", ..." if len(own) > _MOST_SHOWN else "")
+    listed = ", ".join(own[:_MOST_SHOWN]) + (", ..." if len(own) > _MOST_SHOWN else "")
     return RequestInvalid(
         f"columns: neither {table} nor any dataset that is made of it has a column '{name}'"
         f"{did_you_mean(name, [*own, *made])}",
-        remedy=f"Correct the name, or leave it out; {table} has {shown}.",
+        remedy=f"Correct the name, or leave it out; {table} has {listed}.",
     )
 
 
-def _no_value(number: int, landed: Manifest, sought: Sought, place: int) -> RequestInvalid:
-    column = f"{table_id(landed.source, landed.table)}.{sought.columns[place]}"
-    kind = sought.types[place]
+def _no_value(number: int, landed: Manifest, sought: Sought, position: int) -> RequestInvalid:
+    column = f"{table_id(landed.source, landed.table)}.{sought.columns[position]}"
+    kind = sought.types[position]
     if kind == "VARCHAR":  # as which many types of sources land
-        kind = next(known.source_type for known in landed.columns if known.name == sought.columns[place]) or kind
+        kind = next(known.source_type for known in landed.columns if known.name == sought.columns[position]) or kind
     return RequestInvalid(
         f"key {number}: no value of {column}, which has the type {kind}",
         remedy="Give a value of that type, or name the column that holds the key with --column (`columns` over HTTP).",

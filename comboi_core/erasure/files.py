@@ -94,20 +94,24 @@ def canonical(con: DuckDBPyConnection, text: str, type_name: str) -> str | None:
         return None
     if bare == "BLOB" and (digits := _HEXADECIMAL.fullmatch(text)):
         return str(one_row(con, "SELECT CAST(unhex(?) AS VARCHAR)", [digits[1]])[0])
-    found, same_moment = one_row(
+    written, same_moment = one_row(
         con,
         "SELECT written, TRY_CAST(written AS TIMESTAMPTZ) IS NOT DISTINCT FROM TRY_CAST($1 AS TIMESTAMPTZ) "
         f"FROM (SELECT CAST(TRY_CAST($1 AS {type_name}) AS VARCHAR) AS written)",
         [text],
     )
-    if found is None or (bare in _MOMENTS and not same_moment) or (bare in _NUMBERS and not _same_number(text, found)):
+    if (
+        written is None
+        or (bare in _MOMENTS and not same_moment)
+        or (bare in _NUMBERS and not _same_number(text, written))
+    ):
         return None
-    return str(found)
+    return str(written)
 
 
-def _same_number(text: str, found: str) -> bool:
+def _same_number(text: str, written: str) -> bool:
     try:
-        same = Decimal(text), Decimal(found)
+        same = Decimal(text), Decimal(written)
         return same[0] == same[1] or (same[0].is_nan() and same[1].is_nan())
     except InvalidOperation:
         return False
@@ -169,10 +173,10 @@ def _equals(con: DuckDBPyConnection, sought: Sought, position: int, text: str, n
         written = canonical(con, text, type_name)
         return f"{column} = CAST({literal(written)} AS {type_name})" if written is not None else "false"
     value = column if type_name == "VARCHAR" else f"CAST({column} AS VARCHAR)"
-    found = f"{value} IN ({', '.join(map(literal, spellings(con, sought, position, text)))})"
+    spelled = f"{value} IN ({', '.join(map(literal, spellings(con, sought, position, text)))})"
     equal = sought.equal(position)
     compared = equal.compared(text)
-    return found if compared is None else f"{found} OR {equal.sql(value)} = {literal(compared)}"
+    return spelled if compared is None else f"{spelled} OR {equal.sql(value)} = {literal(compared)}"
 
 
 def keep_superseding(con: DuckDBPyConnection, lake: Lake, manifest: Manifest, sought: Sought, path: str) -> str | None:
@@ -188,13 +192,13 @@ def keep_superseding(con: DuckDBPyConnection, lake: Lake, manifest: Manifest, so
     if manifest.mode != "merge" or by_key or not manifest.files:
         return None
     rows = f"({view_sql(lake, manifest, 'log')})"
-    found = condition(con, sought, columns_of(con, f"{rows} AS r"))
-    if found is None:
+    has_key = condition(con, sought, columns_of(con, f"{rows} AS r"))
+    if has_key is None:
         return None
     key = ", ".join(f"r.{identifier(name)}" for name in manifest.primary_key)
     with lake.stage(path) as staged:
         con.execute(
-            f"COPY (SELECT {key}, max(r.{LOAD}) AS {LOAD} FROM {rows} AS r WHERE {found} GROUP BY ALL) "
+            f"COPY (SELECT {key}, max(r.{LOAD}) AS {LOAD} FROM {rows} AS r WHERE {has_key} GROUP BY ALL) "
             f"TO {literal(str(staged))} ({OPTIONS})"
         )
     return path
@@ -232,8 +236,8 @@ def select_in_file(
     """
     lake.attach(con)
     source = f"read_parquet({literal(lake.uri(path))}, hive_partitioning = false) AS r"
-    found = condition(con, sought, columns_of(con, source), more)
-    return Selection(source, found) if found is not None else None
+    has_key = condition(con, sought, columns_of(con, source), more)
+    return Selection(source, has_key) if has_key is not None else None
 
 
 def select_in_load(

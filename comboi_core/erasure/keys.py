@@ -121,19 +121,19 @@ def _refuse_masked(name: str, columns: list[Column]) -> None:
 def _key(key: Any, names: tuple[str, ...], position: int) -> tuple[str, ...]:
     """Return a key's texts in the order of the columns."""
     if isinstance(key, str) and len(names) == 1:
-        found = {names[0].lower(): key}
+        values = {names[0].lower(): key}
     elif isinstance(key, str):
         pattern = "|".join(re.escape(name) for name in names)
         parts = re.split(rf"(?:^|,)\s*({pattern})=", key, flags=re.IGNORECASE)
-        found = (
+        values = (
             {name.lower(): text for name, text in zip(parts[1::2], parts[2::2], strict=True)} if not parts[0] else {}
         )
     else:
-        found = {name.lower(): text for name, text in key.items()}
-    if set(found) != {name.lower() for name in names}:
+        values = {name.lower(): text for name, text in key.items()}
+    if set(values) != {name.lower() for name in names}:
         shape = ",".join(f"{name}=..." for name in names) if len(names) > 1 else f"a value of {names[0]}"
         raise RequestInvalid(f"key {position}: expected {shape}")
-    texts = tuple(found[name.lower()] for name in names)
+    texts = tuple(values[name.lower()] for name in names)
     if not all(texts) or any("\x00" in text or text != text.encode(errors="replace").decode() for text in texts):
         raise RequestInvalid(f"key {position}: a value is empty, or holds what is no character")
     return texts
@@ -214,7 +214,7 @@ def unspoken(sought: Sought) -> Iterator[None]:
     except Exception as error:
         failed = InternalError(f"{type(error).__name__}: {error}")
     parts = [part for key in sought.keys for part in enumerate(key)]
-    texts = {spelled for place, text in parts for spelled in sought.equal(place).spellings(text)}
+    texts = {spelled for position, text in parts for spelled in sought.equal(position).spellings(text)}
     for text in sorted({*texts, *(text.replace("'", "''") for text in texts)}, key=len, reverse=True):
         failed.message = failed.message.replace(text, HIDDEN)
     failed.args = (failed.message,)

@@ -91,12 +91,12 @@ def key_test(con: DuckDBPyConnection, sought: Sought) -> HasKey:
 def _same(value: Any, texts: frozenset[str], equal: Texts) -> bool:
     if value is None:
         return False
-    shown = str(value)
+    text_of_value = str(value)
     if isinstance(value, float) and value.is_integer():
-        return shown in texts or str(int(value)) in texts
-    if len(shown) > 1 and shown.endswith(_CUT):
-        return any(text.startswith(shown[:-1]) for text in texts)
-    return bool({shown, equal.canonical(shown)}.intersection(texts))
+        return text_of_value in texts or str(int(value)) in texts
+    if len(text_of_value) > 1 and text_of_value.endswith(_CUT):
+        return any(text.startswith(text_of_value[:-1]) for text in texts)
+    return bool({text_of_value, equal.canonical(text_of_value)}.intersection(texts))
 
 
 def _erase_samples(lake: Lake, path: str, has_key: HasKey, others: set[str], *, keep: bool) -> int:

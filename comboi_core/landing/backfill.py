@@ -24,27 +24,27 @@ def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Range) -> LoadP
     Raises:
         BackfillImpossible: the table has no such ranges, or the values are none of its cursor.
     """
-    place = f"{load.source}.{load.table}"
+    name = f"{load.source}.{load.table}"
     if load.mode != "merge" or load.window is None:
         why = "its rows would be landed twice" if load.mode == "append" else "it has no cursor"
-        raise BackfillImpossible(f"{place} has mode {load.mode}: {why}")
+        raise BackfillImpossible(f"{name} has mode {load.mode}: {why}")
     if load.replaces and checkpoint.sequence:
         raise BackfillImpossible(
-            f"{place} has no range to read again: its next load reads the whole table", remedy="Run the table first."
+            f"{name} has no range to read again: its next load reads the whole table", remedy="Run the table first."
         )
     if not checkpoint.sequence:
-        raise BackfillImpossible(f"{place} has not been loaded yet", remedy="Run the table first.")
+        raise BackfillImpossible(f"{name} has not been loaded yet", remedy="Run the table first.")
     for end, value in (("from", backfill["from"]), ("to", backfill["to"])):
         wanted = _wanted(load.window.cursor_type)
         if wanted and not wanted.fits(value):
             raise BackfillImpossible(
-                f"{place}: `{end}` is {redactor.cut(value, 100)!r}, but the cursor {load.window.cursor} is "
+                f"{name}: `{end}` is {redactor.cut(value, 100)!r}, but the cursor {load.window.cursor} is "
                 f"{load.window.cursor_type}",
                 remedy=f"Give {wanted.told}.",
             )
     if _is_empty(backfill["from"], backfill["to"]):
         raise BackfillImpossible(
-            f"{place}: no value is above {backfill['from']} and at most {backfill['to']}",
+            f"{name}: no value is above {backfill['from']} and at most {backfill['to']}",
             remedy="Give the smaller value as `from`, the larger one as `to`.",
         )
     window = replace(load.window, low=backfill["from"], high=backfill["to"], lag_seconds=0.0)

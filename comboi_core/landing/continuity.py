@@ -36,11 +36,11 @@ class Continuation:
     shortfalls: tuple[Shortfall, ...] = ()
 
 
-def committed(lake: Lake, checkpoint: Checkpoint, place: str, *, anew: bool) -> Manifest | None:
+def committed(lake: Lake, checkpoint: Checkpoint, name: str, *, anew: bool) -> Manifest | None:
     """Return the manifest of the committed load; None where there is none.
 
     Args:
-        place: `source.table`.
+        name: `source.table`.
         anew: Whether the whole table is read: then a manifest that is gone or damaged is no loss.
 
     Raises:
@@ -59,10 +59,10 @@ def committed(lake: Lake, checkpoint: Checkpoint, place: str, *, anew: bool) -> 
     except LakeNotFound:
         if not anew:
             raise LoadLost(
-                f"{place}: load {checkpoint.sequence} is committed, but the lake {lake.describe()} has no "
+                f"{name}: load {checkpoint.sequence} is committed, but the lake {lake.describe()} has no "
                 f"{checkpoint.manifest}",
                 remedy="If the lake has moved, correct `stages.bronze.data_lake`. If its files are gone, read the "
-                f"sources anew with `comboi run --full-refresh`; this table alone with `{_anew(place)}`.",
+                f"sources anew with `comboi run --full-refresh`; this table alone with `{_anew(name)}`.",
             ) from None
     return None
 
@@ -159,41 +159,43 @@ def continuation(previous: Manifest, table: BaseTable, origin: Origin) -> Contin
         OriginChanged: the table would be made from something else, and `on_change` is `refuse`.
         ConfigError: mode, key or cursor are others, such that rows would be lost or come twice.
     """
-    place = f"{previous.source}.{previous.table}"
+    name = f"{previous.source}.{previous.table}"
     parts = changed_parts(previous.origin, origin)
     if "mask" in parts:  # which says it: without `hash` the salt does not count
         parts = tuple(part for part in parts if part != "masking.salt")
-    said = f"what it is made from has changed since load {previous.sequence}: {told(previous.origin, origin, parts)}"
+    changes = f"what it is made from has changed since load {previous.sequence}: {told(previous.origin, origin, parts)}"
     if table.effective_mode == "full" or previous.mode == "full":
         # The load replaces the table whatever has changed; without a watermark it would land all of it twice.
         switched = previous.mode == "full" != table.effective_mode
-        return Continuation(bool(parts) or switched, (f"{said}; this load replaces the table",) if parts else ())
+        return Continuation(bool(parts) or switched, (f"{changes}; this load replaces the table",) if parts else ())
     try:
         refuse_other_cursor(previous, table.cursor_name)
         refuse_other_versions(previous, table.effective_mode, table.primary_key)
     except ConfigError as changed:
         if table.on_change != "reload":
             raise
-        return Continuation(True, (f"{changed.message.removeprefix(f'{place}: ')}; {_RELOADED}",))
+        return Continuation(True, (f"{changed.message.removeprefix(f'{name}: ')}; {_RELOADED}",))
     if not parts:
         return Continuation()
-    anew = f"`{_anew(place)}`"
+    anew = f"`{_anew(name)}`"
     if table.on_change == "refuse":
         raise OriginChanged(
-            f"{place}: {said}",
+            f"{name}: {changes}",
             remedy=f"Read the table anew with {anew}. {'' if 'mask' in parts else _SAME_ROWS}Or go back to the former "
             "setting.",
         )
     if table.on_change == "reload":
-        return Continuation(True, (f"{said}; {_RELOADED}",))
+        return Continuation(True, (f"{changes}; {_RELOADED}",))
     remedy = f"If they are other rows, or some are missing, read the table anew with {anew}."
     return Continuation(
-        shortfalls=(Shortfall("origin_changed", f"{said}; the rows that were landed before stay as they were", remedy),)
+        shortfalls=(
+            Shortfall("origin_changed", f"{changes}; the rows that were landed before stay as they were", remedy),
+        )
     )
 
 
-def _anew(place: str) -> str:
-    return f"comboi run bronze --select {place} --full-refresh"
+def _anew(name: str) -> str:
+    return f"comboi run bronze --select {name} --full-refresh"
 
 
 _SAME_ROWS = (
@@ -224,23 +226,23 @@ def refuse_other_versions(previous: Manifest, mode: Mode, primary_key: tuple[str
     """
     if previous.mode != "merge" or mode == "full":
         return
-    place = f"{previous.source}.{previous.table}"
+    name = f"{previous.source}.{previous.table}"
     if mode == "append":
-        told = "the mode is append, but the table was merged: earlier versions of its rows would be doubled"
+        problem = "the mode is append, but the table was merged: earlier versions of its rows would be doubled"
     elif {name.lower() for name in previous.primary_key} != {name.lower() for name in primary_key}:
         before, now = ", ".join(previous.primary_key), ", ".join(primary_key)
-        told = f"the primary key is {now}, but the table was merged by {before}"
+        problem = f"the primary key is {now}, but the table was merged by {before}"
     else:
         return
     raise ConfigError(
-        f"{place}: {told}", remedy="Run the table once with --full-refresh, or go back to the former setting."
+        f"{name}: {problem}", remedy="Run the table once with --full-refresh, or go back to the former setting."
     )
 
 
 def missed(load: LoadPlan, previous: Manifest | None) -> tuple[Shortfall, ...]:
     """Return the source's shortfalls; an empty source is one only where the lake has rows of it."""
     landed = previous is not None and any(file.rows for file in previous.files)
-    return tuple(told for told in load.shortfalls if told.code != "source_empty" or landed)
+    return tuple(shortfall for shortfall in load.shortfalls if shortfall.code != "source_empty" or landed)
 
 
 def doubtful_key(load: LoadPlan, previous: Manifest | None, primary_key: tuple[str, ...]) -> tuple[str, ...]:

@@ -291,7 +291,7 @@ def publish_load(workspace: Workspace, job: PublishLoad) -> Published:
     table = workspace.project.table(item["source"], item["table"])
     previous = continuity.committed(lake, decode(Checkpoint, job["checkpoint"]), item["name"], anew=load.replaces)
     landed = shortfalls.of_landed(workspace, lake, load, table, files, previous)
-    found = landed.shortfalls + shortfalls.of_states(load, len(set(job["states"])))
+    fallen_short = landed.shortfalls + shortfalls.of_states(load, len(set(job["states"])))
     manifest = next_manifest(
         None if load.replaces else previous,
         replace(load, key_unique=landed.key_unique),
@@ -307,7 +307,7 @@ def publish_load(workspace: Workspace, job: PublishLoad) -> Published:
         "files": len(files),
         "foldable": bool(foldable(manifest)),
         "commit": commit,
-        "fallen_short": [shortfall.record() for shortfall in found],
+        "fallen_short": [shortfall.record() for shortfall in fallen_short],
     }
 
 

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from comboi_core.app.workspace import Workspace
+from comboi_core.domain.contracts.table import Restorable
 from comboi_core.domain.errors import ManifestUnreadable
 from comboi_core.domain.manifest import LOADS_FOLDER, Manifest, loads_of, table_folder
 from comboi_core.domain.names import table_id
 from comboi_core.landing.continuity import refuse_other_owner
 
-Payload = dict[str, Any]
 
-
-def checkpoints_in_lake(workspace: Workspace) -> dict[str, Payload]:
+def checkpoints_in_lake(workspace: Workspace) -> dict[str, Restorable]:
     """Return for each table with loads in the lake the newest checkpoint that is complete.
 
     The newest manifest counts even if its run was killed before the commit: its files are there, and its watermark with
     them. One that is damaged, or whose files are not all there, is passed over for the one before. Where no load is
     complete any more, the next one goes on from the newest number, and reads the table anew.
 
-    Returns:
-        `source.table` -> `sequence`, `fence`, `watermark`, `manifest` (a path, or None), `reload`.
-
     Raises:
         NotOwner: another pipeline loads a table of this name.
     """
-    found = {}
+    checkpoints = {}
     for source in workspace.project.pipeline_file.sources:
         for table in source.tables:
             checkpoint = _newest(workspace, source.name, table.name)
             if checkpoint:
-                found[table_id(source.name, table.name)] = checkpoint
-    return found
+                checkpoints[table_id(source.name, table.name)] = checkpoint
+    return checkpoints
 
 
 def lost_loads(workspace: Workspace, manifests: Mapping[str, str]) -> list[str]:
@@ -63,12 +58,12 @@ def newest_fence(workspace: Workspace) -> int:
         for stage in ("silver", "gold"):
             for dataset in workspace.project.datasets(stage):
                 with suppress(duckdb.Error):
-                    found = read_published(con, workspace.lake(stage), workspace.project.dataset_path(dataset.name))
-                    newest = max(newest, found.fence if found else 0)
+                    published = read_published(con, workspace.lake(stage), workspace.project.dataset_path(dataset.name))
+                    newest = max(newest, published.fence if published else 0)
     return newest
 
 
-def _newest(workspace: Workspace, source: str, table: str) -> Payload | None:
+def _newest(workspace: Workspace, source: str, table: str) -> Restorable | None:
     from comboi_core.lake.bronze import read_manifest
 
     lake = workspace.lake("bronze")
@@ -87,8 +82,13 @@ def _newest(workspace: Workspace, source: str, table: str) -> Payload | None:
             "the source or the table",
         )
         if all(file.path in files for file in manifest.files):
-            fields = {"sequence": manifest.sequence, "fence": manifest.fence, "watermark": manifest.watermark}
-            return {**fields, "manifest": path, "reload": False}
+            return {
+                "sequence": manifest.sequence,
+                "fence": manifest.fence,
+                "watermark": manifest.watermark,
+                "manifest": path,
+                "reload": False,
+            }
     known = loads_of(loads)
     if not known:
         return None

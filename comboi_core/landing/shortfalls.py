@@ -175,8 +175,8 @@ def of_added_columns(
     )
 
 
-def _null_before(columns: tuple[Column, ...], rows: EarlierRows, told: str, remedy: str) -> list[Shortfall]:
-    found = []
+def _null_before(columns: tuple[Column, ...], rows: EarlierRows, template: str, remedy: str) -> list[Shortfall]:
+    shortfalls = []
     for column in columns:
         filled = rows.filled.get(column.name, 0)
         if not filled and rows.complete:
@@ -184,15 +184,15 @@ def _null_before(columns: tuple[Column, ...], rows: EarlierRows, told: str, reme
         least = "" if rows.complete else "at least "
         there = f", but at the source {least}{filled:,} of {rows.looked:,} earlier rows have a value there"
         unsure = ", if the source has values there"
-        found.append(
+        shortfalls.append(
             Shortfall(
                 "null_before",
-                told.format(column.name) + (there if filled else unsure),
+                template.format(column.name) + (there if filled else unsure),
                 f"Read the table anew, so that earlier rows have their values: `{remedy}`.",
                 filled if filled and rows.complete else None,
             )
         )
-    return found
+    return shortfalls
 
 
 def _reads_null(workspace: Workspace, lake: Lake, before: Manifest, column: Column) -> bool:

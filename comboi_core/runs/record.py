@@ -150,14 +150,14 @@ def shortfalls_of(record: RunRecord) -> Iterator[tuple[str, ShortfallRecord]]:
 
 
 def _table(item: TableItem, outcome: Outcome) -> TableRecord:
-    shown = {key: value for key, value in outcome.items() if key in TABLE_FIELDS}
-    return cast(TableRecord, {"source": item["source"], "table": item["table"], **shown})
+    fields = {key: value for key, value in outcome.items() if key in TABLE_FIELDS}
+    return cast(TableRecord, {"source": item["source"], "table": item["table"], **fields})
 
 
 def _dataset(lake: Lake, item: DatasetItem, outcome: Outcome) -> DatasetRecord:
-    shown = {key: value for key, value in outcome.items() if key in DATASET_FIELDS}
+    fields = {key: value for key, value in outcome.items() if key in DATASET_FIELDS}
     details = runfiles.read_json(lake, outcome["details"]) if outcome.get("details") else {}
-    return cast(DatasetRecord, {"stage": item["stage"], "name": item["name"], **shown, **details})
+    return cast(DatasetRecord, {"stage": item["stage"], "name": item["name"], **fields, **details})
 
 
 def _settled(record: RunRecord) -> str:

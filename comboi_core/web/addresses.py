@@ -23,9 +23,9 @@ def own_address(url: str, headers: Mapping[str, str]) -> str:
         url: As the Functions host has it; its scheme and name are those of the last hop.
         headers: Of the request, names in lower case. Of a list, the first value counts: it is of the outermost proxy.
     """
-    found = urlsplit(url)
+    parts = urlsplit(url)
     proto, host, prefix = (_first(headers.get(name, ""), shape) for name, shape in _FORWARDED.items())
-    return f"{proto.lower() or found.scheme}://{host or found.netloc}{prefix.rstrip('/')}{found.path}".rstrip("/")
+    return f"{proto.lower() or parts.scheme}://{host or parts.netloc}{prefix.rstrip('/')}{parts.path}".rstrip("/")
 
 
 def _first(value: str, shape: re.Pattern[str]) -> str:

@@ -95,7 +95,7 @@ def read_body(model: type[B], body: bytes, example: str) -> B:
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
     unknown = next((error for error in errors if error["type"] == "extra_forbidden" and len(error["loc"]) == 1), None)
-    raise RequestInvalid(_unknown(model, str(unknown["loc"][0])) if unknown else _told(model, errors[0], example))
+    raise RequestInvalid(_unknown(model, str(unknown["loc"][0])) if unknown else _message(model, errors[0], example))
 
 
 def _unknown(model: type[Body], name: str) -> str:
@@ -103,15 +103,15 @@ def _unknown(model: type[Body], name: str) -> str:
     return f"unknown field '{name}'{did_you_mean(name, known)}; the fields are {', '.join(known)}"
 
 
-def _told(model: type[Body], error: Any, example: str) -> str:
-    place = error["loc"]
-    if not place and error["type"] == "value_error":
+def _message(model: type[Body], error: Any, example: str) -> str:
+    field_path = error["loc"]
+    if not field_path and error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    if not place:
+    if not field_path:
         return f"the body is not a JSON object such as {example}"
-    expected = f"{place[0]}: expected {model.model_fields[place[0]].description}"
-    if len(place) > 1:
-        return f"{expected}; number {place[1] + 1} is none" if isinstance(place[1], int) else expected
+    expected = f"{field_path[0]}: expected {model.model_fields[field_path[0]].description}"
+    if len(field_path) > 1:
+        return f"{expected}; number {field_path[1] + 1} is none" if isinstance(field_path[1], int) else expected
     if error["type"] == "missing":
         return f"{expected}, got none"
     if "actual_length" in error.get("ctx", {}):

@@ -14,6 +14,7 @@ from comboi_core.devtools.preview import preview
 from comboi_core.domain.contracts.fields import Count
 from comboi_core.domain.contracts.preview import Preview
 from comboi_core.domain.contracts.run import RunRequest
+from comboi_core.domain.contracts.table import RestoreRequest
 from comboi_core.domain.names import table_id
 from comboi_core.landing.rebuild import checkpoints_in_lake, lost_loads, newest_fence
 from comboi_core.state import checkpoint
@@ -91,8 +92,8 @@ async def rebuild(hub: Hub, workspace: Workspace, by: str) -> Rebuilt:
         state = await hub.read("table", key)
         if state and state["sequence"] >= restorable["sequence"]:
             continue
-        audit = {"at": datetime.now(UTC).isoformat(), "by": by}
-        await hub.signal("table", key, "restore", {**restorable, **audit})
+        request: RestoreRequest = {**restorable, "at": datetime.now(UTC).isoformat(), "by": by}
+        await hub.signal("table", key, "restore", request)
         await wait_until(partial(_has, hub, key, restorable["sequence"]))
         restored[name] = restorable["sequence"]
         log.warning("the checkpoint of %s was restored to load %s by %s", name, restorable["sequence"], by)

@@ -197,7 +197,7 @@ PATHS: Json = {
         "get": {
             "operationId": "overview",
             "summary": "What the page shows of runs, tables and datasets.",
-            "responses": _answers(200, "The overview.", {"type": "object"}),
+            "responses": _answers(200, "The overview.", _ref("Overview")),
         },
     },
     "/health": {

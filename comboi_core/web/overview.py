@@ -11,12 +11,15 @@ import sys
 import threading
 from collections import OrderedDict
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, NotRequired, cast
+
+from typing_extensions import TypedDict
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.config.tables import BaseTable
 from comboi_core.domain.contracts.building import CheckRecord
-from comboi_core.domain.contracts.pipeline import RunSummary
+from comboi_core.domain.contracts.fields import Count, Moment, Seconds
+from comboi_core.domain.contracts.pipeline import Holder, RunSummary
 from comboi_core.domain.contracts.record import DatasetRecord, RunRecord, TableRecord
 from comboi_core.domain.errors import ComboiError, ErrorRecord, LakeNotFound
 from comboi_core.domain.names import table_id
@@ -26,7 +29,7 @@ from comboi_core.state import checkpoint
 from comboi_core.state.checkpoint import TableState
 from comboi_core.web.hub import Hub
 from comboi_core.web.monitoring import entity_key
-from comboi_core.web.page.schedule import timer
+from comboi_core.web.page.schedule import Timer, timer
 
 HISTORY = 30
 """Runs that the overview reaches back."""
@@ -37,7 +40,44 @@ _AT_ONCE = 32
 _REWRITES = {"compaction", "erasure"}
 """Modes of commits that read nothing from the source."""
 
-Body = dict[str, Any]
+
+class OverviewItem(TypedDict):
+    """A table or dataset against the latest runs.
+
+    `history` (statuses; `short` for a success with shortfalls) and `rows` have one entry per run, None where the item
+    was no part of it. `as_of`: start of the last run in which it succeeded; `checks`: how many passed, warned and
+    failed in the latest run that has any. `freshness`: target in seconds; `backfill`: whether a range of the table can
+    be read again.
+    """
+
+    layer: str
+    name: str
+    history: list[str | None]
+    rows: list[Count | None]
+    as_of: Moment | None
+    checks: dict[str, int] | None
+    sequence: NotRequired[Count]
+    watermark: NotRequired[str | None]
+    reload: NotRequired[bool]
+    freshness: NotRequired[Seconds | None]
+    stale: NotRequired[bool]
+    backfill: NotRequired[bool]
+
+
+class Overview(TypedDict):
+    """What the monitor page shows before a run is opened.
+
+    `now`: the server's clock; `holder` of the lease; `runs`: the latest ones, newest first; `problems`: what kept parts
+    of the answer away.
+    """
+
+    pipeline: str
+    now: Moment
+    timer: Timer
+    holder: Holder | None
+    runs: list[RunSummary]
+    problems: list[ErrorRecord]
+    items: list[OverviewItem]
 
 
 class Outcome(NamedTuple):
@@ -66,18 +106,8 @@ _KEPT_RUNS = 2 * HISTORY
 _lock = threading.Lock()
 
 
-async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = None) -> Body:
-    """Return what the monitor page shows before a run is opened.
-
-    Returns:
-        `pipeline`, `now` (the server's clock), `timer` (`schedule`, `next`), `holder` of the lease or None, `runs`
-        (summaries, newest first, HISTORY at most), `problems` (errors that kept parts of the answer away) and `items`:
-        `layer`, `name`, `history` (statuses; `short` for a success with shortfalls) and `rows`, each with one entry per
-        run of `runs`, None where the item was no part of it,
-        `as_of` (start of the last run in which it succeeded), `checks` (of the latest run that has any); of tables also
-        `freshness` (target in seconds, or None), `stale`, `sequence`, `watermark`, `reload` and `backfill` (whether a
-        range of it can be read again).
-    """
+async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = None) -> Overview:
+    """Return what the monitor page shows before a run is opened, with HISTORY runs at most."""
     now = now or datetime.now(UTC)
     project = workspace.project
     tables = [(source.name, table) for source in project.pipeline_file.sources for table in source.tables]
@@ -110,7 +140,7 @@ async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = Non
     }
 
 
-def _item(layer: str, name: str, runs: list[RunSummary], past: list[PastRun | None]) -> Body:
+def _item(layer: str, name: str, runs: list[RunSummary], past: list[PastRun | None]) -> OverviewItem:
     outcomes = [run and run.outcomes.get((layer, name)) for run in past]
     renewed = (
         summary["started_at"]
@@ -120,25 +150,26 @@ def _item(layer: str, name: str, runs: list[RunSummary], past: list[PastRun | No
     return {
         "layer": layer,
         "name": name,
-        "history": [outcome and _shown(outcome) for outcome in outcomes],
+        "history": [outcome and _status(outcome) for outcome in outcomes],
         "rows": [outcome and outcome.rows for outcome in outcomes],
         "as_of": next(renewed, None),
         "checks": next((outcome.checks for outcome in outcomes if outcome and outcome.checks), None),
     }
 
 
-def _shown(outcome: Outcome) -> str:
+def _status(outcome: Outcome) -> str:
     return "short" if outcome.short and outcome.status == "succeeded" else outcome.status
 
 
 def _table(
     source: str, table: BaseTable, known: TableState, runs: list[RunSummary], past: list[PastRun | None], now: datetime
-) -> Body:
+) -> OverviewItem:
     item = _item("bronze", table_id(source, table.name), runs, past)
     if item["as_of"] is None:  # its last load is older than the runs that are looked at
         loads = (commit["committed_at"] for commit in known["commits"] if commit["mode"] not in _REWRITES)
         item["as_of"] = next(loads, None)
-    return item | {
+    return {
+        **item,
         "sequence": known["sequence"],
         "watermark": known["watermark"],
         "reload": known["reload"],

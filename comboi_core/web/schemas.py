@@ -16,12 +16,13 @@ from comboi_core.web.bodies import ErasureBody, RunBody
 from comboi_core.web.cancel import Cancelling
 from comboi_core.web.maintenance import Rebuilt
 from comboi_core.web.monitoring import Health, Tables, TableShown
+from comboi_core.web.overview import Overview
 from comboi_core.web.paging import RunPage
 from comboi_core.web.starting import RunStarted
 
 MODELS = (
     *(Problem, RunBody, ErasureBody, RunStarted, Cancelling, RunPage, RunSummary, RunRecord),
-    *(TableShown, Tables, Preview, Rebuilt, Health),
+    *(TableShown, Tables, Preview, Rebuilt, Health, Overview),
 )
 
 

@@ -52,11 +52,11 @@ class KnownColumns:
         select = dataset and select_of(self._project, dataset)
         if not dataset or not select:
             return None
-        found = selected_columns(self._con, select.text)
-        if found is None:
+        selected = selected_columns(self._con, select.text)
+        if selected is None:
             return None
         added = _ADDED_BY_VERSIONS if dataset.materialization.strategy == "scd2" else ()
-        return (*found, *added, *(_ADDED_BY_CLUSTERS if dataset.splink else ()))
+        return (*selected, *added, *(_ADDED_BY_CLUSTERS if dataset.splink else ()))
 
 
 def selected_columns(con: DuckDBPyConnection, sql: str) -> tuple[str, ...] | None:
@@ -94,18 +94,18 @@ def sql_problems(
             con.execute(f"CREATE VIEW {qualified(alias)} AS SELECT {listed}")
         con.execute(f"EXPLAIN {select.text}")
     except duckdb.Error as error:
-        said = error_details(error)[0]
+        message = error_details(error)[0]
         aliases = ", ".join(inputs)
-        table, column = _MISSING_TABLE.search(said), _MISSING_COLUMN.search(said)
+        table, column = _MISSING_TABLE.search(message), _MISSING_COLUMN.search(message)
         if table:
             name = table[1].strip('"!')
             hint = did_you_mean(name, list(inputs))
             yield f"{select.file}:{_line(select, name)}: there is no input '{name}'{hint}; the inputs are {aliases}"
         elif column and all(columns is not None for columns in inputs.values()):
             name = column[1] or column[2]
-            names = [name for found in inputs.values() for name in found or ()]
-            told = f"no input has a column '{name}'{did_you_mean(name, names)}; they have {', '.join(names)}"
-            yield f"{select.file}:{_line(select, name)}: {told}"
+            names = [name for columns_of_input in inputs.values() for name in columns_of_input or ()]
+            problem = f"no input has a column '{name}'{did_you_mean(name, names)}; they have {', '.join(names)}"
+            yield f"{select.file}:{_line(select, name)}: {problem}"
     finally:
         con.execute("ROLLBACK")
 
@@ -117,13 +117,13 @@ def column_problems(project: Project, dataset: DatasetConfig, known: KnownColumn
     for label, column in named:
         if column.lower() not in {name.lower() for name in columns or ()}:
             hint = did_you_mean(column, list(columns or ()))
-            place = project.places[dataset.name]
+            where = project.places[dataset.name]
             yield (
-                f"{place}: {dataset.name}: {label}: the dataset has no column '{column}'{hint}; "
+                f"{where}: {dataset.name}: {label}: the dataset has no column '{column}'{hint}; "
                 f"it has {', '.join(columns or ())}"
             )
 
 
 def _line(select: Select, name: str) -> int:
-    found = re.search(rf'(?<![\w"]){re.escape(name)}(?!\w)', select.text, re.IGNORECASE)
-    return select.line(found.start()) if found else 1
+    match = re.search(rf'(?<![\w"]){re.escape(name)}(?!\w)', select.text, re.IGNORECASE)
+    return select.line(match.start()) if match else 1

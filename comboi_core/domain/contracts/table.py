@@ -76,16 +76,21 @@ class ResetRequest(TypedDict):
     by: str
 
 
-class RestoreRequest(TypedDict):
+class Restorable(TypedDict):
     """A checkpoint that was rebuilt from the lake. `reload`: the lake has no load of the table that is complete."""
 
     sequence: int
     fence: int
     watermark: str | None
     manifest: str | None
+    reload: NotRequired[bool]
+
+
+class RestoreRequest(Restorable):
+    """Asks for the checkpoint to be taken over: when (ISO 8601) and by whom."""
+
     at: str
     by: str
-    reload: NotRequired[bool]
 
 
 class Landed(TypedDict):

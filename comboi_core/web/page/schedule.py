@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from typing_extensions import TypedDict
+
+from comboi_core.domain.contracts.fields import Moment
+
 _FIELDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 """Second, minute, hour, day, month, day of the week with Sunday as 0: the smallest and the largest value."""
 _MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6}
@@ -20,8 +24,15 @@ _DAYS_AHEAD = 366 * 8
 _OFF = {"true", "1"}
 
 
-def timer(environment: Mapping[str, str] = os.environ, *, now: datetime | None = None) -> dict[str, str | None]:
-    """Return the timer's `schedule` as it is set and the `next` slot (ISO 8601, UTC).
+class Timer(TypedDict):
+    """The timer's schedule as it is set, and its next slot; both None where it is off."""
+
+    schedule: str | None
+    next: Moment | None
+
+
+def timer(environment: Mapping[str, str] = os.environ, *, now: datetime | None = None) -> Timer:
+    """Return the timer's schedule and its next slot, in UTC.
 
     Both are None where there is no schedule or the timer is switched off; `next` also where the setting is an interval,
     whose slots count from the host's start, or cannot be read: the host that serves the timer tells what is wrong.
@@ -72,7 +83,7 @@ def next_slot(schedule: str, after: datetime, zone: ZoneInfo) -> datetime | None
 
 def _values(field: str, low: int, high: int) -> frozenset[int]:
     names = {12: _MONTHS, 6: _DAYS}.get(high, {})
-    found: set[int] = set()
+    values: set[int] = set()
     for item in field.lower().split(","):
         match = _ITEM.fullmatch(item)
         if match is None:
@@ -84,8 +95,8 @@ def _values(field: str, low: int, high: int) -> frozenset[int]:
         start, stop = min(start, stop), max(start, stop)  # NCrontab turns a range round: 22-6 is 6-22
         if start < low or stop > high:
             raise ValueError(f"'{item}' is not from {low} to {high}")
-        found.update(range(start, stop + 1, int(step or 0) or 1))  # and step 0 is step 1
-    return frozenset(found)
+        values.update(range(start, stop + 1, int(step or 0) or 1))  # and step 0 is step 1
+    return frozenset(values)
 
 
 def _value(word: str, names: Mapping[str, int]) -> int:
