@@ -44,7 +44,7 @@ def erase(table: Table, wanted: Sought) -> dict[str, int]:
         if count:
             removed[file.path] = count
             path = data_path("shop", "orders", file.load, position, "new")
-            file = rewrite_load_file(con, lake, file, selection, path, cursor="at")
+            file = rewrite_load_file(con, lake, file, selection, path)
         files += [file] if file else []
     after = replace(before, sequence=before.sequence + 1, fence=before.fence + 1, files=tuple(files))
     table.manifest = read_manifest(lake, write_manifest(lake, after))
