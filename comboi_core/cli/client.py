@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-import requests
-
+from comboi_core.cli.transport import Answer, Loopback, Transport, Unanswered, WayOut
 from comboi_core.domain.contracts.pipeline import RunSummary
 from comboi_core.domain.errors import ComboiError, RequestInvalid
 from comboi_core.domain.redaction import redactor
 
 MOST_TEXT = 200
-TIMEOUT = 60
-"""Seconds to wait for one answer. Starting a run on a cold app in Azure can take long."""
-
 _URL = re.compile(
     r"((?i:https?))://([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[\w.~/-]*)?", re.A
 )
@@ -84,10 +81,8 @@ class Api:
         scheme, host = _parts(url)
         self.url = url.rstrip("/")
         self._api = self.url if urlsplit(self.url).path else f"{self.url}/api"
-        self._session = requests.Session()
         local = _is_loopback(host)
-        # Proxies from the environment are for remote hosts, not for this machine.
-        self._session.trust_env = not local
+        headers = {"x-comboi-trigger": "cli"}
         if key:
             if scheme != "https" and not local:
                 raise KeyInDanger(f"{self.url} is not https: the function key would be sent unencrypted")
@@ -97,16 +92,18 @@ class Api:
                     remedy="Copy the key again and give it with COMBOI_KEY or --key.",
                 )
             redactor.add(key)
-            self._session.headers["x-functions-key"] = key
-        self._session.headers["x-comboi-trigger"] = "cli"
+            headers["x-functions-key"] = key
+        # Proxies from the environment are for remote hosts, not for this machine.
+        plain = local and scheme == "http"
+        self._transport: Transport = Loopback(headers) if plain else WayOut(headers, proxies=not local)
 
     def get(self, path: str, **params: Any) -> Any:
         """Return the JSON of GET {path} below the API's address."""
-        return self._call("GET", path, params={key: value for key, value in params.items() if value is not None})
+        return self._call("GET", path, {key: value for key, value in params.items() if value is not None}, None)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Return the JSON of POST {path} below the API's address."""
-        return self._call("POST", path, json=body)
+        return self._call("POST", path, {}, body)
 
     def runs(self, limit: int, **filters: str | None) -> list[RunSummary]:
         """Return at most `limit` summaries of runs, newest first. Reads as many pages as needed."""
@@ -120,30 +117,29 @@ class Api:
                 break
         return found
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        address = f"{self._api}/{path}"
+    def _call(self, method: str, path: str, params: dict[str, Any], sent: dict[str, Any] | None) -> Any:
         try:
-            answer = self._session.request(method, address, timeout=TIMEOUT, allow_redirects=False, **options)
-        except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to an invalid address
-            raise ApiUnreachable(f"{self.url} does not answer: {type(error).__name__}") from None
-        if 300 <= answer.status_code < 400:
+            answer = self._transport.send(method, f"{self._api}/{path}", params, sent)
+        except Unanswered as error:
+            raise ApiUnreachable(f"{self.url} does not answer: {error}") from None
+        if 300 <= answer.status < 400:
             raise _redirected(self.url, answer)
-        summary = f"{self.url} answers {answer.status_code} {answer.reason}"
+        said = f"{self.url} answers {answer.status} {answer.reason}"
         try:
-            body = answer.json()
+            body = json.loads(answer.body)
         except ValueError:
             plain = answer.headers.get("Content-Type", "").startswith("text/plain")
-            body = {"title": f"{summary}: {redactor.cut(answer.text, MOST_TEXT)}" if plain and answer.text else summary}
-            if answer.status_code < 400:
-                body |= {"code": "api_error", "remedy": "Check that --url is the URL of a comboi app."}
+            body = {"title": f"{said}: {redactor.cut(answer.text, MOST_TEXT)}" if plain and answer.text else said}
+            if answer.status < 400:
+                body |= {"code": "api_error", "remedy": "Check that --url is that of a comboi app."}
                 raise ApiError(body) from None
         if not isinstance(body, dict):
-            raise ApiError({"title": summary})
-        if answer.status_code in (401, 403) and "code" not in body:
-            raise ApiForbidden(body.get("title") or summary)
-        if answer.status_code == 404 and "code" not in body:
-            raise ApiMissing(f"there is no comboi at {self._api}: {body.get('title') or summary}")
-        if answer.status_code >= 400:
+            raise ApiError({"title": said})
+        if answer.status in (401, 403) and "code" not in body:
+            raise ApiForbidden(body.get("title") or said)
+        if answer.status == 404 and "code" not in body:
+            raise ApiMissing(f"there is no comboi at {self._api}: {body.get('title') or said}")
+        if answer.status >= 400:
             raise ApiError(body)
         return body
 
@@ -179,16 +175,15 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _redirected(url: str, answer: requests.Response) -> ApiUnreachable:
-    """Return the error of a redirect. It shows only scheme and host, because the rest may contain secrets."""
+def _redirected(url: str, answer: Answer) -> ApiUnreachable:
+    """Tell where a redirect leads: scheme and host, since the rest may hold secrets."""
     try:
-        target = urlsplit(requests.compat.urljoin(f"{url}/", answer.headers.get("Location", "")))
-        where = f"{target.scheme}://{target.hostname}{f':{target.port}' if target.port else ''}"
+        found = urlsplit(urljoin(f"{url}/", answer.headers.get("Location", "")))
+        where = f"{found.scheme}://{found.hostname}{f':{found.port}' if found.port else ''}"
     except ValueError:
         where = "an invalid URL"
     return ApiUnreachable(
-        f"{url} answers {answer.status_code} and redirects to {where}; comboi does not follow redirects",
-        remedy="Give the app's own URL with --url or COMBOI_URL. If the app asks people to sign in, exclude "
-        "comboi's API "
-        "from that: comboi's commands can use only function keys.",
+        f"{url} answers {answer.status} and points to {where}; nothing was sent there",
+        remedy="Give the app's own address with --url or COMBOI_URL; an app that has people sign in needs a way around "
+        "it for comboi's commands, which know function keys only.",
     )

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from comboi_core.app.place import APP_FOLDER
-from comboi_core.cli.members import PROJECT_FOLDERS, code_files, project_files
 from comboi_core.cli.options import AsJson, console, print_json, reporting, writing
 from comboi_core.cli.wheels import PYTHON, checked_lock, unpack
 from comboi_core.domain.errors import ConfigError, RequestInvalid
@@ -109,6 +108,7 @@ def build(
             written.
     """
     from comboi_core.app.loader import load
+    from comboi_core.cli.members import PROJECT_FOLDERS, code_files, project_files
     from comboi_core.config.references import find
 
     if config.is_absolute() or ".." in config.parts or config.parts[:1] != ("configs",):
