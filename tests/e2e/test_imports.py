@@ -14,7 +14,9 @@ try:
     main()
 except SystemExit as ended:
     assert not ended.code, ended
-print([name for name in ("pandas", "numpy", "pyarrow", "splink", "sqlglot", "azure.identity") if name in sys.modules])
+heavy = ("pandas", "numpy", "pyarrow", "splink", "sqlglot", "azure.identity", "requests")
+unused = ("comboi_core.erasure.bronze", "comboi_core.bruin.header.models", "comboi_core.cli.members")
+print([name for name in (*heavy, *unused) if name in sys.modules])
 """
 
 
