@@ -124,21 +124,21 @@ class Api:
             raise ApiUnreachable(f"{self.url} does not answer: {error}") from None
         if 300 <= answer.status < 400:
             raise _redirected(self.url, answer)
-        said = f"{self.url} answers {answer.status} {answer.reason}"
+        summary = f"{self.url} answers {answer.status} {answer.reason}"
         try:
             body = json.loads(answer.body)
         except ValueError:
             plain = answer.headers.get("Content-Type", "").startswith("text/plain")
-            body = {"title": f"{said}: {redactor.cut(answer.text, MOST_TEXT)}" if plain and answer.text else said}
+            body = {"title": f"{summary}: {redactor.cut(answer.text, MOST_TEXT)}" if plain and answer.text else summary}
             if answer.status < 400:
-                body |= {"code": "api_error", "remedy": "Check that --url is that of a comboi app."}
+                body |= {"code": "api_error", "remedy": "Check that --url is the URL of a comboi app."}
                 raise ApiError(body) from None
         if not isinstance(body, dict):
-            raise ApiError({"title": said})
+            raise ApiError({"title": summary})
         if answer.status in (401, 403) and "code" not in body:
-            raise ApiForbidden(body.get("title") or said)
+            raise ApiForbidden(body.get("title") or summary)
         if answer.status == 404 and "code" not in body:
-            raise ApiMissing(f"there is no comboi at {self._api}: {body.get('title') or said}")
+            raise ApiMissing(f"there is no comboi at {self._api}: {body.get('title') or summary}")
         if answer.status >= 400:
             raise ApiError(body)
         return body
@@ -176,14 +176,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _redirected(url: str, answer: Answer) -> ApiUnreachable:
-    """Tell where a redirect leads: scheme and host, since the rest may hold secrets."""
+    """Return the error of a redirect. It shows only scheme and host, because the rest may contain secrets."""
     try:
-        found = urlsplit(urljoin(f"{url}/", answer.headers.get("Location", "")))
-        where = f"{found.scheme}://{found.hostname}{f':{found.port}' if found.port else ''}"
+        target = urlsplit(urljoin(f"{url}/", answer.headers.get("Location", "")))
+        where = f"{target.scheme}://{target.hostname}{f':{target.port}' if target.port else ''}"
     except ValueError:
         where = "an invalid URL"
     return ApiUnreachable(
-        f"{url} answers {answer.status} and points to {where}; nothing was sent there",
-        remedy="Give the app's own address with --url or COMBOI_URL; an app that has people sign in needs a way around "
-        "it for comboi's commands, which know function keys only.",
+        f"{url} answers {answer.status} and redirects to {where}; comboi does not follow redirects",
+        remedy="Give the app's own URL with --url or COMBOI_URL. If the app asks people to sign in, exclude "
+        "comboi's API "
+        "from that: comboi's commands can use only function keys.",
     )
