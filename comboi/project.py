@@ -13,9 +13,10 @@ from comboi.relation import Relation
 from comboi.run import Run
 from comboi_core.app.loader import DEFAULT_CONFIG, load
 from comboi_core.app.workspace import Workspace
-from comboi_core.devtools.reading import all_names, full_name, open_reader
+from comboi_core.devtools.reading import full_name, open_reader
 from comboi_core.domain.contracts.pipeline import RunSummary
 from comboi_core.domain.errors import ConfigError, RequestInvalid, SelectionEmpty
+from comboi_core.domain.names import table_id
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,7 +66,7 @@ class Project:
     def tables(self) -> list[str]:
         """The names of all bronze tables, as `source.table`."""
         project = load(self.config)
-        return all_names(project)[: -len(project.datasets()) or None]
+        return [table_id(*key) for key in project.tables]
 
     @property
     def datasets(self) -> list[str]:

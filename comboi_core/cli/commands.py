@@ -211,9 +211,9 @@ def validate(config: Config = None, as_json: AsJson = False) -> None:
         if problems:
             errors.print(f"  what to do: {remedy}", markup=False)
         else:
-            tables = sum(len(source.tables) for source in project.pipeline_file.sources)
             console.print(
-                f"✓ pipeline {project.pipeline}: {tables} tables, {len(project.datasets())} datasets", style="green"
+                f"✓ pipeline {project.pipeline}: {len(project.tables)} tables, {len(project.datasets())} datasets",
+                style="green",
             )
     if problems:
         raise typer.Exit(1)

@@ -62,15 +62,12 @@ def _note_json(wanted: bool) -> bool:
 def complete_names(incomplete: str) -> list[str]:
     """Return the tables and datasets whose names begin with a text, for the shell. Without a project: none."""
     from comboi_core.app.loader import load
-    from comboi_core.domain.names import table_id
 
     try:
         project = load(None)
     except (ComboiError, OSError):
         return []
-    names = [table_id(source.name, table.name) for source in project.pipeline_file.sources for table in source.tables]
-    names += [dataset.name for dataset in project.datasets()]
-    return [name for name in names if name.startswith(incomplete) or name.split(".")[-1].startswith(incomplete)]
+    return [name for name in project.names if name.startswith(incomplete) or name.split(".")[-1].startswith(incomplete)]
 
 
 def complete_tables(incomplete: str) -> list[str]:

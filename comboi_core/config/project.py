@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,7 @@ from comboi_core.config.monitoring import HistoryConfig, MonitoringConfig, Notif
 from comboi_core.config.sources import SourceConfig
 from comboi_core.config.tables import BaseTable
 from comboi_core.config.written import Json, reference_or
+from comboi_core.domain.names import table_id
 
 Stage = Literal["bronze", "silver", "gold"]
 _PLACEHOLDER = re.compile(r"\{(stage|source|table)\}")
@@ -278,11 +280,21 @@ class Project(Model):
 
     def table(self, source: str, name: str) -> BaseTable:
         """Return a table by source and name; KeyError if there is none."""
-        return self._tables[source, name]
+        return self.tables[source, name]
 
     @cached_property
-    def _tables(self) -> dict[tuple[str, str], BaseTable]:
+    def tables(self) -> Mapping[tuple[str, str], BaseTable]:
+        """Every table by its source and name, in the order of the file."""
         return {(source.name, table.name): table for source in self.pipeline_file.sources for table in source.tables}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every table, as `source.table`, and every dataset, in the order of the files."""
+        return (*(table_id(*key) for key in self.tables), *(dataset.name for dataset in self.datasets()))
+
+    def meant_by(self, name: str) -> list[str]:
+        """Return the tables and datasets that a name means: the one that is called so, else those that end in it."""
+        return [name] if name in self.names else [full for full in self.names if full.rpartition(".")[2] == name]
 
     def datasets(self, stage: Stage | None = None) -> tuple[DatasetConfig, ...]:
         """Return the datasets of a stage, or all."""

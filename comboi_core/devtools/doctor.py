@@ -62,7 +62,7 @@ def configuration(workspace: Workspace) -> Iterator[Finding]:
         remedy = "Correct it, then run `comboi validate` again."
         yield finding("configuration", False, problem, remedy)
     if not problems:
-        tables = sum(len(source.tables) for source in workspace.project.pipeline_file.sources)
+        tables = len(workspace.project.tables)
         summary = (
             f"pipeline {workspace.project.pipeline}: {tables} tables, {len(workspace.project.datasets())} datasets"
         )

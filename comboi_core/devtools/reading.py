@@ -16,7 +16,7 @@ from comboi_core.building.datasets import sensitive
 from comboi_core.building.inputs import create_view, dataset_view
 from comboi_core.config.project import Project
 from comboi_core.domain.errors import ComboiError, LakeNotFound, SelectionEmpty
-from comboi_core.domain.names import did_you_mean, table_id
+from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import literal
 from comboi_core.duckdb.rows import one_row
 from comboi_core.landing.rebuild import checkpoints_in_lake
@@ -79,7 +79,7 @@ class Reader:
             LakeNotFound: it reads a table or dataset that is not in the lake yet.
         """
         project = self._workspace.project
-        names = {name.lower(): name for name in all_names(project)}
+        names = {name.lower(): name for name in project.names}
         sources = {source.name.lower() for source in project.pipeline_file.sources}
         parsed = json.loads(one_row(self._con, "SELECT json_serialize_sql(?::VARCHAR)", [sql])[0])
         if parsed["error"] and parsed["error_type"] == "parser":
@@ -159,22 +159,14 @@ def open_reader(workspace: Workspace) -> Iterator[Reader]:
         yield Reader(workspace, con)
 
 
-def all_names(project: Project) -> list[str]:
-    """Return the names of all tables, as `source.table`, and of all datasets, in the order of the configuration."""
-    tables = [table_id(source.name, table.name) for source in project.pipeline_file.sources for table in source.tables]
-    return [*tables, *(dataset.name for dataset in project.datasets())]
-
-
 def full_name(project: Project, name: str) -> str:
     """Return the full name of a table or dataset. A table can be given by its own name if that is unique.
 
     Raises:
         SelectionEmpty: there is no such name, or more than one.
     """
-    known = all_names(project)
-    if name in known:
-        return name
-    alike = [full for full in known if full.rpartition(".")[2] == name]
+    known = project.names
+    alike = project.meant_by(name)
     if len(alike) > 1:
         raise SelectionEmpty(f"'{name}' is not unique: it can be {' or '.join(alike)}", remedy="Write the full name.")
     if not alike:

@@ -23,13 +23,8 @@ def checkpoints_in_lake(workspace: Workspace) -> dict[str, Restorable]:
     Raises:
         NotOwner: another pipeline loads a table of this name.
     """
-    checkpoints = {}
-    for source in workspace.project.pipeline_file.sources:
-        for table in source.tables:
-            checkpoint = _newest(workspace, source.name, table.name)
-            if checkpoint:
-                checkpoints[table_id(source.name, table.name)] = checkpoint
-    return checkpoints
+    newest = {table_id(*key): _newest(workspace, *key) for key in workspace.project.tables}
+    return {name: checkpoint for name, checkpoint in newest.items() if checkpoint}
 
 
 def lost_loads(workspace: Workspace, manifests: Mapping[str, str]) -> list[str]:

@@ -161,11 +161,7 @@ def _tables(record: RunRecord) -> list[str]:
 
 
 def _freshness(workspace: Workspace) -> dict[str, float | None]:
-    return {
-        table_id(source.name, table.name): table.freshness
-        for source in workspace.project.pipeline_file.sources
-        for table in source.tables
-    }
+    return {table_id(*key): table.freshness for key, table in workspace.project.tables.items()}
 
 
 def _deliver(

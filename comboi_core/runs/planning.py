@@ -10,7 +10,7 @@ from comboi_core.app import runfiles
 from comboi_core.app.workspace import Workspace
 from comboi_core.building.scripts import code_fingerprint, made_with
 from comboi_core.building.validation.project import script_problems
-from comboi_core.config.project import STAGES, Project, Stage
+from comboi_core.config.project import STAGES, Project
 from comboi_core.config.sources import SourceConfig
 from comboi_core.domain.contracts.run import (
     DatasetItem,
@@ -118,19 +118,14 @@ def plan_waves(
 
 def _selected(project: Project, stage: str | None, select: list[str]) -> set[str]:
     """Return the full names (`source.table` or dataset) that are selected; a table's short name will do."""
-    sources = project.pipeline_file.sources
-    tables = [table_id(source.name, table.name) for source in sources for table in source.tables]
-    known: dict[str, Stage] = dict.fromkeys(tables, "bronze")
-    known |= {item.name: layer for layer in STAGES for item in project.datasets(layer)}
-    chosen: set[str] = set(known)
-    if select:
-        chosen = set()
-        for name in select:
-            matches = {name} & known.keys() or {full for full in known if full.split(".")[-1] == name}
-            if not matches:
-                raise SelectionEmpty(f"there is no table or dataset '{name}'{did_you_mean(name, known)}")
-            chosen |= matches
-    chosen = {name for name in chosen if stage is None or known[name] == stage}
+    chosen = set() if select else set(project.names)
+    for name in select:
+        matches = project.meant_by(name)
+        if not matches:
+            raise SelectionEmpty(f"there is no table or dataset '{name}'{did_you_mean(name, project.names)}")
+        chosen.update(matches)
+    stages = {item.name: layer for layer in STAGES for item in project.datasets(layer)}
+    chosen = {name for name in chosen if stage in (None, stages.get(name, "bronze"))}
     if not chosen:
         raise SelectionEmpty(f"nothing is selected: stage {stage}, select {', '.join(select) or 'everything'}")
     return chosen

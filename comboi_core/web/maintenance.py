@@ -39,7 +39,7 @@ class Rebuilt(TypedDict):
 
 async def plan(hub: Hub, workspace: Workspace, request: RunRequest) -> Preview:
     """Return what a run would do; see `devtools.preview`."""
-    names = [(source.name, table.name) for source in workspace.project.pipeline_file.sources for table in source.tables]
+    names = list(workspace.project.tables)
     states = await asyncio.gather(*(hub.read("table", entity_key(workspace, *name)) for name in names))
     known = {
         table_id(*name): checkpoint.get(state or checkpoint.initial(), {})[1]["checkpoint"]

@@ -133,7 +133,7 @@ async def _until_released(hub: Hub, workspace: Workspace, record: RunRecord) -> 
 
 async def list_tables(hub: Hub, workspace: Workspace) -> Tables:
     """Return every configured table with its checkpoint and latest load."""
-    names = [(source.name, table.name) for source in workspace.project.pipeline_file.sources for table in source.tables]
+    names = list(workspace.project.tables)
     states = await asyncio.gather(*(_state(hub, workspace, *name) for name in names))
     tables = [_table(source, table, state, commits=1) for (source, table), state in zip(names, states, strict=True)]
     return {"pipeline": workspace.project.pipeline, "tables": tables}
@@ -158,11 +158,7 @@ def find_table(workspace: Workspace, name: str) -> tuple[str, str]:
     Raises:
         TableNotFound: the configuration has no such table, or several.
     """
-    known = {
-        table_id(source.name, table.name): (source.name, table.name)
-        for source in workspace.project.pipeline_file.sources
-        for table in source.tables
-    }
+    known = {table_id(*key): key for key in workspace.project.tables}
     matches = [name] if name in known else [full for full in known if known[full][1] == name]
     if len(matches) > 1:
         raise TableNotFound(f"'{name}' may be any of {', '.join(matches)}", remedy="Give the source as well.")

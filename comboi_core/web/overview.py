@@ -110,8 +110,7 @@ async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = Non
     """Return what the monitor page shows before a run is opened, with HISTORY runs at most."""
     now = now or datetime.now(UTC)
     project = workspace.project
-    tables = [(source.name, table) for source in project.pipeline_file.sources for table in source.tables]
-    keys = [entity_key(workspace, source, table.name) for source, table in tables]
+    keys = [entity_key(workspace, *key) for key in project.tables]
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def read(key: str) -> TableState | None:
@@ -125,7 +124,7 @@ async def overview(hub: Hub, workspace: Workspace, *, now: datetime | None = Non
     past, problems = await asyncio.to_thread(_past_runs, workspace, runs)
     items = [
         _table(source, table, known or checkpoint.initial(), runs, past, now)
-        for (source, table), known in zip(tables, states, strict=True)
+        for ((source, _), table), known in zip(project.tables.items(), states, strict=True)
     ]
     for layer in ("silver", "gold"):
         items += [_item(layer, dataset.name, runs, past) for dataset in project.datasets(layer)]

@@ -16,10 +16,11 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from comboi_core.app.workspace import Workspace
+from comboi_core.devtools.reading import full_name
 from comboi_core.domain.contracts.fields import RUN_STATES
 from comboi_core.domain.contracts.pipeline import RunSummary
-from comboi_core.domain.errors import ComboiError, ErrorRecord, RequestInvalid
-from comboi_core.domain.names import did_you_mean, pipeline_of, started_at, table_id
+from comboi_core.domain.errors import ComboiError, ErrorRecord, RequestInvalid, SelectionEmpty
+from comboi_core.domain.names import did_you_mean, pipeline_of, started_at
 from comboi_core.domain.redaction import redactor
 from comboi_core.runs.history import listed, ran
 from comboi_core.runs.records import newest_records
@@ -121,16 +122,10 @@ def _moment(name: str, text: str | None) -> datetime | None:
 
 def _item(workspace: Workspace, name: str) -> str:
     """Return the full name of a table or dataset; a table's short name will do where it is unique."""
-    project = workspace.project
-    known = {table_id(source.name, table.name) for source in project.pipeline_file.sources for table in source.tables}
-    known |= {dataset.name for dataset in project.datasets()}
-    matches = [name] if name in known else [full for full in sorted(known) if full.split(".")[-1] == name]
-    if len(matches) > 1:
-        raise RequestInvalid(f"table: '{name}' may be any of {', '.join(matches)}")
-    if not matches:
-        words = [*known, *(full.split(".")[-1] for full in known)]
-        raise RequestInvalid(f"table: there is no table or dataset '{name}'{did_you_mean(name, words)}")
-    return matches[0]
+    try:
+        return full_name(workspace.project, name)
+    except SelectionEmpty as error:
+        raise RequestInvalid(f"table: {error.message}") from None
 
 
 async def list_runs(hub: Hub, workspace: Workspace, wanted: Filter) -> RunPage:

@@ -41,11 +41,8 @@ class KnownColumns:
         """Return an input's columns; None where they are not known."""
         if item.dataset is not None:
             return self.of_dataset(item.dataset)
-        for source in self._project.pipeline_file.sources:
-            for table in source.tables:
-                if (source.name, table.name) == (item.source, item.table) and table.columns and item.view == "current":
-                    return tuple(table.columns)
-        return None
+        table = self._project.tables.get((str(item.source), str(item.table)))
+        return tuple(table.columns) if table and table.columns and item.view == "current" else None
 
     def _of_dataset(self, name: str) -> tuple[str, ...] | None:
         dataset = self._datasets.get(name)

@@ -149,12 +149,10 @@ def _find(project: Project, given: str) -> _Input:
     for item in project.datasets():
         stage, _ = project.dataset(item.name)
         known.setdefault(item.name, []).append(_Input(item.name, stage, {"dataset": item.name}))
-    for source in project.pipeline_file.sources:
-        for table in source.tables:
-            full = table_id(source.name, table.name)
-            one = _Input(full, "bronze", {"source": source.name, "table": table.name})
-            known.setdefault(full, []).append(one)
-            known.setdefault(table.name, []).append(one)
+    for source, table in project.tables:
+        one = _Input(table_id(source, table), "bronze", {"source": source, "table": table})
+        known.setdefault(one.name, []).append(one)
+        known.setdefault(table, []).append(one)
     matches = known.get(given, [])
     if len(matches) == 1:
         return matches[0]
