@@ -64,13 +64,14 @@ class MariaDb:
         ca: The file of the CA that has signed its certificate.
     """
 
-    def __init__(self, folder: Path, *settings: str) -> None:
+    def __init__(self, folder: Path, *settings: str, zone: str = "UTC") -> None:
         found = programs()
         if found is None:
             pytest.skip("no MariaDB server on this machine: apt-get install mariadb-server")
         self._server, self._install = found
         self._folder = folder
         self._settings = settings
+        self._zone = zone
         self._guardian: subprocess.Popen[bytes] | None = None
         self._account = pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
         self.port = 0
@@ -170,7 +171,10 @@ class MariaDb:
         session.close()
 
     def _as(self) -> dict[str, Any]:
-        common: dict[str, Any] = {"cwd": "/", "env": {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": "/"}}
+        common: dict[str, Any] = {
+            "cwd": "/",
+            "env": {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": "/", "TZ": self._zone},
+        }
         if self._account is None:
             return common
         return common | {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
@@ -186,12 +190,15 @@ def run(session: Any, text: str) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def mariadb(*settings: str) -> Iterator[MariaDb]:
-    """Run a server for the block. Its folder has a short name, as the path of a socket has to."""
+def mariadb(*settings: str, zone: str = "UTC") -> Iterator[MariaDb]:
+    """Run a server for the block, whose own clock is of a time zone.
+
+    Its folder has a short name, as the path of a socket has to.
+    """
     folder = Path(tempfile.mkdtemp(prefix="cmb"))
     try:
         folder.chmod(0o755)
-        server = MariaDb(folder, *settings).start()
+        server = MariaDb(folder, *settings, zone=zone).start()
         try:
             yield server
         finally:

@@ -78,7 +78,7 @@ def outlook(
     high, moved = found["high"], found["high"] is not None
     if low is not None and found["moved"] != "true":
         high, moved = low, False
-    window = Window(column.name, column.source_type, low, high, lag)
+    window = Window(column.name, windows.window_type(column.source_type), low, high, lag)
     nulls = not required and _null_cursors(ask, source, operand, config, place)
     news = moved or nulls or (lag > 0 and _any(ask, source, windows.condition(window, operand, nulls=False)))
     watermark = None

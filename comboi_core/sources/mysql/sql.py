@@ -160,10 +160,18 @@ def table_ids(schema: str, name: str, *, mariadb: bool) -> str:
         WHERE CAST(SUBSTRING_INDEX(NAME, '#', 1) AS BINARY) = CONCAT({schema_file}, '/', {name_file})"""
 
 
-TRANSACTIONS = """SELECT CAST(COALESCE(MAX(age), 0) AS CHAR) AS age,
+def in_utc(local: str) -> str:
+    """Return the expression for the moment at which the server's own clock, that of the machine, has shown a time; of
+    a time that it has shown twice, in autumn, the first one."""
+    later = f"CONVERT_TZ({local}, 'SYSTEM', '+00:00')"
+    earlier = f"{later} - INTERVAL 1 HOUR"
+    return f"IF(CONVERT_TZ({earlier}, '+00:00', 'SYSTEM') = {local}, {earlier}, {later})"
+
+
+TRANSACTIONS = f"""SELECT CAST(COALESCE(MAX(age), 0) AS CHAR) AS age,
         CAST(COALESCE(MAX(orphaned), 0) AS CHAR) AS orphaned
     FROM (
-        SELECT TIMESTAMPDIFF(SECOND, trx_started, CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', 'SYSTEM')) + 1 AS age,
+        SELECT TIMESTAMPDIFF(SECOND, {in_utc("trx_started")}, UTC_TIMESTAMP()) + 1 AS age,
             trx_mysql_thread_id = 0 AS orphaned
         FROM information_schema.INNODB_TRX
         WHERE trx_mysql_thread_id <> CONNECTION_ID() AND (trx_rows_modified > 0 OR trx_state = 'LOCK WAIT')

@@ -27,7 +27,9 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from comboi_core.domain.errors import UnsupportedValue
@@ -57,8 +59,10 @@ _FIRST = {
     "local": "TIMESTAMP'0001-01-01 00:00:00'",
     "instant": "TIMESTAMP'1970-01-01 00:00:01'",
 }
+_WRITE = "Write a number, a day (YYYY-MM-DD) or a time (YYYY-MM-DD HH:MM:SS), as the cursor has it."
 _NUMBER = re.compile(r"-?\d+")
-_MOMENT = re.compile(r"[\d :.-]+")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -95,18 +99,36 @@ class Sight:
     waiting: bool = False
 
 
+def window_type(source_type: str) -> str:
+    """Return a cursor's type as a window names it: SQL Server calls its row versions `timestamp`, without digits."""
+    return "timestamp(0)" if source_type == "timestamp" else source_type
+
+
 def value(source_type: str, text: str) -> str:
-    """Return the SQL of a cursor or key as the server has printed it.
+    """Return the SQL of a cursor or key as the server has printed it, or as somebody has written it for a backfill.
 
     Raises:
-        UnsupportedValue: it is none of this type; a checkpoint of another column, or one that was changed by hand.
+        UnsupportedValue: it is none of this type.
     """
     base = base_name(source_type)
-    if not (_MOMENT if base in ("date", "datetime", "timestamp") else _NUMBER).fullmatch(text):
-        raise UnsupportedValue(f"the watermark {text!r} is no {source_type}")
-    if base == "date":
+    if base == "date" and _DAY.fullmatch(text):
         return f"DATE'{text}'"
-    return f"TIMESTAMP'{text}'" if base in ("datetime", "timestamp") else text
+    if base in ("datetime", "timestamp"):
+        return f"TIMESTAMP'{text if _MOMENT.fullmatch(text) else _printed(text, source_type)}'"
+    if base in INTEGERS and _NUMBER.fullmatch(text):
+        return text
+    raise UnsupportedValue(f"{text!r} is no value of the type {source_type}", remedy=_WRITE)
+
+
+def _printed(text: str, source_type: str) -> str:
+    """Return a moment as the server prints it. One with an offset is an instant, which only a `timestamp` is."""
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return moment.isoformat(" ")
+        if base_name(source_type) == "timestamp":
+            return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    raise UnsupportedValue(f"{text!r} is no value of the type {source_type}", remedy=_WRITE)
 
 
 def lag_seconds(cursor: Cursor, configured: float | None) -> float:

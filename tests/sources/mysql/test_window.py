@@ -10,8 +10,11 @@ import pytest
 
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Checkpoint
+from comboi_core.landing.backfill import backfilled
 from comboi_core.sources.mysql import cursor as mysql_cursor
-from tests.support.mariadb import BLIND
+from comboi_core.sources.mysql.sql import TRANSACTIONS, in_utc
+from comboi_core.sources.mysql.window import value
+from tests.support.mariadb import BLIND, mariadb, run
 
 APPEND = {"incremental_column": "at", "mode": "append"}
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
@@ -217,3 +220,44 @@ def test_earlier_rows_are_looked_at_where_a_column_was_added(shop):
     added = tuple(column for column in load.columns if column.name == "v")
     found = adapter.look_back(load, added, checkpoint.watermark)
     assert (found.looked, found.filled, found.complete) == (2, {"v": 1}, True)
+
+
+BACKFILL = [
+    ("timestamp", "2026-01-01 10:00:00", "2026-01-01T13:00:00+01:00", [1, 2]),
+    ("datetime(6)", "2026-01-01", "2026-01-01 11:00", [1]),
+    ("date", "2025-12-31", "2026-01-01", [1, 2]),
+    ("int", "20260100", "20260101", [1, 2]),
+]
+
+
+@pytest.mark.parametrize(("kind", "low", "high", "wanted"), BACKFILL)
+def test_a_range_is_read_again_as_somebody_writes_it(shop, kind, low, high, wanted):
+    make(shop, f"{kind} NOT NULL")
+    given = ["'2026-01-01 11:00:00'", "'2026-01-01 12:00:00'"] if "time" in kind else ["20260101", "20260101"]
+    shop.run(f"INSERT INTO {{s}}.orders VALUES (1, {given[0]}), (2, {given[1]})")
+    adapter = shop.open(**MERGE)
+    checkpoint = Checkpoint(1, shop.plan(**MERGE).watermark)
+    load = backfilled(adapter.plan(checkpoint, full_refresh=False), checkpoint, {"from": low, "to": high})
+    assert ids(shop.read(adapter, load)) == wanted
+
+
+@pytest.mark.parametrize(("kind", "text"), [("datetime", "2026-01-01 00:00:00+01:00"), ("int", "1; DROP TABLE x")])
+def test_a_value_that_is_none_of_the_cursors_type_is_refused(kind, text):
+    with pytest.raises(UnsupportedValue, match="is no value of the type"):
+        value(kind, text)
+
+
+def test_a_transactions_age_is_right_when_the_servers_own_clock_goes_back():
+    """In Berlin, 02:30 of 2026-10-25 was at 00:30 and again at 01:30 in UTC: the first one is the older transaction."""
+    with mariadb(zone="Europe/Berlin") as server:
+        for local, moment in {
+            "2026-10-25 02:30:00": "2026-10-25 00:30:00",
+            "2026-07-01 02:30:00": "2026-07-01 00:30:00",
+        }.items():
+            assert server.run("SELECT CAST(" + in_utc(f"TIMESTAMP'{local}'") + " AS CHAR)") == [(moment,)]
+        server.run("CREATE DATABASE d;\nCREATE TABLE d.orders (id int)")
+        session = server.connect(autocommit=False)
+        run(session, "INSERT INTO d.orders VALUES (1)")
+        ((age, _),) = server.run(TRANSACTIONS)
+        assert 0 < int(age) < 3600, "in seconds, whatever the zone"
+        session.close()
