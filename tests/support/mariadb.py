@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -107,16 +106,6 @@ class MariaDb:
             self._guardian.stdin.close()
             self._guardian.wait(_SECONDS)
             self._guardian = None
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Let the server stand still for the block."""
-        server = int((self._folder / "pid").read_text())
-        os.kill(server, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(server, signal.SIGCONT)
 
     def connect(self, **options: Any) -> Any:
         """Open a session of the superuser, in UTC, which commits each statement."""

@@ -33,7 +33,7 @@ def main(port: str, table: str, memory_limit: str, *key: str) -> None:
         with adapter.reading(load):
             for chunk in load.chunks:
                 select = adapter.select(load, chunk)
-                rows += write_chunk(con, LocalLake(Path(folder)), select, f"{chunk.index}.parquet", cursor=None)[0]
+                rows += write_chunk(con, LocalLake(Path(folder)), select, f"{chunk.index}.parquet")[0]
         adapter.confirm(load)
         adapter.close()
         print(len(load.chunks), rows, f"{peak():.0f}")

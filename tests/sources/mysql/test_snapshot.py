@@ -53,6 +53,30 @@ def test_every_chunk_is_of_the_moment_at_which_the_reading_began(table):
     assert {row[1] for row in rows} == {1}
 
 
+def test_activities_that_read_one_state_say_so_where_the_server_can_tell(con):
+    with mariadb("--log-bin", "--server-id=1") as server:
+        server.run("CREATE DATABASE d;\nCREATE TABLE d.orders (id int PRIMARY KEY)")
+        server.run("INSERT INTO d.orders SELECT seq FROM d.seq_1_to_100;\nANALYZE TABLE d.orders")
+        shop, states = Shop(con, "d", server), []
+        for change in ("", "", "INSERT INTO d.orders VALUES (101)"):
+            if change:
+                server.run(change)
+            adapter = shop.open(**CHUNKED)
+            shop.read(adapter, adapter.plan(Checkpoint(), full_refresh=False))
+            states.append(adapter.state)
+        shop.close()
+    assert states[0] == states[1] != states[2]
+
+
+def test_activities_whose_states_the_server_cannot_tell_are_never_taken_for_one(table):
+    states = set()
+    for _ in range(2):
+        adapter = table.open(**CHUNKED)
+        table.read(adapter, adapter.plan(Checkpoint(), full_refresh=False))
+        states.add(adapter.state)
+    assert len(states) == 2 and all(states)
+
+
 def test_one_stream_is_of_one_moment(table):
     table.run("INSERT INTO {s}.orders SELECT seq + 100, 1, '2026-01-01' FROM {s}.seq_1_to_200000")
     adapter = table.open(query="SELECT id, v FROM {s}.orders ORDER BY id")
@@ -66,6 +90,7 @@ def test_one_stream_is_of_one_moment(table):
     assert (first[1], len(rest), {row[1] for row in rest}) == (1, 200_099, {1})
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("rewrite", REWRITES.values(), ids=REWRITES)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_table_that_was_rewritten_after_planning_is_not_taken_for_the_planned_one(table, mode, rewrite):
