@@ -44,6 +44,7 @@ def call(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProces
     return subprocess.run([str(python), *arguments], cwd=cwd, env=kept, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_an_app_is_checked_and_runs_without_comboi(python, tmp_path):
     (tmp_path / "function_app.py").write_text(APP)
     (tmp_path / "host.json").write_text(HOST)
@@ -56,12 +57,14 @@ def test_an_app_is_checked_and_runs_without_comboi(python, tmp_path):
     assert done.returncode == 0 and '"output": 42' in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_distribution_names_every_package_of_the_folder():
     folder = ROOT / "durable_local"
     found = {".".join(file.relative_to(ROOT).parent.parts) for file in folder.rglob("__init__.py")}
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 
 
+@pytest.mark.slow
 def test_it_asks_for_what_comboi_asks_for():
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert set(PROJECT["project"]["dependencies"]) <= set(ours)

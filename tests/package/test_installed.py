@@ -87,6 +87,7 @@ def test_the_wheel_holds_the_app_the_page_and_the_marks_for_type_checkers(wheel)
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_of_it_comes_from_elsewhere(python, tmp_path):
     program = "import comboi_core, durable_local; print(comboi_core.__file__, durable_local.__file__)"
     found = call(str(python), "-c", program, cwd=tmp_path).stdout.split()
@@ -95,6 +96,7 @@ def test_nothing_of_it_comes_from_elsewhere(python, tmp_path):
         assert call(str(python), "-c", f"import {name}", cwd=tmp_path).returncode == 1
 
 
+@pytest.mark.slow
 def test_a_new_project_runs_and_runs_again(python, shop):
     first = json.loads(comboi(python, "run", "--json", cwd=shop))
     assert first["status"] == "succeeded" and first["tables"][0]["rows"] > 0 and first["datasets"]
@@ -103,6 +105,7 @@ def test_a_new_project_runs_and_runs_again(python, shop):
     assert first["run_id"] in comboi(python, "runs", "--json", cwd=shop)
 
 
+@pytest.mark.slow
 def test_a_project_runs_and_is_read_from_python(python, shop):
     program = (
         "import comboi; project = comboi.Project.open(); run = project.run().raise_for_status(); "
@@ -112,6 +115,7 @@ def test_a_project_runs_and_is_read_from_python(python, shop):
     assert done.stdout.split() == ["60", "60"], done.stderr
 
 
+@pytest.mark.slow
 def test_it_says_which_version_it_is_and_finds_its_dependencies_in_order(python, shop):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert comboi(python, "--version", cwd=shop).split() == ["comboi", version]
@@ -122,6 +126,7 @@ def test_it_says_which_version_it_is_and_finds_its_dependencies_in_order(python,
     assert told["function app"]["ok"], told["function app"]
 
 
+@pytest.mark.slow
 def test_it_packs_a_project_for_azure(python, shop, tmp_path):
     built = json.loads(comboi(python, "package", "--output", str(tmp_path / "app.zip"), "--json", cwd=shop))
     names = set(zipfile.ZipFile(tmp_path / "app.zip").namelist())
@@ -130,10 +135,12 @@ def test_it_packs_a_project_for_azure(python, shop, tmp_path):
     assert not {name for name in names if name.startswith((HOME, "durable_local", "comboi/"))}
 
 
+@pytest.mark.slow
 def test_the_demo_is_refused_with_where_it_is(python, shop):
     assert "comboi's checkout" in comboi(python, "demo", cwd=shop, code=1)
 
 
+@pytest.mark.slow
 def test_splink_without_its_extra_is_told(python, shop):
     file = shop / "configs" / "transformations.yml"
     text = file.read_text()
@@ -146,6 +153,7 @@ def test_splink_without_its_extra_is_told(python, shop):
     assert failed["code"] == "extra_missing" and "comboi[splink]" in failed["remedy"]
 
 
+@pytest.mark.slow
 def test_a_bruin_asset_without_its_extra_is_told(python, shop):
     (shop / "transformations" / "cities.sql").write_text(ASSET)
     record = json.loads(comboi(python, "run", "--json", cwd=shop, code=1))
@@ -153,6 +161,7 @@ def test_a_bruin_asset_without_its_extra_is_told(python, shop):
     assert "needs jinja2, which is not installed: pip install 'comboi[bruin]'" in record["error"]["message"]
 
 
+@pytest.mark.slow
 def test_azure_sql_without_its_extra_is_told(python, shop):
     (shop / "configs" / "initial.yml").write_text(AZURE_SQL)
     (shop / "configs" / "transformations.yml").write_text("silver: []\ngold: []\n")

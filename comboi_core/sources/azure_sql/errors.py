@@ -45,7 +45,7 @@ _KINDS: _Kinds = (
     ),
     (r"Unable to complete login|unable to establish connection|Login timeout|Timeout expired", SourceUnreachable, None),
     (
-        r"connection (attempt|was|has been)|forcibly closed|General network",
+        r"connection (attempt|was|has been|closed)|forcibly closed|General network",
         SourceUnreachable,
         None,
     ),

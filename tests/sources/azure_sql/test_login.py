@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -12,6 +13,7 @@ from comboi_core.domain.errors import ConfigError, SourceAuthFailed, SourceUnrea
 from comboi_core.sources.azure_sql import session as azure_sql_session
 from comboi_core.sources.azure_sql.conn_str import parse
 from comboi_core.sources.azure_sql.connection import login, reach, redirected
+from comboi_core.sources.azure_sql.driver import PROVIDER_VARIABLE
 from comboi_core.sources.azure_sql.errors import refused, translate
 from comboi_core.sources.azure_sql.login import WAKE_SECONDS, awake
 from comboi_core.sources.azure_sql.transient import TRANSIENT, by_number, by_text
@@ -217,7 +219,8 @@ class TestWakingUp:
         azure.run("CREATE TABLE {s}.orders (id int)")
         azure.double.fail(*[Fault("error", 0, "LOGIN", 40613, SAID[40613])] * 12)
         assert azure.plan().chunks
-        assert len(naps) == 12
+        # The provider that needs no system libraries asks a second time by itself before it gives up.
+        assert len(naps) == (6 if os.environ.get(PROVIDER_VARIABLE) == "mssql-odbc" else 12)
 
 
 class TestStrictEncryption:
