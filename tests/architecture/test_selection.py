@@ -9,7 +9,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFTEST = "from tests.conftest import pytest_collection_modifyitems\n"
+CONFTEST = """
+import pytest
+from tests.support.selection import mark_all_but_a_few
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    mark_all_but_a_few(items)
+"""
 TESTS = """
 import pytest
 

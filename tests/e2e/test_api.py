@@ -48,7 +48,7 @@ def served(project: Project, **extra: str) -> Iterator[str]:
         yield line.split(" at ")[1].strip().removesuffix("/runs")
     finally:
         server.terminate()
-        assert server.wait(60) == 0
+        assert server.wait(300) == 0
 
 
 @pytest.fixture(scope="module")

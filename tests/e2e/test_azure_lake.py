@@ -81,6 +81,7 @@ def test_a_run_on_a_busy_account_waits_and_loses_nothing(undisturbed, project, s
     assert project.contents() == undisturbed.contents
 
 
+@pytest.mark.slow
 def test_an_account_that_does_not_answer_is_named(project, storage):
     with flaky_storage(storage.port) as flaky:
         port = flaky.port
@@ -92,6 +93,7 @@ def test_an_account_that_does_not_answer_is_named(project, storage):
     assert "what to do: Check the account" in said and storage.key not in said
 
 
+@pytest.mark.slow
 def test_a_wrong_key_is_named_without_showing_it(project, storage):
     wrong = "A" * 86 + "=="
     project.env["LAKE_CONNECTION"] = storage.connection_string.replace(storage.key, wrong)

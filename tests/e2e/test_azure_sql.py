@@ -109,6 +109,7 @@ def check(project: Project) -> None:
     assert {row[2][-6:] for row in events if row[3] == "later"} == {"-05:00"}
 
 
+@pytest.mark.slow
 def test_the_first_run_lands_everything_and_the_second_one_the_changes(crm: Project, server: Double):
     first = crm.run()
     assert rows_of(first) == {"customers": 500, "orders": 3000, "events": 1000}

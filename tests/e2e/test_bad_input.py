@@ -230,7 +230,7 @@ def test_malformed_requests_get_problem_documents(landed: Project):
         assert requests.get(f"{base}/health", timeout=300).status_code == 200
     finally:
         server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(300) == 0
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, database) -> Iterator[Dep
             yield Deployed(project, found[0], key_of(f"{found[0]}/"), gate)
     finally:
         serving.terminate()
-        serving.wait(60)
+        serving.wait(300)
 
 
 def ended(address: str, key: str) -> dict:

@@ -73,6 +73,7 @@ def rows(project: Project, path: str) -> list[tuple]:
         return sorted(con.execute(f"FROM '{project.folder}/lake/{path}.parquet'").fetchall())
 
 
+@pytest.mark.slow
 def test_assets_are_built_beside_native_datasets(assets: Project, database: EmbeddedPostgres):
     record = assets.run("--from", "2026-01-01", "--to", "2026-01-03")
     built = {item["name"]: item for item in record["datasets"]}

@@ -49,7 +49,7 @@ class Served:
 
     def stop(self) -> None:
         self.server.terminate()
-        assert self.server.wait(60) == 0
+        assert self.server.wait(300) == 0
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ def test_two_erasures_at_once(project: Project):
         assert run.status_code == 202 and ended(f"{base}/runs", run.json()["run_id"])["erasure"]["found"] is False
     finally:
         server.terminate()
-        assert server.wait(60) == 0
+        assert server.wait(300) == 0
     assert not list(project.folder.glob("lake/bronze/work/*"))
     assert [path for path in naming(project, KEY) if "orders" in path or path.startswith(".comboi")] == []
 

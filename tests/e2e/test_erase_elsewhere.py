@@ -34,6 +34,7 @@ def naming_in_lakes(project: Project, text: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_masked_key_is_given_in_clear(tmp_path: Path, database: EmbeddedPostgres):
     plant(database)
     project = people(Project.create(tmp_path / "project", database.uri))

@@ -40,7 +40,7 @@ def test_the_page_has_recipes():
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("trouble", [a_failing_check, a_failing_script, a_missing_table], ids=lambda one: one.__name__)
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_a_recipe_finds_what_went_wrong(project: Project, recipe: str, trouble):
     code, words = trouble(project)
     done = project.comboi("run", "--json")

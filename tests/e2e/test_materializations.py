@@ -83,6 +83,7 @@ def test_each_strategy_follows_the_changes(datasets: Project, database: Embedded
     assert read["merged"] == 900, "only what was landed since the last build is read"
 
 
+@pytest.mark.slow
 def test_a_run_without_news_changes_nothing_and_a_full_refresh_begins_anew(
     datasets: Project, database: EmbeddedPostgres
 ):

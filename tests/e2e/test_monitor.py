@@ -43,7 +43,7 @@ def page(browser, project: Project) -> Iterator[Tab]:
             assert opened.complaints == []
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(300)
 
 
 def run_now(page: Tab) -> None:

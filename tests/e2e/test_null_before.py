@@ -118,7 +118,7 @@ def test_a_masked_column_is_told_but_not_one_that_no_reader_sees(till: Till):
     ],
 )
 @pytest.mark.parametrize("cursor", ["updated_at", "xmin"])
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_postgres_tells_it_of_defaults_and_renames(
     project: Project, database: EmbeddedPostgres, change: str, cursor: str
 ):

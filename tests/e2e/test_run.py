@@ -71,6 +71,7 @@ def test_a_stage_or_a_selection_runs_alone(project: Project):
     assert [(item["name"], item["rows"]) for item in silver["datasets"]] == [("orders_clean", 5000)]
 
 
+@pytest.mark.slow
 def test_a_full_refresh_reads_the_table_anew_and_drops_what_the_source_deleted(
     landed: Project, database: EmbeddedPostgres
 ):
@@ -133,7 +134,7 @@ def test_of_two_runs_started_at_once_one_says_who_holds_the_lease(project: Proje
         assert json.loads(beside.stdout)["fence"] > 1, "comboi run beside a live host submits to it"
     finally:
         server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(300) == 0
 
 
 @pytest.mark.slow
@@ -177,7 +178,7 @@ def test_the_timer_starts_runs(project: Project):
         assert (runs[-1]["trigger"], runs[-1]["status"]) == ("timer", "succeeded")
     finally:
         server.terminate()
-        assert server.wait(60) == 0
+        assert server.wait(300) == 0
 
 
 @pytest.mark.slow
@@ -208,7 +209,7 @@ def test_many_small_loads_are_folded_and_nothing_is_lost(project: Project, datab
         events = requests.get(f"{base.removesuffix('/runs')}/tables/shop.events", timeout=300).json()
     finally:
         server.terminate()
-        assert server.wait(60) == 0
+        assert server.wait(300) == 0
     assert "compaction" in [load["mode"] for load in events["loads"]]
     found = project.contents()
     assert len(found["shop.events"]) == 3012

@@ -82,7 +82,7 @@ def test_a_build_that_makes_every_row_once_more_leaves_none_of_the_former_script
     ],
     ids=["append", "strategy", "view", "quarantine", "scd2", "delete+insert"],
 )
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_whatever_makes_the_rows_counts(till: Till, first: dict, second: dict, part: str):
     till.dataset(**{"script": BEFORE, **first, "more": {"on_change": "refuse", **first.get("more", {})}})
     till.run()

@@ -259,7 +259,7 @@ def services() -> Iterator[tuple[IngestionDouble, WebhookDouble]]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_no_kind_of_code_gets_a_secret_out_in_any_spelling(project: Project, tmp_path: Path, services, kind):
     planted = {name: spelled(SECRET) for name, spelled in SPELLINGS.items()}
     outside = tmp_path / "planted.txt"

@@ -28,7 +28,7 @@ def till(tmp_path: Path) -> Till:
         ({"primary_key": ["id", "status"]}, "the primary key is id, status, but the table was merged by id"),
     ],
 )
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_superseded_rows_of_a_merged_table_do_not_come_back(till: Till, settings: dict[str, Any], told: str):
     till.run("bronze")
     till.sql(CHANGE)

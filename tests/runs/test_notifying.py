@@ -97,14 +97,14 @@ def test_an_execution_that_overlaps_waits_for_the_one_that_sends(telling, servic
 
     def slow(*arguments, **more):
         sending.set()
-        assert go_on.wait(30)
+        assert go_on.wait(300)
         return real(*arguments, **more)
 
     monkeypatch.setattr(notifying, "post", slow)
     found = []
     threads = [threading.Thread(target=lambda: found.append(after_run(telling, dict(run)))) for _ in range(2)]
     threads[0].start()
-    assert sending.wait(30)
+    assert sending.wait(300)
     threads[1].start()
     go_on.set()
     for thread in threads:

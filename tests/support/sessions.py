@@ -34,7 +34,7 @@ class Session:
         """End the session; a transaction that is open is rolled back."""
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(300)
         self._process.stdout.close()
 
     def __enter__(self) -> Session:

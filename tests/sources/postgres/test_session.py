@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
+from comboi_core.cli.demo.postgres import EmbeddedPostgresError
 from comboi_core.domain.errors import (
     ConfigError,
     SourceAuthFailed,
@@ -196,6 +198,18 @@ def stopped(server) -> None:
     server.stop()
 
 
+def recovered(server) -> None:
+    """Wait until it answers again: one that is told to stop while it recovers may take a minute for it."""
+    end = time.monotonic() + 120
+    while True:
+        try:
+            server.psql("SELECT 1")
+            return
+        except EmbeddedPostgresError:
+            assert time.monotonic() < end, "the server does not recover"
+            time.sleep(0.05)
+
+
 @pytest.mark.parametrize("how", [terminated, killed, stopped])
 @pytest.mark.parametrize("when", ["planned", "begun", "between", "read"])
 def test_a_server_that_is_lost_between_two_statements_is_unreachable(server, con, when, how):
@@ -227,3 +241,5 @@ def test_a_server_that_is_lost_between_two_statements_is_unreachable(server, con
     error = adapter.translate(caught.value)
     assert isinstance(error, SourceUnreachable) and "SELECT" not in error.message
     shop.close()
+    if how is killed:
+        recovered(server)

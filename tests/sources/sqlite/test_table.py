@@ -60,7 +60,7 @@ def locked(path: Path) -> Iterator[None]:
     holder.stdout.readline()
     yield
     holder.stdin.close()
-    assert holder.wait(30) == 0
+    assert holder.wait(300) == 0
 
 
 @pytest.mark.parametrize(
