@@ -7,7 +7,7 @@ PYTEST ?= $(BIN)/python -m pytest
 STAMP := $(VENV)/.ready
 AZURITE := $(VENV)/azurite
 
-.PHONY: demo test test-slow test-kill test-all lint lint-types clean bench-host bench-kill bench-bronze bench-silver bench-api
+.PHONY: demo test test-slow test-kill test-all lint lint-types clean bench-host bench-kill bench-bronze bench-silver bench-api bench-growth
 
 demo: $(STAMP)
 	$(BIN)/comboi demo
@@ -45,6 +45,9 @@ bench-bronze: $(STAMP)
 
 bench-api: $(STAMP)
 	$(BIN)/python benchmarks/api.py
+
+bench-growth: $(STAMP)
+	$(BIN)/python benchmarks/growth.py
 
 bench-silver: $(STAMP)
 	$(BIN)/python benchmarks/silver.py
