@@ -1,6 +1,6 @@
-"""Bronze: chunks as Parquet files, loads as manifests, and the sweep of what no manifest lists.
+"""Bronze: chunks as Parquet files, loads as manifests, and the removal of files that no manifest lists.
 
-How readers see a table stands in `views`.
+The module `views` says how readers see a table.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def write_chunk(con: DuckDBPyConnection, lake: Lake, select_sql: str, path: str)
 
 
 def write_manifest(lake: Lake, manifest: Manifest, attempt: str = "") -> str:
-    """Put a manifest in place and return its path; equal manifests give equal bytes.
+    """Write a manifest and return its path. Equal manifests give equal bytes.
 
     Args:
         attempt: See `manifest_path`.
@@ -76,8 +76,8 @@ def read_manifest(lake: Lake, path: str) -> Manifest:
     """Return a manifest.
 
     Raises:
-        LakeNotFound: there is none.
-        ManifestUnreadable: it is damaged, or of a version or with fields that this comboi does not know.
+        LakeNotFound: it does not exist.
+        ManifestUnreadable: it is damaged, or has a version or fields that this comboi does not know.
     """
     from pydantic import ValidationError
 
@@ -86,7 +86,7 @@ def read_manifest(lake: Lake, path: str) -> Manifest:
         plain = json.loads(data)
         version = plain.get("version")
         if version != FORMAT_VERSION:
-            raise ManifestUnreadable(f"{path} has version {version}; this comboi reads version {FORMAT_VERSION}")
+            raise ManifestUnreadable(f"{path} has version {version}, but this comboi reads version {FORMAT_VERSION}")
         manifest: Manifest = _adapter().validate_json(data, strict=True)
     except (ValueError, AttributeError, ValidationError) as error:
         raise ManifestUnreadable(f"{path} is not a manifest: {str(error).splitlines()[0]}") from error

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MINIMUM_LOADS = 8
-"""So many loads are worth folding; fewer cost less to read than to rewrite."""
+"""The smallest number of loads to fold. Reading fewer costs less than rewriting them."""
 MINIMUM_BYTES = 16 * 2**20
 """Fewer loads than that are folded where a merged table of so many bytes would take twice the space of its rows."""
 MAXIMUM_BYTES = 512 * 2**20
@@ -45,7 +45,7 @@ SAMPLE = 100
 """Keys per piece that are looked at to find where one ends."""
 
 FILE_BYTES = "128MB"
-"""About the size of a folded file: large enough to be read fast, small enough to be skipped by its statistics."""
+"""The approximate size of a folded file: large enough to read fast, small enough to skip by its statistics."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the disk refuses, in the lake's terms; also where it says so through DuckDB."""
+"""Turns errors of the local disk, also those that DuckDB reports, into errors of the lake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from comboi_core.domain.errors import LakeUnavailable
 
 _REMEDIES = {
     errno.ENOSPC: "Free space on the disk of {folder}.",
-    errno.EDQUOT: "Raise the quota on the disk of {folder}, or free space.",
+    errno.EDQUOT: "Increase the quota on the disk of {folder}, or free space.",
     errno.EACCES: "Give this user the right to read and write {folder}.",
     errno.EPERM: "Give this user the right to read and write {folder}.",
     errno.EROFS: "Mount the file system of {folder} writable.",
@@ -17,7 +17,7 @@ _REMEDIES = {
 
 
 def disk_error(error: Exception, *, path: str, lake: str, folder: str) -> LakeUnavailable:
-    """Return the error for what the operating system or DuckDB said of a local file.
+    """Return the error for an error of the operating system or of DuckDB about a local file.
 
     Args:
         path: The file in the lake.

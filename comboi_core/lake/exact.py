@@ -41,7 +41,7 @@ _LOSSES = {
     "time with time zone": "date_part('timezone', {0}) <> 0",
     "union": "{0} IS NOT NULL",
 }
-"""Types that Parquet does not hold as they are, and which of their values a file would change."""
+"""Types that Parquet cannot store exactly -> the condition of values that a file would change."""
 _WHOLE = dict.fromkeys(("hugeint", "uhugeint"), f"DECIMAL({len(_LARGEST)},0)")
 
 
@@ -108,8 +108,9 @@ def _variant(value: str, kind: DuckDBPyType) -> str | None:
 def _variant_within(column: str, kind: DuckDBPyType) -> UnsupportedValue:
     """DuckDB's writer takes VARIANT as a column only, and does not say which one it is."""
     return UnsupportedValue(
-        f"the column {column} is {kind}, and a Parquet file takes VARIANT as a column of its own only",
-        remedy=f"Cast it in the transformation, e.g. {identifier(column)}::JSON, or take its VARIANT out of it.",
+        f"the column {column} has type {kind}, but Parquet can store VARIANT only as a whole column",
+        remedy=f"Cast it in the transformation, e.g. {identifier(column)}::JSON, or make the VARIANT a column "
+        "of its own.",
         column=column,
     )
 
@@ -120,8 +121,8 @@ def _stored(kind: DuckDBPyType, column: str) -> str:
     if kind.id == "struct":
         if "" in children:
             raise UnsupportedValue(
-                f"the column {column} is {kind}, a struct of fields without names",
-                remedy="Name the fields in the transformation: {'a': ..., 'b': ...} in place of row(...).",
+                f"the column {column} has type {kind}, a struct with fields without names",
+                remedy="Name the fields in the transformation: write {'a': ..., 'b': ...} instead of row(...).",
             )
         fields = (f"{identifier(name)} {_stored(child, column)}" for name, child in children.items())
         return f"STRUCT({', '.join(fields)})"
@@ -131,10 +132,10 @@ def _stored(kind: DuckDBPyType, column: str) -> str:
 
 
 def _refusal(column: str, kind: str, text: str) -> UnsupportedValue:
-    holds = f"holds {text}, a value of type {kind}" if text else f"holds a value of type {kind}"
+    holds = f"contains {text}, a value of type {kind}" if text else f"contains a value of type {kind}"
     return UnsupportedValue(
         f"the column {column} {holds}, which a Parquet file would change",
-        remedy=f"Cast it in the transformation to a type that holds it, e.g. {identifier(column)}::VARCHAR.",
+        remedy=f"Cast it in the transformation to a type that can store it, e.g. {identifier(column)}::VARCHAR.",
         column=column,
         value=text,
     )

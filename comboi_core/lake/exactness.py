@@ -1,4 +1,4 @@
-"""Whether the rows that a table has can be read as the types that its next load gives the columns."""
+"""Checks whether the landed rows of a table can be read with the column types of its next load."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refuse_inexact(con: DuckDBPyConnection, lake: Lake, manifest: Manifest, load
     """Look at the landed values of doubtful columns, whose types then stand for all rows; reads nothing without any.
 
     Raises:
-        SchemaDrift: a value is another one in the new type.
+        SchemaDrift: a value would change in the new type.
     """
     columns = doubtful(manifest, load)
     if not columns:
@@ -46,9 +46,10 @@ def refuse_inexact(con: DuckDBPyConnection, lake: Lake, manifest: Manifest, load
     for (name, (old, new)), value in zip(columns.items(), found or (), strict=True):
         if value is not None:
             raise SchemaDrift(
-                f"{load.source}.{load.table}: column {name} is {new} now, and earlier rows hold {old} values that are "
-                f"no {new}, such as {redactor.cut(value, 60)!r}",
-                remedy=f"Let the source keep to {old}, or land the column as text and run the table with "
+                f"{load.source}.{load.table}: column {name} now has type {new}, but earlier rows have values of "
+                f"type {old} that are "
+                f"not {new}, such as {redactor.cut(value, 60)!r}",
+                remedy=f"Change the column back to {old} in the source, or land it as text and run the table with "
                 "--full-refresh.",
                 column=name,
                 value=value,

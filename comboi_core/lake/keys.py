@@ -1,7 +1,7 @@
-"""The keys that a load landed: how many rows share one, and how many have none.
+"""Counts the keys of a load: how many rows share a key, and how many have none.
 
-Where the source does not guarantee a key, readers of a merged table see one of the rows that share it. So the files of
-each load are looked at once more, at the columns of the key alone, before the load is committed.
+If the source does not guarantee unique keys, readers of a merged table see one of the rows that share a key. So before a
+load is committed, the key columns of its files are read and counted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Keys:
 
     @property
     def hidden(self) -> int:
-        """How many rows share a key with another one that readers see in their place."""
+        """How many rows are hidden, because they share a key with another row that readers see instead."""
         return self.rows - self.without - self.distinct
 
 

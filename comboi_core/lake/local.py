@@ -120,7 +120,7 @@ class LocalLake:
         place = self._root / path
         inside = all(piece not in ("", ".", "..") and not piece.startswith(_STAGING) for piece in pieces)
         if not inside or "\x00" in path or not place.resolve().is_relative_to(self._root.resolve()):
-            raise ConfigError(f"the path {path!r} leads out of the lake {self._root}")
+            raise ConfigError(f"the path {path!r} is outside of the lake {self._root}")
         return place
 
     def _put(self, staged: Path, target: Path) -> None:

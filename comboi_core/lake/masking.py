@@ -1,8 +1,8 @@
-"""Masks: what lands of a personal value. They are applied between the source's rows and the file, in one statement.
+"""Masks of personal values. They are applied in the statement that writes the file.
 
-`hash` is HMAC-SHA-256 (RFC 2104) of the value's text with the pipeline's salt as the key: equal values stay equal, so
-that keys still join and merge, and without the salt nobody can try values out. `partial` keeps the first and the last
-character of texts of more than four. `redact` keeps that there was a value. `drop` keeps nothing.
+`hash` is HMAC-SHA-256 (RFC 2104) of the value's text with the pipeline's salt as the key. Equal values stay equal, so
+keys still join and merge. Without the salt nobody can guess values. `partial` keeps the first and the last character of
+texts with more than four characters. `redact` only shows that there was a value. `drop` keeps nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def masked_columns(
         replaces: Whether the load is the whole table, so that nothing landed before has to fit.
 
     Raises:
-        ConfigError: the mask names a column that is not there.
+        ConfigError: the mask names a column that does not exist.
         SchemaDrift: earlier rows have another mask.
     """
     names = [column.name for column in columns]
@@ -56,9 +56,9 @@ def masked_columns(
         was = before.get(column.name.lower(), column.masked)
         if was != column.masked and not replaces:
             raise SchemaDrift(
-                f"{place}: mask of {column.name}: earlier rows have {was or 'none'}, the configuration says "
+                f"{place}: mask of {column.name}: earlier rows have {was or 'none'}, but the configuration says "
                 f"{column.masked or 'none'}",
-                remedy="Run the table with --full-refresh: all its rows are then landed with the new mask.",
+                remedy="Run the table with --full-refresh, to land all rows with the new mask.",
             )
     return masked
 

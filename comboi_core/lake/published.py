@@ -1,7 +1,7 @@
-"""Published datasets: one Parquet file each, which says itself what it was made of.
+"""Published datasets: one Parquet file each, with the state of its build in the file's metadata.
 
-What a build has consumed has to move together with its rows: were it remembered anywhere else, a kill between the two
-would append changes twice or never. So it stands in the Parquet file's own metadata, put in place by the same commit.
+The state says which inputs were read. It has to be published together with the rows: if it were stored elsewhere, and
+the process were killed in between, changes would be appended twice or never.
 """
 
 from __future__ import annotations
@@ -107,6 +107,6 @@ def refuse_overtaken(
     """
     now = read_published(con, lake, path)
     if now and now.fence > fence:
-        raise LeaseLost(f"a newer run ({now.run_id}) has published {path} already")
+        raise LeaseLost(f"a newer run ({now.run_id}) has already published {path}")
     if (now and now.build) != (published and published.build):
-        raise LakeUnavailable(f"{path} was published by {now.run_id if now else 'nobody'} while it was built")
+        raise LakeUnavailable(f"{path} was published by {now.run_id if now else 'another execution'} during this build")

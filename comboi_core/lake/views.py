@@ -105,7 +105,7 @@ def _keyless(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
 
 
 def without_key(primary_key: tuple[str, ...], of: str = "") -> str:
-    """Return the condition of a row that has no key: a part of it is NULL."""
+    """Return the condition of a row without a key, i.e. with NULL in a part of it."""
     return f"({' OR '.join(f'{of}{name} IS NULL' for name in map(identifier, primary_key))})"
 
 

@@ -26,14 +26,15 @@ def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Range) -> LoadP
     """
     name = f"{load.source}.{load.table}"
     if load.mode != "merge" or load.window is None:
-        why = "its rows would be landed twice" if load.mode == "append" else "it has no cursor"
+        why = "a backfill would land rows twice" if load.mode == "append" else "it has no cursor"
         raise BackfillImpossible(f"{name} has mode {load.mode}: {why}")
     if load.replaces and checkpoint.sequence:
         raise BackfillImpossible(
-            f"{name} has no range to read again: its next load reads the whole table", remedy="Run the table first."
+            f"{name} cannot be backfilled now, because its next load reads the whole table", remedy="Run the "
+            "table first: `comboi run bronze`."
         )
     if not checkpoint.sequence:
-        raise BackfillImpossible(f"{name} has not been loaded yet", remedy="Run the table first.")
+        raise BackfillImpossible(f"{name} has not been loaded yet", remedy="Run the table first: `comboi run bronze`.")
     for end, value in (("from", backfill["from"]), ("to", backfill["to"])):
         wanted = _wanted(load.window.cursor_type)
         if wanted and not wanted.fits(value):
@@ -44,8 +45,8 @@ def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Range) -> LoadP
             )
     if _is_empty(backfill["from"], backfill["to"]):
         raise BackfillImpossible(
-            f"{name}: no value is above {backfill['from']} and at most {backfill['to']}",
-            remedy="Give the smaller value as `from`, the larger one as `to`.",
+            f"{name}: the range above {backfill['from']} up to {backfill['to']} is empty",
+            remedy="Give the smaller value as `from` and the larger value as `to`.",
         )
     window = replace(load.window, low=backfill["from"], high=backfill["to"], lag_seconds=0.0)
     return replace(load, window=window, watermark=checkpoint.watermark, unchanged=False, chunks=(Chunk(0),))

@@ -1,5 +1,5 @@
-"""Whether a load may follow what a table has: what would lose or double rows is refused before a row is read,
-and what might is told."""
+"""Checks whether a load may follow the landed rows of a table. What would lose or double rows is refused before a row is
+read. What might do so gets a warning."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def committed(lake: Lake, checkpoint: Checkpoint, name: str, *, anew: bool) -> M
                 f"{name}: load {checkpoint.sequence} is committed, but the lake {lake.describe()} has no "
                 f"{checkpoint.manifest}",
                 remedy="If the lake has moved, correct `stages.bronze.data_lake`. If its files are gone, read the "
-                f"sources anew with `comboi run --full-refresh`; this table alone with `{_anew(name)}`.",
+                f"sources again with `comboi run --full-refresh`, or only this table with `{_anew(name)}`.",
             ) from None
     return None
 
@@ -78,9 +78,9 @@ def refuse_other_owner(owner: str, accepted: tuple[str, ...], what: str, rename:
     """
     if owner and owner not in accepted:
         raise NotOwner(
-            f"{what} belongs to the pipeline {owner}; this one is {accepted[0]}",
-            remedy=f"Give {rename} another name, or this pipeline a lake of its own (`stages:`). If this pipeline is "
-            f"{owner} under a new name, or takes its place, write `takes_over: [{owner}]` into the pipeline's file and "
+            f"{what} belongs to the pipeline {owner}; this pipeline is {accepted[0]}",
+            remedy=f"Rename {rename}, or use another lake for this pipeline (`stages:`). If this pipeline is "
+            f"{owner} under a new name, or replaces it, write `takes_over: [{owner}]` into the pipeline's file and "
             "run `comboi checkpoints rebuild` once.",
         )
 
@@ -117,7 +117,7 @@ def refuse_other_loader(
         overtaken = fence is not None and (by > fence or (by == fence and _written(lake, path, "run_id") != run_id))
         if newest > checkpoint.sequence + 1 or overtaken:
             raise CheckpointLost(
-                f"{item['name']}: the lake holds load {newest}, but the checkpoint knows of {checkpoint.sequence} only"
+                f"{item['name']}: the lake has load {newest}, but the checkpoint only knows load {checkpoint.sequence}"
             )
 
 
@@ -163,7 +163,10 @@ def continuation(previous: Manifest, table: BaseTable, origin: Origin) -> Contin
     parts = changed_parts(previous.origin, origin)
     if "mask" in parts:  # which says it: without `hash` the salt does not count
         parts = tuple(part for part in parts if part != "masking.salt")
-    changes = f"what it is made from has changed since load {previous.sequence}: {told(previous.origin, origin, parts)}"
+    changes = (
+        f"the settings that decide its rows have changed since load {previous.sequence}: "
+        f"{told(previous.origin, origin, parts)}"
+    )
     if table.effective_mode == "full" or previous.mode == "full":
         # The load replaces the table whatever has changed; without a watermark it would land all of it twice.
         switched = previous.mode == "full" != table.effective_mode
@@ -181,15 +184,15 @@ def continuation(previous: Manifest, table: BaseTable, origin: Origin) -> Contin
     if table.on_change == "refuse":
         raise OriginChanged(
             f"{name}: {changes}",
-            remedy=f"Read the table anew with {anew}. {'' if 'mask' in parts else _SAME_ROWS}Or go back to the former "
+            remedy=f"Read the table again with {anew}. {'' if 'mask' in parts else _SAME_ROWS}Or restore the former "
             "setting.",
         )
     if table.on_change == "reload":
         return Continuation(True, (f"{changes}; {_RELOADED}",))
-    remedy = f"If they are other rows, or some are missing, read the table anew with {anew}."
+    remedy = f"If they are different rows, or rows are missing, read the table again with {anew}."
     return Continuation(
         shortfalls=(
-            Shortfall("origin_changed", f"{changes}; the rows that were landed before stay as they were", remedy),
+            Shortfall("origin_changed", f"{changes}; the rows that were landed before do not change", remedy),
         )
     )
 
@@ -199,7 +202,7 @@ def _anew(name: str) -> str:
 
 
 _SAME_ROWS = (
-    "If the rows are the same ones, for example because the server has moved, set `on_change: warn` on the table for "
+    "If the rows are the same, for example because the server has moved, set `on_change: warn` on the table for "
     "one load. "
 )
 """Not said of a mask: rows with it and rows without it have no common type, or hide and show the same value."""
@@ -214,8 +217,9 @@ def refuse_other_cursor(previous: Manifest, cursor: str | None) -> None:
     before = previous.window.cursor if previous.window else None
     if before and cursor and before != cursor:
         raise ConfigError(
-            f"{previous.source}.{previous.table}: the cursor is {cursor}, but the table was loaded by {before}",
-            remedy="Run the table once with --full-refresh, or go back to the former cursor.",
+            f"{previous.source}.{previous.table}: the cursor is {cursor}, but the table was loaded with the "
+            f"cursor {before}",
+            remedy="Run the table once with --full-refresh, or restore the former cursor.",
         )
 
 
@@ -228,14 +232,17 @@ def refuse_other_versions(previous: Manifest, mode: Mode, primary_key: tuple[str
         return
     name = f"{previous.source}.{previous.table}"
     if mode == "append":
-        problem = "the mode is append, but the table was merged: earlier versions of its rows would be doubled"
+        problem = (
+            "the mode is append, but the table was loaded with mode merge, so earlier versions of rows would "
+            "appear again"
+        )
     elif {name.lower() for name in previous.primary_key} != {name.lower() for name in primary_key}:
         before, now = ", ".join(previous.primary_key), ", ".join(primary_key)
-        problem = f"the primary key is {now}, but the table was merged by {before}"
+        problem = f"the primary key is {now}, but the table was loaded with the primary key {before}"
     else:
         return
     raise ConfigError(
-        f"{name}: {problem}", remedy="Run the table once with --full-refresh, or go back to the former setting."
+        f"{name}: {problem}", remedy="Run the table once with --full-refresh, or restore the former setting."
     )
 
 
@@ -259,7 +266,7 @@ def doubtful_key(load: LoadPlan, previous: Manifest | None, primary_key: tuple[s
     if load.mode != "merge" or load.key_unique or known or of_files:
         return ()
     return (
-        f"nothing at the source guarantees that primary_key: [{', '.join(primary_key)}] is unique and never NULL; of "
-        "rows that share a key, readers see one only. Unless you know that it is, name the columns that identify a row "
-        "and run the table with --full-refresh, or add a unique index over NOT NULL columns at the source",
+        f"the source does not guarantee that primary_key: [{', '.join(primary_key)}] is unique and never NULL. If "
+        "rows share a key, readers see only one of them. If it is not unique, give the columns that identify a row "
+        "and run the table with --full-refresh, or add a unique index on NOT NULL columns in the source",
     )

@@ -1,7 +1,7 @@
-"""Landing tables: plan the load, extract its chunks, publish its manifest, sweep what nothing lists.
+"""Landing tables: plan the load, extract its chunks, publish its manifest, remove files that no manifest lists.
 
-One activity does all of it for tables that have not changed, and for one whose change fits into a chunk; a big one is
-planned by it and then extracted by as many activities as it takes.
+One activity does all of this for tables without changes, and for a table whose changes fit into one chunk. For a larger
+load it only plans, and further activities extract.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from comboi_core.landing.backfill import backfilled
 from comboi_core.sources.common.chunks import PER_ACTIVITY
 
 PLANNING_SECONDS = 5.0
-"""After so long an execution begins no further table, so that what is shown of the run keeps up with it."""
+"""After this many seconds an execution begins no further table, so that the progress of the run is shown in time."""
 
 
 def land_tables(workspace: Workspace, job: LandTables) -> TablesLanded:

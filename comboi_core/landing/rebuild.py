@@ -1,4 +1,4 @@
-"""Checkpoints from the lake: what the manifests say, after the task hub was lost."""
+"""Restores checkpoints from the manifests in the lake, after the task hub was lost."""
 
 from __future__ import annotations
 

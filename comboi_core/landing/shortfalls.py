@@ -1,6 +1,6 @@
-"""What a load keeps from readers, as far as it can be told of any source: keys, columns, and tables found empty.
+"""Shortfalls of a load that can be found for every source: keys, columns, and empty tables.
 
-What only a source knows (rows of the future, writers that go on) comes with its plan.
+Shortfalls that only a source can find (rows in the future, open writers) are in its plan.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def _of_keys(load: LoadPlan, table: BaseTable, keys: Keys, from_files: bool, app
         raise UnsupportedValue(
             f"{load.source}.{load.table}: {keys.without:,} of {keys.rows:,} rows have NULL in the primary key ({key}), "
             "and on_null_key is fail; nothing of the load was committed",
-            remedy="Fill the column at the source, name the columns that identify a row, or set `on_null_key: keep`.",
+            remedy="Fill the column in the source, choose other columns for the primary key, or set "
+            "`on_null_key: keep`.",
             column=key,
             rows=keys.without,
         )
@@ -85,10 +86,11 @@ def _of_keys(load: LoadPlan, table: BaseTable, keys: Keys, from_files: bool, app
         found.append(
             Shortfall(
                 "duplicate_keys",
-                f"{keys.hidden:,} of {keys.rows:,} rows are hidden: they share their primary key ({key}) with another "
+                f"{keys.hidden:,} of {keys.rows:,} rows are hidden because they share their primary key ({key}) "
+                "with another "
                 f"row of {'the same file' if from_files else 'this load'}{' or of those appended before' * appended}",
-                "Name in primary_key: the columns that identify a row and run the table with --full-refresh, or use "
-                "`mode: append` or `mode: full`, whose readers see every row.",
+                "Write the columns that identify a row into primary_key: and run the table with --full-refresh, or use "
+                "`mode: append` or `mode: full`, with which readers see every row.",
                 keys.hidden,
             )
         )
@@ -96,9 +98,10 @@ def _of_keys(load: LoadPlan, table: BaseTable, keys: Keys, from_files: bool, app
         found.append(
             Shortfall(
                 "null_keys",
-                f"{keys.without:,} of {keys.rows:,} rows have NULL in the primary key ({key}): readers see each of "
-                "them, and after a change its former version too",
-                "Fill the column at the source, or name the columns that identify a row; `on_null_key: fail` refuses "
+                f"{keys.without:,} of {keys.rows:,} rows have NULL in the primary key ({key}). Readers see all of "
+                "them, and after a change also the former version",
+                "Fill the column in the source, or choose other columns for the primary key. `on_null_key: fail` "
+                "refuses "
                 "such rows.",
                 keys.without,
             )
@@ -114,8 +117,9 @@ def _emptied(load: LoadPlan, files: tuple[DataFile, ...], before: Manifest | Non
     return (
         Shortfall(
             "source_empty",
-            f"the source has no row: the table had {rows:,} landed rows and has none now",
-            "Look whether it was emptied, or a policy, a right or `where:` hides its rows; once they are back, the "
+            f"the source has no rows: the table had {rows:,} landed rows and now has none",
+            "Check whether it was emptied, or whether a policy, a missing right or `where:` hides its rows. When "
+            "they are back, the "
             "next run lands them.",
             rows,
         ),
@@ -171,7 +175,7 @@ def of_added_columns(
     remedy = f"comboi run bronze --select {table_id(load.source, load.table)} --full-refresh"
     return (
         *_null_before(new, rows, "earlier rows read NULL in the new column {}", remedy),
-        *_null_before(back, rows, "rows that were landed while the column {} was gone read NULL", remedy),
+        *_null_before(back, rows, "rows that were landed while the column {} was missing read NULL", remedy),
     )
 
 
@@ -182,13 +186,13 @@ def _null_before(columns: tuple[Column, ...], rows: EarlierRows, template: str, 
         if not filled and rows.complete:
             continue
         least = "" if rows.complete else "at least "
-        there = f", but at the source {least}{filled:,} of {rows.looked:,} earlier rows have a value there"
+        there = f", but in the source {least}{filled:,} of {rows.looked:,} earlier rows have a value there"
         unsure = ", if the source has values there"
         shortfalls.append(
             Shortfall(
                 "null_before",
                 template.format(column.name) + (there if filled else unsure),
-                f"Read the table anew, so that earlier rows have their values: `{remedy}`.",
+                f"Read the whole table again, so that earlier rows get their values: `{remedy}`.",
                 filled if filled and rows.complete else None,
             )
         )

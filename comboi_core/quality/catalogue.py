@@ -1,8 +1,8 @@
-"""The checks as data: what SQL finds the rows that fail, and what is said of them.
+"""The checks as data: the SQL that finds failing rows, and the message about them.
 
 To add a check, add an entry here and its name to `Check.kind` in the configuration.
 
-NULL passes every check but `not_null`, as in SQL's own constraints. NaN, which DuckDB takes for greater than every
+NULL passes every check except `not_null`, as in SQL's own constraints. NaN, which DuckDB treats as greater than every
 number, passes none of `min`, `max`, `positive`, `non_negative`, `negative` and `accepted_values`.
 """
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RowCheck:
-    """A check that looks at one row at a time; all of them together cost one scan.
+    """A check of single rows. All such checks together need one scan.
 
     Attributes:
         fails: A condition that is true for a failing row. Placeholders: `{c}` the column, `{value}` or `{values}` the
             parameters as literals of the column's type, `{regex}` a string, `{nan}` whether the column is NaN.
-        says: What is wrong with those rows. Placeholders: `{column}` and the parameters.
-        numeric: Whether it makes sense for numbers only.
+        says: What is wrong with these rows, for the message. Placeholders: `{column}` and the parameters.
+        numeric: Whether it is only for numbers.
     """
 
     fails: str
@@ -38,7 +38,7 @@ class GroupCheck:
         count: A query for the number of failing rows.
         rows: A query for failing rows, from its FROM clause on.
         keys: A query for the values of `{columns}`, each once, whose rows quarantine takes out.
-        says: What is wrong with those rows. Placeholders: `{column}` and the parameters.
+        says: What is wrong with these rows, for the message. Placeholders: `{column}` and the parameters.
     """
 
     count: str
@@ -70,7 +70,7 @@ _ORPHANED = GroupCheck(
 
 ROW_CHECKS = {
     "not_null": RowCheck("{c} IS NULL", "have no value in {column}"),
-    "accepted_values": RowCheck("{c} NOT IN ({values})", "have a value in {column} that is not accepted"),
+    "accepted_values": RowCheck("{c} NOT IN ({values})", "have a value in {column} that is not in the accepted values"),
     "min": RowCheck("{c} < {value} OR {nan}", "have a value in {column} that is not at least {value}"),
     "max": RowCheck("{c} > {value}", "have a value in {column} that is not at most {value}"),
     "positive": RowCheck("{c} <= 0 OR {nan}", "have a value in {column} that is not positive", numeric=True),

@@ -1,4 +1,4 @@
-"""Running a dataset's checks: what fails is counted and shown, never raised."""
+"""Runs a dataset's checks. Failing rows are counted and shown; a failed check raises no error."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def run_checks(
         dataset: Name of the view, `orders` or `silver.orders`; queries and check scripts read it by that name.
         scripts_folder: Where check scripts are: `NAME.py` with `check(con, dataset_name) -> (bool, str)`.
         now: When the run began; a time without a zone is in UTC, as are those in the dataset.
-        previous_rows: Number of rows that are published at the moment; None if there are none yet.
+        previous_rows: Number of published rows. None if nothing is published yet.
         relations: For each `Check.references` an item of a FROM clause. A dataset that refers to itself finds the view.
-        sensitive: Columns whose values no result or error shows. What scripts say is their own.
+        sensitive: Columns whose values no result or error shows. Messages of check scripts are not filtered.
 
     Returns:
         One result per check with `on_fail: stop`, in order.
@@ -101,4 +101,4 @@ _OTHERS: dict[str, Callable[[Subject, Check, Setting], CheckResult]] = {
     "custom": custom_result,
     "script": _script_result,
 }
-"""What runs the checks that the common scan does not."""
+"""The functions of the checks that are not part of the common scan."""

@@ -16,7 +16,7 @@ from comboi_core.quality.values import comparable, encode, is_number
 
 
 def refuse_unknown_columns(subject: Subject, checks: Sequence[Check]) -> None:
-    """Raise ScriptError if checks name columns that there are not; it names them all."""
+    """Raise ScriptError if checks name columns that do not exist. The error lists all of them."""
     known = {column.lower() for column in subject.types}
     unknown = [(check, column) for check in checks for column in check.columns if column.lower() not in known]
     if unknown:
@@ -27,7 +27,7 @@ def refuse_unknown_columns(subject: Subject, checks: Sequence[Check]) -> None:
         columns = f"the columns are {', '.join(subject.types)}"
         raise ScriptError(
             f"{subject.name}: {'; '.join(said)}; {columns}",
-            remedy="Correct the check's column, or select it in the script.",
+            remedy="Correct the column in the check, or select the column in the script.",
         )
 
 
@@ -56,7 +56,7 @@ def condition(subject: Subject, check: Check) -> str:
 
 
 def _try_out(subject: Subject, check: Check, literals: Mapping[str, str]) -> None:
-    """Raise ScriptError if DuckDB takes a literal for none; apart from the data, so that the message can say it all."""
+    """Raise ScriptError if DuckDB does not accept a literal. No data is read, so the message may show everything."""
     import duckdb
 
     if not literals:

@@ -27,10 +27,10 @@ def group_says(check: Check) -> str:
 
 
 def group_placeholders(subject: Subject, check: Check, relations: Mapping[str, str]) -> dict[str, str]:
-    """Return what stands for the placeholders of `GroupCheck`'s queries.
+    """Return the values of the placeholders in `GroupCheck`'s queries.
 
     Raises:
-        ScriptError: what the check refers to is not there, or of a type that does not compare with the column's.
+        ScriptError: what the check refers to does not exist, or its type cannot be compared with the column's.
     """
     filled = {
         "d": subject.source,
@@ -43,7 +43,7 @@ def group_placeholders(subject: Subject, check: Check, relations: Mapping[str, s
 def _parents(subject: Subject, check: Check, relations: Mapping[str, str]) -> dict[str, str]:
     column, field, to = check.columns[0], check.params["field"], str(check.references)
     if to not in relations:
-        raise subject.unfit(check, f"there is no '{to}' to look values up in{did_you_mean(to, relations)}")
+        raise subject.unfit(check, f"there is no dataset or table '{to}' to compare with{did_you_mean(to, relations)}")
     types = describe(subject.con, relations[to])
     found = next((name for name in types if name.lower() == field.lower()), None)
     if found is None:
@@ -54,7 +54,8 @@ def _parents(subject: Subject, check: Check, relations: Mapping[str, str]) -> di
     if cast is None:
         raise subject.unfit(
             check,
-            f"{column} is of type {own}, {field} of {to} of type {other}: they do not compare; cast one of them first",
+            f"{column} has type {own}, and {field} of {to} has type {other}; these cannot be compared, so cast "
+            "one of them",
         )
     parent = subject.unused("_comboi_parent")
     value = cast.format(identifier(found))
@@ -65,9 +66,9 @@ def _parents(subject: Subject, check: Check, relations: Mapping[str, str]) -> di
 
 
 def _comparison(own: str, other: str) -> str | None:
-    """Return the form in which values of two types compare, with `{}` for the column; None if they do not.
+    """Return the form in which values of two types can be compared, with `{}` for the column. None if they cannot.
 
-    Left to itself, DuckDB would cast text to the other type, and fail at the first value that is none.
+    Without it, DuckDB would cast text to the other type, and fail at the first text that is not such a value.
     """
     if is_text(own) and is_text(other):
         return "CAST({} AS VARCHAR)"

@@ -1,4 +1,4 @@
-"""Quarantine: rows that fail go, with the reasons, to a dataset of their own; the others go on."""
+"""Quarantine: failing rows go to a separate dataset with the reasons. The other rows are published."""
 
 from __future__ import annotations
 
@@ -60,12 +60,13 @@ def quarantine(
     subject = Subject(con, dataset, f"(FROM {relation}) AS {_ROWS}", describe(con, relation), hidden)
     if REASONS in (name.lower() for name in subject.types):
         raise ScriptError(
-            f"{dataset}: has a column {REASONS}, which is what quarantine names the list of failed checks",
-            remedy="Give the column another name.",
+            f"{dataset}: the result has a column {REASONS}, but quarantine adds a column with this name (the "
+            "failed checks)",
+            remedy="Rename the column in the transformation.",
         )
     itself = next((check for check in chosen if check.references == dataset), None)
     if itself:
-        raise subject.unfit(itself, "rows that are taken out of a dataset could not be referred to; use on_fail: stop")
+        raise subject.unfit(itself, "rows in quarantine cannot be referred to; use on_fail: stop")
     refuse_unknown_columns(subject, chosen)
     _divide(subject, chosen, relations, good=good, bad=bad)
     return _results(subject, chosen, bad)

@@ -1,4 +1,4 @@
-"""Checks that are queries of the user's: `sql`, whose rows are the failing ones, and `custom`, which gives a number."""
+"""Checks with the user's own query: `sql` returns the failing rows, `custom` returns a number."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sql_result(subject: Subject, check: Check, setting: Setting) -> CheckResult:
 
 
 def custom_result(subject: Subject, check: Check, setting: Setting) -> CheckResult:
-    """Run a `custom` check, whose query's first cell, or number of rows, has to be a certain number."""
+    """Run a `custom` check. The first value or the number of rows of its query has to be the expected number."""
     with _query(subject, check):
         expected = check.params.get("count")
         if expected is not None:
@@ -41,7 +41,7 @@ def custom_result(subject: Subject, check: Check, setting: Setting) -> CheckResu
 
 
 def _first_cell(subject: Subject, check: Check) -> tuple[Decimal | None, str]:
-    """Return the query's first value as a number, None if it has none, and as a message shows it."""
+    """Return the query's first value as a number (None without rows), and as text for a message."""
     name = next(iter(describe(subject.con, _VIEW)))
     row = subject.con.execute(f"SELECT {identifier(name)} FROM {_VIEW} LIMIT 1").fetchone()
     if row is None:
@@ -70,10 +70,10 @@ def _rows(subject: Subject) -> int:
 
 @contextmanager
 def _query(subject: Subject, check: Check) -> Iterator[None]:
-    """Make a view of the check's query, for the time of the check.
+    """Make a view of the check's query during the check.
 
     Raises:
-        ScriptError: it is not one SELECT, or DuckDB cannot run it.
+        ScriptError: the query is not one SELECT, or DuckDB cannot run it.
     """
     query = check.params["query"]
     with subject.blaming(check):

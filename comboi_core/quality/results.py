@@ -1,4 +1,4 @@
-"""What a check found, and how that is said."""
+"""The results of checks, and their messages."""
 
 from __future__ import annotations
 
@@ -93,12 +93,13 @@ class Subject:
         return sample(self.con, rows, known=self.types, sensitive=self.sensitive)
 
     def unfit(self, check: Check, cause: str) -> ScriptError:
-        """Return the error that a check cannot be run as it is written."""
+        """Return the error for a check that cannot be run."""
         return ScriptError(f"{self.name}: {check.label}: {cause}", remedy="Correct the check in the configuration.")
 
     @contextmanager
     def blaming(self, check: Check) -> Iterator[None]:
-        """Make a ScriptError of what DuckDB says of a check's query; what is not the query's fault passes through."""
+        """Turn DuckDB's errors of a check's query into ScriptError. Errors that the query did not cause pass "
+        "through."""
         import duckdb
 
         try:
@@ -110,7 +111,7 @@ class Subject:
             raise self.unfit(check, self._said(check, error)) from (None if self.sensitive else error)
 
     def _said(self, check: Check, error: Exception) -> str:
-        """Return an error's text, without what could be a value of a sensitive column, or a line of our own SQL."""
+        """Return an error's text without possible values of sensitive columns and without lines of comboi's own SQL."""
         import duckdb
 
         text = error_details(error)[0]
@@ -119,7 +120,7 @@ class Subject:
         of_the_query = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
         if not self.sensitive or isinstance(error, of_the_query):
             return text
-        return f"{text.partition(':')[0]} (the text is left out: it could show values of sensitive columns)"
+        return f"{text.partition(':')[0]} (the text is hidden because it could show values of sensitive columns)"
 
     def result(self, check: Check, failed: int, rows: str, says: str, *, of: bool = True) -> CheckResult:
         """Return the result for a number of failing rows; `rows` is a query for them, from its FROM clause on."""
@@ -132,7 +133,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Setting:
-    """What checks need to know beside the rows; see `checks.run_checks`."""
+    """What checks need in addition to the rows; see `checks.run_checks`."""
 
     scripts_folder: Path
     now: datetime

@@ -1,4 +1,4 @@
-"""Checks of a dataset as a whole: how many rows it has, and how old its newest one is."""
+"""Checks of a dataset as a whole: the number of its rows, and the age of its newest value."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def row_count_result(subject: Subject, check: Check, setting: Setting) -> CheckR
 def _change(rows: int, before: int | None, params: dict[str, Any]) -> tuple[str, bool]:
     """Return what is said of the change, and whether it is within the bounds."""
     if before is None:
-        return "nothing published before to compare with", True
+        return "no dataset is published yet to compare with", True
     if before == 0:
-        return "none published before, so that no change can be told in per cent", True
+        return "the published dataset has no rows, so there is no percentage", True
     change = Fraction(rows - before, before)
-    said = f"{_signed(change)} against the {before} published before"
+    said = f"{_signed(change)} compared with the published {before}"
     if "min_change" in params and change < percent(params["min_change"]):
         return f"{said}, expected at least {params['min_change']}", False
     if "max_change" in params and change > percent(params["max_change"]):
@@ -49,10 +49,10 @@ def _signed(share: Fraction) -> str:
 
 
 def freshness_result(subject: Subject, check: Check, setting: Setting) -> CheckResult:
-    """Compare the newest value of a column with the time of the run; infinity is no time."""
+    """Compare the newest value of a column with the time of the run. Infinity does not count as a time."""
     column, type_name = check.columns[0], subject.type_of(check.columns[0])
     if not is_moment(type_name):
-        raise subject.unfit(check, f"the column is of type {type_name}, not a date or a timestamp")
+        raise subject.unfit(check, f"the column has type {type_name}; freshness needs a date or a timestamp")
     quoted = identifier(column)
     newest = f"max({quoted}) FILTER (WHERE isfinite({quoted}))"
     moment, shown = one_row(subject.con, f"SELECT epoch({newest}), CAST({newest} AS VARCHAR) FROM {subject.source}")

@@ -1,7 +1,7 @@
-"""Arrow tables and DataFrames that DuckDB would read as something less: an error that names the column.
+"""Refuses Arrow tables and DataFrames whose values DuckDB would change. The error names the column.
 
-DuckDB has microseconds in moments with a zone and in intervals, days in dates, 38 digits in decimals, and guesses the
-type of pandas' columns of objects from a sample.
+DuckDB has microseconds in timestamps with a zone and in intervals, days in dates, and 38 digits in decimals. It guesses
+the type of pandas columns of objects from a sample.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class InexactError(ValueError):
-    """A column that DuckDB would change, or cannot read; the message says which."""
+    """A column that DuckDB would change or cannot read. The message names it."""
 
 
 def exact_table(table: pa.Table) -> pa.Table:
@@ -36,16 +36,17 @@ def exact_table(table: pa.Table) -> pa.Table:
                 column = column.cast(kind)  # safe: Arrow raises where a value would be another
             except pa.ArrowException as error:
                 said = redactor.cut(" ".join(str(error).split()), 200)
-                raise InexactError(f"the column '{field.name}' ({field.type}) has no exact place: {said}") from None
+                raise InexactError(f"the column '{field.name}' ({field.type}) cannot be stored exactly: {said}") from None
             table = table.set_column(position, pa.field(field.name, kind), column)
         unfit = next((inner for inner in _within(kind) if _unreadable(inner)), None)
         if unfit is not None:
-            raise InexactError(f"the column '{field.name}' is {field.type}, and DuckDB does not read {unfit}; cast it")
+            raise InexactError(f"the column '{field.name}' has type {field.type}, and DuckDB cannot read {unfit}; cast it")
         double = next((name for inner in _within(kind) if (name := _double_field(inner))), None)
         if double is not None:
             raise InexactError(
-                f"the column '{field.name}' is {field.type}: it has the field '{double}' in several spellings, which "
-                "SQL does not tell apart"
+                f"the column '{field.name}' has type {field.type}: it has the field '{double}' in upper and lower "
+                "case, which "
+                "are the same name in SQL"
             )
     return table
 

@@ -1,4 +1,4 @@
-"""What a batch of rows has to be like for its materialization: what would lose or double a row is refused."""
+"""Checks of a batch of rows for its materialization. A batch that would lose or double rows is refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def latest_per_key(
     dataset: str,
     hidden: Collection[str] = (),
 ) -> str:
-    """Return a FROM item with one row per key, the latest by `incremental_key`; raise where nothing tells which."""
+    """Return a FROM item with one row per key, the latest by `incremental_key`. Raise if no column decides."""
     key = identifiers(how.unique_key)
     repeated = con.execute(
         f"SELECT {key}, count(*) FROM {batch} GROUP BY {key} HAVING count(*) > 1 ORDER BY ALL LIMIT {_MOST_SHOWN}"
@@ -76,8 +76,9 @@ def latest_per_key(
         values = ("a value" if secret else ", ".join(map(str, row[:-1])) for row in repeated)
         shown = "; ".join(f"{value} ({row[-1]} times)" for value, row in zip(values, repeated, strict=True))
         raise MaterializationRefused(
-            f"{dataset}: the result has several rows with one {', '.join(how.unique_key)}: {shown}",
-            remedy="Make the key unique in the transformation, or name the column that tells the latest row: "
+            f"{dataset}: the result has several rows with the same {', '.join(how.unique_key)}: {shown}",
+            remedy="Make the key unique in the transformation, or give the column that decides which row is "
+            "the latest: "
             "incremental_key:.",
         )
     rest = identifiers(name for name in found if name != how.incremental_key)
@@ -88,7 +89,7 @@ def latest_per_key(
 
 
 def refuse_columns(how: Materialization, found: Columns, dataset: str, *, own: tuple[str, ...]) -> None:
-    """Raise MaterializationRefused where a column is missing, or is called like one of strategy scd2's `own`."""
+    """Raise MaterializationRefused if a column is missing, or has the name of a column that scd2 adds."""
     lower = {name.lower() for name in found}
     named = {"unique_key": how.unique_key, "update": how.update or (), "incremental_key": (how.incremental_key,)}
     for key, names in named.items():
@@ -107,7 +108,7 @@ def refuse_columns(how: Materialization, found: Columns, dataset: str, *, own: t
 
 
 def refuse_null_keys(con: DuckDBPyConnection, how: Materialization, batch: str, dataset: str) -> None:
-    """Raise MaterializationRefused where a key, or the time of a version, is NULL."""
+    """Raise MaterializationRefused if a key or the time of a version is NULL."""
     for place, columns in (("unique_key", how.unique_key), ("incremental_key", (how.incremental_key,))):
         if place == "incremental_key" and (how.strategy != "scd2" or how.incremental_key is None):
             continue
@@ -116,19 +117,19 @@ def refuse_null_keys(con: DuckDBPyConnection, how: Materialization, batch: str, 
         if count:
             raise MaterializationRefused(
                 f"{dataset}: {_rows(count, 'has', 'have')} no {', '.join(map(str, columns))} ({place})",
-                remedy="Leave such rows out in the transformation, or quarantine them: "
+                remedy="Remove these rows in the transformation, or put them into quarantine: "
                 "not_null with on_fail: quarantine.",
             )
 
 
 def refuse_outside(con: DuckDBPyConnection, how: Materialization, moment: Moment, batch: str, dataset: str) -> None:
-    """Raise MaterializationRefused where rows lie outside of the run's interval."""
+    """Raise MaterializationRefused if rows are outside of the run's interval."""
     outside = f"SELECT count(*) FROM {batch} WHERE ({inside(how, moment)}) IS NOT TRUE"
     count = one_row(con, outside)[0]
     if count:
         raise MaterializationRefused(
-            f"{dataset}: {_rows(count, 'lies', 'lie')} outside of the run's interval "
-            f"[{moment.start.isoformat()}, {moment.end.isoformat()}) by {how.incremental_key}: they would be doubled",
+            f"{dataset}: {_rows(count, 'is', 'are')} outside of the run's interval "
+            f"[{moment.start.isoformat()}, {moment.end.isoformat()}) by {how.incremental_key}, and would be doubled",
             remedy="Filter by the interval in the transformation: "
             "getvariable('interval_start'), getvariable('interval_end').",
         )

@@ -1,4 +1,4 @@
-"""What goes wrong inside a user's transformation, said with file, line and the columns that were there."""
+"""Errors of a user's transformation, with file, line and the columns of the inputs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LEADING = re.compile(r"(?:\s|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _MOST_COLUMNS = 60
 _PREFIX_LENGTH = 160
 _MEMORY_REMEDY = (
-    "Raise `engine.memory_limit`, lower `engine.threads`, or let the script do less at once "
+    "Increase `engine.memory_limit`, reduce `engine.threads`, or change the script to need less memory "
     "(fewer columns, an aggregate before a join)."
 )
-_SPILL_REMEDY = "Free space on the disk of `engine.temp_directory`, or let it be a folder on a larger one."
+_SPILL_REMEDY = "Free space on the disk of `engine.temp_directory`, or choose a folder on a larger disk."
 _FILES_REMEDY = (
-    "Check the lake's account, credential and network, the free space for spilling, "
+    "Check the lake's account, credential and network, the free disk space for temporary files, "
     "and the paths of files that the script itself reads."
 )
 
@@ -77,7 +77,7 @@ def setting(con: DuckDBPyConnection, name: str, value: bool) -> Iterator[None]:
         try:
             yield
         finally:
-            # The user's own error counts, not that the database is gone by now.
+            # The user's own error is more important than an error about the closed database.
             with suppress(duckdb.Error):
                 other.execute(f"SET GLOBAL {name} = {before}")
 

@@ -72,7 +72,7 @@ def next_dataset(
 
 
 def _replaces_all(con: DuckDBPyConnection, how: Materialization, moment: Moment, published: str) -> bool:
-    """Whether no published row lies outside of the run's interval, so that its types do not matter."""
+    """Whether no published row is outside of the run's interval, so that the types of published rows do not matter."""
     if not how.time_granularity:
         return False
     kept = f"SELECT 1 FROM {published} WHERE ({batches.inside(how, moment)}) IS NOT TRUE LIMIT 1"
@@ -80,10 +80,10 @@ def _replaces_all(con: DuckDBPyConnection, how: Materialization, moment: Moment,
 
 
 def _remedy(how: Materialization, dataset: str) -> str | None:
-    """What helps where a full refresh keeps what lies outside of the run's interval."""
+    """Return the remedy if a full refresh would keep rows outside of the run's interval."""
     if not how.time_granularity:
         return None
-    return f"build all of it in one interval: comboi run --select {dataset} --from FIRST_DAY --to DAY_AFTER_THE_LAST."
+    return f"rebuild all of it in one interval: comboi run --select {dataset} --from FIRST_DAY --to DAY_AFTER_THE_LAST."
 
 
 def kept_rows(con: DuckDBPyConnection, how: Materialization, moment: Moment, *, batch: str, published: str) -> int:
@@ -98,7 +98,7 @@ def kept_rows(con: DuckDBPyConnection, how: Materialization, moment: Moment, *, 
 
 
 def _kept(how: Materialization, moment: Moment, published: str, batch: str) -> str:
-    """The published rows that stay as they are."""
+    """Return the published rows that do not change."""
     if how.strategy == "append":
         return f"SELECT * FROM {published}"
     if how.time_granularity:
@@ -108,7 +108,7 @@ def _kept(how: Materialization, moment: Moment, published: str, batch: str) -> s
 
 
 def _new(how: Materialization, found: Columns, before: Columns, batch: str, published: str) -> str:
-    """The batch's rows; in a merge, a known key's row keeps what it does not take over."""
+    """Return the batch's rows. In a merge, columns that are not in `update` keep the published value."""
     if how.strategy != "merge":
         return f"SELECT * FROM {batch}"
     key = {name.lower() for name in how.unique_key}

@@ -1,4 +1,4 @@
-"""Slowly changing dimensions, type 2: every version of a row stays, with the time for which it held."""
+"""Slowly changing dimensions, type 2: every version of a row is kept, with the time in which it was valid."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def next_versions(
 ) -> str:
     """Return a SELECT for all versions after a batch.
 
-    Ended versions stay. A current one ends where the batch has another version, or, with `close_missing`, where it
-    lacks the key. A version begins where the one before it ended, should the clocks or the source's times say earlier.
+    Ended versions do not change. A current version ends if the batch has another version of its key, or, with
+    `close_missing`, if the batch does not have the key. A version never begins before the version before it ended.
 
     Args:
         found: The batch's columns.

@@ -49,22 +49,23 @@ def find_script(folder: Path, name: str) -> Path:
     """Return `NAME.py` or `NAME.sql` in `folder`.
 
     Raises:
-        ScriptError: neither is there (the message lists what is), or both are.
+        ScriptError: neither exists (the message lists the existing scripts), or both exist.
     """
     found = [folder / (name + ending) for ending in _ENDINGS if (folder / (name + ending)).is_file()]
     if len(found) == 1:
         return found[0]
     if found:
         raise ScriptError(
-            f"{folder}: both {name}.py and {name}.sql exist", remedy="Remove one of the two: a name means one script."
+            f"{folder}: both {name}.py and {name}.sql exist", remedy="Remove one of the two files."
         )
     if not folder.is_dir():
-        raise ScriptError(f"{folder}: there is no such folder; it should hold {name}.py or {name}.sql")
+        raise ScriptError(f"{folder}: there is no such folder; it has to contain {name}.py or {name}.sql")
     present = sorted(path.name for path in folder.iterdir() if path.suffix in _ENDINGS)
     hint = did_you_mean(name, [Path(file).stem for file in present])
     raise ScriptError(
-        f"{folder}: holds neither {name}.py nor {name}.sql{hint}; it has {', '.join(present) or 'no scripts'}",
-        remedy="Create the file, or correct `script:` or the dataset's name.",
+        f"{folder}: there is no {name}.py and no {name}.sql{hint}; the folder contains "
+        f"{', '.join(present) or 'no scripts'}",
+        remedy="Create the file, or correct `script:` or the dataset's name in the configuration.",
     )
 
 
@@ -234,17 +235,17 @@ def not_one_select(con: DuckDBPyConnection, text: str) -> tuple[int, str] | None
     kinds = [statement.type.name for statement in statements]
     first = line_at(text, statement_start(text))
     if not kinds:
-        return 1, "holds no SQL statement"
+        return 1, "there is no SQL statement"
     # A PIVOT that looks its values up is taken apart into several statements that have no text of their own.
     taken_apart = not statements[0].query
     if kinds.count("SELECT") > 1 or (len(kinds) > 1 and not taken_apart):
         second = statement_start(text, len(statements[0].query) + 1) if not taken_apart else 0
-        return line_at(text, second) if second else first, "holds more than one statement"
+        return line_at(text, second) if second else first, "there is more than one statement"
     if kinds[-1] != "SELECT":
-        return first, f"holds a statement of kind {kinds[-1]}"
+        return first, f"there is a statement of kind {kinds[-1]}"
     if statements[-1].named_parameters:
         names = ", ".join(f"${name}" for name in sorted(statements[-1].named_parameters))
-        return first, f"holds parameters ({names}), which nothing fills in"
+        return first, f"there are parameters ({names}), which have no values"
     return None
 
 
@@ -263,7 +264,7 @@ def _read_sql(script: Path) -> str:
 
 
 def _refuse_foreign(con: DuckDBPyConnection, script: Path, _comboi_result: Any) -> None:
-    """Refuse a relation of another connection, e.g. of `duckdb.sql(...)`: its view would stand there, not here."""
+    """Refuse a relation of another connection, e.g. of `duckdb.sql(...)`, because its view would be created there."""
     import duckdb
 
     try:
@@ -272,7 +273,7 @@ def _refuse_foreign(con: DuckDBPyConnection, script: Path, _comboi_result: Any) 
         line = definition_line(script, "transform")
         raise ScriptError(
             f"{script}:{line}: transform returned a relation of another connection",
-            remedy="Use the `con` that transform is given: con.sql(...), not duckdb.sql(...).",
+            remedy="Use the argument `con` of transform: con.sql(...), not duckdb.sql(...).",
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""Python's values before Arrow takes them: Arrow cuts and mixes in silence what this refuses.
+"""Refuses mixed Python values that Arrow would change without an error.
 
-`pyarrow.array` makes a date of a datetime after a date, drops the zone of a time and of a datetime after a naive one,
-and calls text after bytes bytes.
+`pyarrow.array` turns a datetime after a date into a date, drops the zone of a time, drops the zone of a datetime after a
+naive one, and turns text after bytes into bytes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def mixture(values: Iterable[Any]) -> str | None:
                 return refused
     if len(samples) > 1 and not any(samples.keys() <= kinds for kinds in _TOGETHER):
         (one, first), (other, second) = list(samples.items())[:2]
-        return f"it holds {_shown(first)} ({one}) and {_shown(second)} ({other}), and no type holds both"
+        return f"it contains {_shown(first)} ({one}) and {_shown(second)} ({other}), and no type can hold both"
     return next(filter(None, map(mixture, inside.values())), None)
 
 
@@ -64,11 +64,11 @@ def _kind(value: Any) -> str:
 
 def _refused(kind: str, value: Any) -> str | None:
     if kind == "time with a zone":
-        return f"it holds {_shown(value)}, a time with a zone, which no Parquet file holds; give it as text"
+        return f"it contains {_shown(value)}, a time with a zone, which Parquet cannot store; return it as text"
     if kind == "decimal" and not value.is_finite():
-        return f"it holds {_shown(value)}, which is no decimal; give None, or floats"
+        return f"it contains {_shown(value)}, which is not a decimal; return None, or floats"
     if kind == "datetime with a zone" and getattr(value, "nanosecond", False):  # of pandas
-        return f"it holds {_shown(value)}, a moment with a zone and nanoseconds; give it as text"
+        return f"it contains {_shown(value)}, a timestamp with a zone and nanoseconds; return it as text"
     return None
 
 

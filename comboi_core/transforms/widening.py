@@ -1,7 +1,7 @@
-"""One type for a column that has two: of the published rows and of a batch, so that neither loses a digit.
+"""One type for a column whose published rows and whose new batch have different types, so that no value changes.
 
-Unknown, which is what a column of NULL is, becomes whatever the other one is. Numbers become a type that holds both; a
-struct has the fields of both. Where the type alone cannot promise that, the values are looked at. All else is refused.
+A column that is only NULL gets the type of the other one. Numbers get a type that can hold both; a struct gets the
+fields of both. If the types alone cannot guarantee that, the values are checked. Everything else is refused.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _DIGITS = {
     "hugeint": 38,
     "uhugeint": 38,
 }
-"""Whole numbers, and how many decimal digits they have at most."""
+"""Types of whole numbers -> the largest number of their decimal digits."""
 _WIDEST = 38
 _IN_DOUBLE = 15
-"""So many decimal digits survive a DOUBLE, whatever they are."""
+"""A DOUBLE keeps any number with this many decimal digits."""
 _FLOATING = {"float", "double"}
 _MOMENTS = {"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}
 _BEYOND_NANOSECONDS = "{0} NOT BETWEEN TIMESTAMP '1677-09-22' AND TIMESTAMP '2262-04-11'"
-"""TRY_CAST raises for what TIMESTAMP_NS does not reach (DuckDB 1.5)."""
+"""TRY_CAST raises for values outside of the range of TIMESTAMP_NS (DuckDB 1.5)."""
 _ITEM, _KEY, _VALUE = "item", "key", "value"
 _SHOWN = 60
 
 
 class _NoCommonTypeError(Exception):
-    """Two types have none in common; the message says which value is in the way, if one is."""
+    """Two types have no common type. The message shows the value that prevents it, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ def unite(
             kind = _common(*(_Part(con, *side, hidden=name.lower() in secret) for side in sides))
         except _NoCommonTypeError as why:
             raise MaterializationRefused(
-                f"{dataset}: the column {name} was {was} and is {now} now{why}",
+                f"{dataset}: the column {name} had type {was} and now has type {now}{why}",
                 remedy=f"Cast it in the transformation ({identifier(name)}::{was}), or "
-                + (remedy or f"build the dataset anew: comboi run --full-refresh --select {dataset}."),
+                + (remedy or f"rebuild the dataset: comboi run --full-refresh --select {dataset}."),
             ) from None
         for relation, column, present in sides:
             if str(present) != kind:
@@ -220,7 +220,7 @@ def _number(was: _Part, now: _Part) -> str | None:
         return None
     for part, digits in zip(sides, exact, strict=True):
         if digits and digits[1]:
-            return None  # fractions of ten are none of two
+            return None  # decimal fractions are not exact in binary
         if digits and digits[0] > _IN_DOUBLE:
             part.refuse_changes("DOUBLE")
     return "DOUBLE"

@@ -80,7 +80,7 @@ def _from_connection_string(text: str) -> Account:
     key, sas = parts.get("accountkey"), parts.get("sharedaccesssignature")
     if not endpoint or not (key or sas):
         raise ConfigError(
-            "connection_string is none of a storage account: it has AccountName and AccountKey, "
+            "connection_string is not that of a storage account: it needs AccountName and AccountKey, "
             "or BlobEndpoint and SharedAccessSignature",
             remedy="Copy it from the portal: storage account, `Access keys` or `Shared access signature`.",
         )
@@ -94,7 +94,7 @@ def _account(name: str | None, endpoint: str, key: str | None, sas: str | None) 
     except ValueError:
         host = port = None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.username:
-        raise ConfigError(f"the lake's account has no endpoint that can be used; write https://NAME.blob.{_SUFFIX}")
+        raise ConfigError(f"account_url is not a blob endpoint; write https://NAME.blob.{_SUFFIX}")
     # The same account under its other endpoint, which the blob protocol is not spoken at.
     host = host.replace(".dfs.", ".blob.")
     path = parts.path.strip("/")
@@ -112,6 +112,6 @@ def _check_key(key: str) -> None:
     except (binascii.Error, ValueError):
         pass
     raise ConfigError(
-        "credential is no key of a storage account: that is 88 characters of base64",
-        remedy="Copy key1 from the portal (storage account, `Access keys`); a signature goes to sas_token:.",
+        "credential is not the key of a storage account, which has 88 characters of base64",
+        remedy="Copy key1 from the portal (storage account, `Access keys`); put a signature into sas_token:.",
     )

@@ -99,7 +99,7 @@ class Container:
     def _name(self, path: str) -> str:
         pieces = path.split("/")
         if "\x00" in path or any(piece in ("", ".", "..") or piece.startswith(".staging") for piece in pieces):
-            raise ConfigError(f"the path {path!r} leads out of {self._called} {self.describe()}")
+            raise ConfigError(f"the path {path!r} is outside of {self._called} {self.describe()}")
         name = self._prefix + path
         # Azure turns \ into / and drops a dot at the end; adlfs cuts at ?versionid=.
         changed = "\\" in path or "?versionid=" in path or any(piece.endswith(".") for piece in pieces)

@@ -51,8 +51,8 @@ def create_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None
     others = con.execute(f"SELECT name FROM duckdb_secrets() WHERE starts_with(name, {literal(place)})").fetchall()
     if any(other != name for (other,) in others):
         raise ConfigError(
-            f"two lakes of different accounts are both {scope} to DuckDB",
-            remedy="Give one of them another `file_system:`, or a `folder:` in it.",
+            f"DuckDB cannot distinguish two lakes of different accounts that both have the address {scope}",
+            remedy="Use another `file_system:` for one of them, or a `folder:` in it.",
         )
     try:
         con.execute(f"CREATE OR REPLACE SECRET {identifier(name)} (TYPE azure, {_signing(account)}, "
@@ -61,7 +61,7 @@ def create_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None
     except duckdb.Error as error:
         refused = type(error).__name__
     # Outside of the handler: the statement holds the credential, and DuckDB may quote it.
-    raise LakeRefused(f"DuckDB does not take the credential of {account.endpoint} ({refused})")
+    raise LakeRefused(f"DuckDB does not accept the credential of {account.endpoint} ({refused})")
 
 
 def drop_secret(con: DuckDBPyConnection, account: Account, scope: str) -> None:

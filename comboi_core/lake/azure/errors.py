@@ -1,4 +1,4 @@
-"""What a storage account refuses, in the lake's terms: what helps, whether waiting does, and no secret."""
+"""Turns errors of a storage account into errors of the lake, with a remedy and without secrets."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ _BUSY = (408, 409, 412, 429, 500, 502, 503, 504)
 _TRANSIENT_CODES = ("InvalidBlockList", "Md5Mismatch", "InvalidMd5")
 """Answers 400 that a new attempt mends: another writer's commit dropped our blocks; a block was damaged on its way."""
 
-_REACH = "Check the account's name or endpoint, and that network and firewall let this machine through."
-_BUSY_REMEDY = "Run again later; if it repeats, look at the account's throttling and the service's health."
+_REACH = "Check the account's name or endpoint, and check that network and firewall let this machine through."
+_BUSY_REMEDY = "Run again later. If it happens again, check the account's throttling and the service's health."
 _ROLE = "Give the identity the role `Storage Blob Data Contributor` on the storage account or the container."
 _REMEDIES = {
     "AuthenticationFailed": "Check the key, or that the shared access signature is complete and has not expired; "
-    "after a rotation, store the new one.",
-    "AuthorizationFailure": "Check the key or signature; if right, let this network through the account's firewall.",
+    "after a key rotation, store the new one.",
+    "AuthorizationFailure": "Check the key or signature. If it is right, allow this network in the account's firewall.",
     "AuthorizationPermissionMismatch": _ROLE + " A shared access signature needs read, write, list and delete.",
-    "KeyBasedAuthenticationNotPermitted": "The account takes no keys: leave `credential:` out; the identity signs in.",
+    "KeyBasedAuthenticationNotPermitted": (
+        "The account does not accept keys. Remove `credential:`; then comboi signs in with its "
+        "identity."
+    ),
     "ContainerNotFound": "Create the container in the storage account, or correct `file_system:`.",
 }
 _SIGN_IN = "Sign in with `az login`, give the function app a managed identity, or configure `credential:`."
@@ -53,7 +56,7 @@ def translated(
     if isinstance(error, HttpResponseError) and error.status_code is not None:
         return _answer(error.status_code, error_code(error), path, place, made_as_needed)
     if isinstance(error, ClientAuthenticationError):
-        return LakeRefused(f"{where}: no identity to sign in with", remedy=_SIGN_IN, path=path)
+        return LakeRefused(f"{where}: there is no identity to sign in with", remedy=_SIGN_IN, path=path)
     if str(error).startswith("429 "):
         return LakeUnavailable(f"{where}: the account answers 429", remedy=_BUSY_REMEDY, path=path)
     told = account.scrubbed(_first_line(error))

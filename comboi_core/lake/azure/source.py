@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FIRST_PIECE = 64 * 2**10
 _LARGEST_PIECE = 8 * 2**20
 """A reader asks for little at first, most want a file's first line only, and for four times as much each time."""
-_TOKEN = "Run again: each attempt reads with a new token; if it repeats, make the files smaller."
+_TOKEN = "Run again, because each attempt uses a new token. If it happens again, use smaller files."
 
 
 class SourceContainer(Container):
