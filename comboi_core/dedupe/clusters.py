@@ -115,7 +115,7 @@ def _take_apart(bench: Workbench, most: int) -> tuple[str, ...]:
     shown = ", ".join(str(size) for size in sizes[:_MOST_SHOWN]) + (", ..." if len(sizes) > _MOST_SHOWN else "")
     return (
         f"{len(sizes)} {'cluster has' if len(sizes) == 1 else 'clusters have'} more than max_cluster_size = {most} "
-        f"records ({shown}), mostly a sign of a value that many share: taken apart at higher match weights into "
+        f"records ({shown}), often because many records share one value; they were split at higher match weights into "
         f"{clusters:,} {'cluster' if clusters == 1 else 'clusters'}; {sum(sizes) - kept:,} of their records "
         "stay unmerged",
     )

@@ -162,10 +162,12 @@ def _parsed(sql: str) -> exp.Condition:
         trees = sqlglot.parse(sql, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
         cause = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
-        raise DedupeError(f"`{sql}` is no SQL condition: {cause}") from error
+        raise DedupeError(f"`{sql}` is not a valid SQL condition: {cause}") from error
     tree = trees[0] if len(trees) == 1 else None
     if not isinstance(tree, exp.Condition) or tree.find(exp.Query) or any(node.comments for node in tree.walk()):
-        raise DedupeError(f"`{sql}` is no plain SQL condition: one expression without comments and subqueries")
+        raise DedupeError(
+            f"`{sql}` is not a simple SQL condition; write one expression without comments and subqueries"
+        )
     return tree
 
 
@@ -173,7 +175,7 @@ def _beside_tables(sql: str, column: exp.Column) -> Place:
     parts = column.parts
     if len(parts) < 2 or parts[0].name.lower() not in ("l", "r"):
         raise DedupeError(
-            f"`{sql}`: '{column.sql()}' is of neither record; write l.NAME and r.NAME, or a list of columns"
+            f"`{sql}`: '{column.sql()}' belongs to neither record; write l.NAME and r.NAME, or a list of columns"
         )
     return (*_span(parts[1]), parts[1].name, "")
 
@@ -181,7 +183,7 @@ def _beside_tables(sql: str, column: exp.Column) -> Place:
 def _with_sides(sql: str, column: exp.Column) -> Place:
     first = column.parts[0]
     if not re.search(r".(_l|_r)$", first.name, re.IGNORECASE):
-        raise DedupeError(f"`{sql}`: '{column.sql()}' is of neither record; write columns as NAME_l and NAME_r")
+        raise DedupeError(f"`{sql}`: '{column.sql()}' belongs to neither record; write columns as NAME_l and NAME_r")
     return (*_span(first), first.name[:-2], first.name[-2:].lower())
 
 

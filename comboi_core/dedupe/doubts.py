@@ -54,9 +54,10 @@ def _of(
     if all(abs(level.weight) < _SAYS_NOTHING for level in seen):
         figures = ", ".join(f"{level.weight:+.2f}" for level in seen)
         yield Doubt(
-            f"comparison {one.name} says nothing: its levels change a pair's weight by {figures} bits",
-            "True matches and other pairs agree on it equally often, as where a column holds one value everywhere, a "
-            "few at random or a different one in each record: take it out of `comparisons`.",
+            f"comparison {one.name} has no effect: its levels change a pair's weight by {figures} bits",
+            "True matches and other pairs agree on it equally often, for example because the column has one "
+            "value, random "
+            "values, or a different value in each record. Remove it from `comparisons`.",
         )
         return
     closest = levels[0]
@@ -64,7 +65,7 @@ def _of(
         yield Doubt(
             f"comparison {one.name}: agreement counts against a match ({closest.weight:+.1f} bits): true matches are "
             f"on the level '{closest.label}' less often (m {closest.m:.2g}) than other pairs (u {closest.u:.2g})",
-            "Take the comparison out of `comparisons`, choose other columns in `training.em_blocking`, or give it "
+            "Remove the comparison from `comparisons`, choose other columns in `training.em_blocking`, or give it "
             "`m_probabilities`.",
         )
     for level in levels:
@@ -76,15 +77,16 @@ def _untaught(
 ) -> Doubt:
     by_label = bool(config.training and config.training.estimate_m_from_label_column)
     if by_label or any(comparison in learners(config, rule) for rule in sessions):
-        why = "no pair of the training has values of it in both records"
-        remedy = "Take the comparison out of `comparisons`, fill its column, or give it `m_probabilities`."
+        why = "no training pair has values of its columns in both records"
+        remedy = "Remove the comparison from `comparisons`, fill its column, or give it `m_probabilities`."
     else:
         tried = ", ".join(rule.shown for rule in sessions)
-        why = f"every rule of em_blocking that finds pairs is on its columns ({tried})"
+        why = f"every rule of em_blocking that finds pairs uses its columns ({tried})"
         remedy = "Add to `training.em_blocking` a list of other columns, or give the comparison `m_probabilities`."
     figures = ", ".join(f"{level.weight:+.1f}" for level in one.levels if not level.is_null)
     return Doubt(
-        f"comparison {one.name} is not trained: {why}; Splink's defaults stand for its weights ({figures} bits)", remedy
+        f"comparison {one.name} is not trained, because {why}; its weights are Splink's defaults ({figures} bits)",
+        remedy,
     )
 
 
@@ -95,21 +97,21 @@ def _of_level(config: SplinkConfig, one: ComparisonWeights, level: LevelWeight) 
         return  # no pair was seen on the level
     if level.m is None:
         yield Doubt(
-            f"{place}: training saw no true match on it; Splink's default stands for its m ({level.weight:+.1f} bits)",
+            f"{place}: training saw no true match on it, so its m is Splink's default ({level.weight:+.1f} bits)",
             "Let training see more matches (another list of columns in `training.em_blocking`), or give the "
             "comparison `m_probabilities`.",
         )
     elif level.m < _RAREST_M and not level.m_given:
         yield Doubt(
             f"{place}: training ended at m {level.m:.1g}, less than one true match in a million ({level.weight:+.1f} "
-            "bits): it outweighs all that speaks for a match",
+            "bits): this outweighs everything else",
             "Choose columns in `training.em_blocking` on which both true matches and other pairs agree, set "
             "`training.em.fix_u_probabilities: true` if it is off, or give the comparison `m_probabilities`.",
         )
     if level.u is None:
         yield Doubt(
-            f"{place}: no sampled pair is on it; Splink's default stands for its u ({level.weight:+.1f} bits)",
-            "Raise `training.max_pairs`, or give the comparison `u_probabilities`.",
+            f"{place}: no sampled pair is on it, so its u is Splink's default ({level.weight:+.1f} bits)",
+            "Increase `training.max_pairs`, or give the comparison `u_probabilities`.",
         )
     elif level.u < min(_RAREST_M, 0.1 / training.max_pairs) and not level.u_given:
         yield Doubt(

@@ -33,7 +33,7 @@ NEAR_BITS = 7
 _MOST_NEAR = 10_000
 
 _MEMORY_REMEDY = (
-    "Raise `engine.memory_limit`, or narrow the rules that compare most pairs: add a column to them, or leave them out."
+    "Increase `engine.memory_limit`, or change the rules with the most pairs: add a column to them, or remove them."
 )
 
 
@@ -79,8 +79,8 @@ def link(bench: Workbench, config: SplinkConfig, names: Names) -> Linkage:
     if sessions and not any(sessions.values()):
         raise DedupeError(
             f"no two records agree on any rule of em_blocking ({', '.join(rule.shown for rule in sessions)}): "
-            "nothing to learn from",
-            remedy="Add a list of columns to em_blocking on which many true duplicates agree.",
+            "training has no pairs to learn from",
+            remedy="Add a list of columns to em_blocking in which many true duplicates agree.",
         )
     with _errors(names, candidates):
         linker = _linker(bench, config, names)
@@ -90,7 +90,7 @@ def link(bench: Workbench, config: SplinkConfig, names: Names) -> Linkage:
         split = make_clusters(bench, config)
         prior, weights = learned(linker, config)
     idle = [rule for rule, found in sessions.items() if not found]
-    remarks = [f"em_blocking {rule.shown} found no pair and was left out" for rule in idle]
+    remarks = [f"the rule {rule.shown} of em_blocking found no pair and was not used" for rule in idle]
     return Linkage((*remarks, *split), prior, weights, doubts(config, weights, teaching))
 
 
@@ -227,13 +227,14 @@ def _errors(names: Names, candidates: dict[Rule, int]) -> Iterator[None]:
         cause = _database_cause(error)
         if isinstance(cause, duckdb.OutOfMemoryException):
             raise DedupeError(
-                f"DuckDB ran out of memory comparing records; the blocking rules compare {shown_pairs(candidates)}",
+                "DuckDB ran out of memory while it compared records; the blocking rules compare "
+                f"{shown_pairs(candidates)}",
                 remedy=_MEMORY_REMEDY,
             ) from error
         if isinstance(cause, duckdb.IOException | duckdb.InterruptException):
             raise cause from None
         text = error_details(cause)[0] if cause else f"{error}"
-        raise DedupeError(f"Splink gave up: {names.said(text)}") from error
+        raise DedupeError(f"Splink failed: {names.said(text)}") from error
 
 
 def _database_cause(error: BaseException | None) -> Any:

@@ -51,8 +51,8 @@ def page(title: str, config: SplinkConfig, report: DedupeReport, linkage: Linkag
     """
     body = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="soft">Match quality: which records were taken for the same, and why. '
-        f"Pairs count from a match probability of {config.threshold:.4g}.</p>",
+        f'<p class="soft">Match quality: which records count as the same, and why. '
+        f"Pairs match from a probability of {config.threshold:.4g}.</p>",
         _figures(report),
         *_warnings(report.remarks, linkage.doubts),
         *_weights(linkage),
@@ -132,7 +132,7 @@ def _sizes(samples: Samples) -> Iterator[str]:
         for low, high, clusters, records in samples.sizes
     ]
     heads = ("Records in the cluster", "Clusters", "Records", "")
-    yield _table("How many records were taken for one", heads, rows, numbers=(1, 2))
+    yield _table("How many records count as one", heads, rows, numbers=(1, 2))
     if samples.largest:
         largest = [(escape(name), f"{size:,}") for name, size in samples.largest]
         yield _table("The largest clusters", ("cluster_id", "Records"), largest, numbers=(1,))

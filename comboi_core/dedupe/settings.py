@@ -52,7 +52,7 @@ def _comparison_problems(config: SplinkConfig) -> Iterator[str]:
         if output in outputs:
             yield (
                 f"comparisons {outputs[output]} and {comparison.shown} are on the same column; "
-                "Splink weighs a column once: choose one of them"
+                "Splink can weigh a column only once, so remove one of them"
             )
         outputs[output] = comparison.shown
         for level in comparison.comparison_levels:
@@ -75,9 +75,9 @@ def _training_problems(config: SplinkConfig) -> Iterator[str]:
     for key, rule in all_rules(config):
         if key == "em_blocking" and not learners(config, rule):
             yield (
-                f"em_blocking: {rule.shown} covers every comparison, so nothing is left to learn from its pairs: a "
-                "comparison learns only from rules without its columns; take the columns of at least one "
-                "comparison out of this rule"
+                f"em_blocking: {rule.shown} uses the columns of every comparison, so its pairs teach nothing. A "
+                "comparison learns only from rules without its columns, so remove the columns of at least one "
+                "comparison from this rule"
             )
 
 
@@ -94,7 +94,7 @@ def _survivor_problems(config: SplinkConfig) -> Iterator[str]:
     for column, rule in survivor.per_column.items():
         orders[f"survivor.per_column.{column}.order_by"] = rule.order_by
         if column.lower() in (name.lower() for name in (*unique, *_ADDED)):
-            yield f"survivor.per_column: '{column}' tells records apart and stays the surviving record's"
+            yield f"survivor.per_column: '{column}' identifies records and cannot be merged; remove it"
     for place, order in orders.items():
         if order is not None:
             query = order_query(order, "records", "unique_id")
@@ -168,7 +168,7 @@ def _of_library(comparison: Comparison, names: Names) -> ComparisonCreator:
     try:
         inspect.signature(kind).bind(column, **arguments)
     except TypeError as error:
-        taken = ", ".join(list(inspect.signature(kind).parameters)[1:]) or "no arguments but the column"
+        taken = ", ".join(list(inspect.signature(kind).parameters)[1:]) or "no arguments except the column"
         raise DedupeError(f"comparison {comparison.shown}: {error}; it takes {taken}") from error
     try:
         return kind(column, **arguments).configure(

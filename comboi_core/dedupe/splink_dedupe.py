@@ -34,7 +34,7 @@ _MOST_SHOWN = 5
 
 @dataclass(frozen=True)
 class Deduplicated:
-    """What is told of a deduplication.
+    """The results of a deduplication.
 
     Attributes:
         report: Figures for the run record.
@@ -173,7 +173,8 @@ def _refuse_taken(config: SplinkConfig, columns: Collection[str]) -> None:
     taken += [column for column in identity if column.lower() in crosswalk_columns(config)]
     if taken:
         raise DedupeError(
-            f"the data has a column {' and '.join(dict.fromkeys(taken))}, which deduplication adds itself",
+            f"the data has a column {' and '.join(dict.fromkeys(taken))}, but deduplication adds a column with "
+            "this name",
             remedy="Rename the column in the transformation.",
         )
 
@@ -196,7 +197,7 @@ def _refuse_ids(bench: Workbench, config: SplinkConfig, sensitive: Collection[st
         if missing:
             raise DedupeError(
                 f"{missing} {'record has' if missing == 1 else 'records have'} no {name}",
-                remedy="Leave such records out in the transformation, or give them one.",
+                remedy="Remove these records in the transformation, or give them a value.",
             )
     key, shown = identifier(unique_id), unique_id
     if config.links:

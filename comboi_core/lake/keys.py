@@ -1,7 +1,7 @@
 """Counts the keys of a load: how many rows share a key, and how many have none.
 
-If the source does not guarantee unique keys, readers of a merged table see one of the rows that share a key. So before a
-load is committed, the key columns of its files are read and counted.
+If the source does not guarantee unique keys, readers of a merged table see one of the rows that share a key. So before
+a load is committed, the key columns of its files are read and counted.
 """
 
 from __future__ import annotations

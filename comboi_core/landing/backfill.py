@@ -30,8 +30,8 @@ def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Range) -> LoadP
         raise BackfillImpossible(f"{name} has mode {load.mode}: {why}")
     if load.replaces and checkpoint.sequence:
         raise BackfillImpossible(
-            f"{name} cannot be backfilled now, because its next load reads the whole table", remedy="Run the "
-            "table first: `comboi run bronze`."
+            f"{name} cannot be backfilled now, because its next load reads the whole table",
+            remedy="Run the table first: `comboi run bronze`.",
         )
     if not checkpoint.sequence:
         raise BackfillImpossible(f"{name} has not been loaded yet", remedy="Run the table first: `comboi run bronze`.")

@@ -1,5 +1,7 @@
-"""Checks whether a load may follow the landed rows of a table. What would lose or double rows is refused before a row is
-read. What might do so gets a warning."""
+"""Checks whether a load may follow the landed rows of a table.
+
+What would lose or double rows is refused before a row is read. What might do so gets a warning.
+"""
 
 from __future__ import annotations
 

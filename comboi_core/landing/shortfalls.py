@@ -118,9 +118,8 @@ def _emptied(load: LoadPlan, files: tuple[DataFile, ...], before: Manifest | Non
         Shortfall(
             "source_empty",
             f"the source has no rows: the table had {rows:,} landed rows and now has none",
-            "Check whether it was emptied, or whether a policy, a missing right or `where:` hides its rows. When "
-            "they are back, the "
-            "next run lands them.",
+            "Check whether it was emptied, or whether a policy, a missing right or `where:` hides its rows. "
+            "When they are back, the next run lands them.",
             rows,
         ),
     )

@@ -52,7 +52,10 @@ def encode(value: Any, type_name: str, *, ordered: bool) -> str:
         # Cast to a DATE, a bound within the day would be cut down to midnight.
         return f"CAST({literal(str(value))} AS {'TIMESTAMP' if type_name == 'DATE' else type_name})"
     if ordered and not isinstance(value, str):
-        raise ValueError(f"{value} cannot be compared by size with a column of type {type_name}; cast the column in the transformation")
+        raise ValueError(
+            f"{value} cannot be compared by size with a column of type {type_name}; cast the column in the "
+            "transformation"
+        )
     return literal(str(value).lower() if isinstance(value, bool) else str(value))
 
 

@@ -36,11 +36,15 @@ def exact_table(table: pa.Table) -> pa.Table:
                 column = column.cast(kind)  # safe: Arrow raises where a value would be another
             except pa.ArrowException as error:
                 said = redactor.cut(" ".join(str(error).split()), 200)
-                raise InexactError(f"the column '{field.name}' ({field.type}) cannot be stored exactly: {said}") from None
+                raise InexactError(
+                    f"the column '{field.name}' ({field.type}) cannot be stored exactly: {said}"
+                ) from None
             table = table.set_column(position, pa.field(field.name, kind), column)
         unfit = next((inner for inner in _within(kind) if _unreadable(inner)), None)
         if unfit is not None:
-            raise InexactError(f"the column '{field.name}' has type {field.type}, and DuckDB cannot read {unfit}; cast it")
+            raise InexactError(
+                f"the column '{field.name}' has type {field.type}, and DuckDB cannot read {unfit}; cast it"
+            )
         double = next((name for inner in _within(kind) if (name := _double_field(inner))), None)
         if double is not None:
             raise InexactError(

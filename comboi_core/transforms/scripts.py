@@ -55,9 +55,7 @@ def find_script(folder: Path, name: str) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ScriptError(
-            f"{folder}: both {name}.py and {name}.sql exist", remedy="Remove one of the two files."
-        )
+        raise ScriptError(f"{folder}: both {name}.py and {name}.sql exist", remedy="Remove one of the two files.")
     if not folder.is_dir():
         raise ScriptError(f"{folder}: there is no such folder; it has to contain {name}.py or {name}.sql")
     present = sorted(path.name for path in folder.iterdir() if path.suffix in _ENDINGS)

@@ -1,7 +1,7 @@
 """Refuses mixed Python values that Arrow would change without an error.
 
-`pyarrow.array` turns a datetime after a date into a date, drops the zone of a time, drops the zone of a datetime after a
-naive one, and turns text after bytes into bytes.
+`pyarrow.array` turns a datetime after a date into a date, drops the zone of a time, drops the zone of a datetime after
+a naive one, and turns text after bytes into bytes.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def test_a_cluster_that_grows_too_large_is_taken_apart_and_reported(con: duckdb.
     report = run(con, loose(max_cluster_size=10))
     assert report.largest_cluster == 3
     assert report.remarks == (
-        "1 cluster has more than max_cluster_size = 10 records (40), mostly a sign of a value that many share: "
-        "taken apart at higher match weights into 1 cluster; 38 of their records stay unmerged",
+        "1 cluster has more than max_cluster_size = 10 records (40), often because many records share one value; "
+        "they were split at higher match weights into 1 cluster; 38 of their records stay unmerged",
     )
     together = con.execute("SELECT id FROM links WHERE cluster_id = 'z0' ORDER BY id").fetchall()
     assert together == [("z0",), ("z1",)]

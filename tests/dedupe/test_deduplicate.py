@@ -202,7 +202,7 @@ def test_a_training_rule_that_finds_nothing_is_left_out_and_reported(con: duckdb
     con.execute("ALTER TABLE people ADD COLUMN phone TEXT")
     report = run(con, config(training=training(em_blocking=[["email"], ["phone"], ["city"]])))
     assert report.duplicates == 30
-    assert report.remarks == ("em_blocking [phone] found no pair and was left out",)
+    assert report.remarks == ("the rule [phone] of em_blocking found no pair and was not used",)
 
 
 def test_a_wide_training_rule_is_sampled_and_still_always_alike(con: duckdb.DuckDBPyConnection) -> None:

@@ -26,9 +26,9 @@ def test_a_training_rule_that_leaves_nothing_to_learn_is_refused_without_data(
     settings = config(training=training(em_blocking=[["email"], rule]))
     (problem,) = validate_splink(settings)
     assert problem.startswith("em_blocking: ")
-    assert "covers every comparison" in problem
+    assert "uses the columns of every comparison" in problem
     people(con)
-    with pytest.raises(DedupeError, match="covers every comparison"):
+    with pytest.raises(DedupeError, match="uses the columns of every comparison"):
         run(con, settings)
 
 
@@ -66,7 +66,7 @@ AGAINST = "agreement counts against a match"
             {"zip": "rare"},
             30,
             [["email"], ["name"]],
-            [("ExactMatch(zip)", "no pair of the training has values of it", "fill its column")],
+            [("ExactMatch(zip)", "no training pair has values of its columns", "fill its column")],
         ),
         (
             {"zip": "rare"},

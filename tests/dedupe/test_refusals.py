@@ -94,7 +94,7 @@ def test_training_without_any_pair_fails_with_a_remedy(con: duckdb.DuckDBPyConne
     people(con)
     con.execute("ALTER TABLE people ADD COLUMN phone TEXT")
     message = refusal(con, config(training=training(em_blocking=[["phone"]])))
-    assert message == "no two records agree on any rule of em_blocking ([phone]): nothing to learn from"
+    assert message == "no two records agree on any rule of em_blocking ([phone]): training has no pairs to learn from"
 
 
 def test_rules_that_match_nearly_everything_are_refused(con: duckdb.DuckDBPyConnection) -> None:
@@ -161,7 +161,7 @@ def test_every_problem_is_said_at_once() -> None:
     )
     assert len(problems) == 4
     assert "ExactMatch(a) and LevenshteinAtThresholds(a) are on the same column" in problems[0]
-    assert problems[2].endswith("'b' is of neither record; write l.NAME and r.NAME, or a list of columns")
+    assert problems[2].endswith("'b' belongs to neither record; write l.NAME and r.NAME, or a list of columns")
     assert "survivor.order_by" in problems[3]
 
 

@@ -63,11 +63,11 @@ def test_a_rule_may_explode_lists(con: duckdb.DuckDBPyConnection) -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ("email", "'email' is of neither record; write l.NAME and r.NAME, or a list of columns"),
-        ("l.email =", "`l.email =` is no SQL condition"),
-        ("l.email = r.email; DROP TABLE people", "is no plain SQL condition"),
-        ("l.email = r.email -- all", "is no plain SQL condition"),
-        ("l.email IN (SELECT email FROM people)", "is no plain SQL condition"),
+        ("email", "'email' belongs to neither record; write l.NAME and r.NAME, or a list of columns"),
+        ("l.email =", "`l.email =` is not a valid SQL condition"),
+        ("l.email = r.email; DROP TABLE people", "is not a simple SQL condition"),
+        ("l.email = r.email -- all", "is not a simple SQL condition"),
+        ("l.email IN (SELECT email FROM people)", "is not a simple SQL condition"),
     ],
 )
 def test_a_condition_is_one_expression_over_both_records(rule: str, said: str) -> None:
@@ -108,9 +108,9 @@ def test_a_comparison_of_one_s_own_works_and_is_called_by_its_name(con: duckdb.D
 @pytest.mark.parametrize(
     ("levels", "said"),
     [
-        (["name = 1"], "'name' is of neither record; write columns as NAME_l and NAME_r"),
-        (["name_l ="], "is no SQL condition"),
-        (["name_l = name_r) OR (1 = 1"], "is no SQL condition"),
+        (["name = 1"], "'name' belongs to neither record; write columns as NAME_l and NAME_r"),
+        (["name_l ="], "is not a valid SQL condition"),
+        (["name_l = name_r) OR (1 = 1"], "is not a valid SQL condition"),
     ],
 )
 def test_a_wrong_level_is_said_without_data(levels: list[str], said: str) -> None:

@@ -239,6 +239,6 @@ def test_another_cursor_column_wants_a_full_refresh(landed: Project, database: E
     landed.edit(INITIAL, "incremental_column: updated_at", "incremental_column: changed")
     done = landed.comboi("run", "bronze")
     assert done.returncode == 1
-    assert "the cursor is changed, but the table was loaded by updated_at" in done.stdout
+    assert "the cursor is changed, but the table was loaded with the cursor updated_at" in done.stdout
     landed.run("bronze", "--full-refresh")
     assert len(landed.contents()["shop.orders"]) == 5000

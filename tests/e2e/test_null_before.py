@@ -39,7 +39,7 @@ def test_a_default_that_earlier_rows_have_at_the_source_is_told_once_and_mended_
     assert planned == [shortfall]
     assert (shortfall["code"], shortfall["rows"]) == ("null_before", 2)
     assert shortfall["message"] == (
-        "earlier rows read NULL in the new column points, but at the source 2 of 2 earlier rows have a value there"
+        "earlier rows read NULL in the new column points, but in the source 2 of 2 earlier rows have a value there"
     )
     assert REMEDY in shortfall["remedy"]
     assert record["tables"][0]["schema_changes"] == ["new column points (INTEGER); earlier rows read NULL"]
@@ -85,7 +85,8 @@ def test_a_column_that_comes_back_is_told_where_rows_were_landed_without_it(till
     (found,) = told(till.run("bronze"))
     assert found[:2] == (
         "null_before",
-        "rows that were landed while the column points was gone read NULL, but at the source 3 of 3 earlier rows have "
+        "rows that were landed while the column points was missing read NULL, but in the source 3 of 3 earlier "
+        "rows have "
         "a value there",
     )
 
@@ -135,7 +136,7 @@ def test_postgres_tells_it_of_defaults_and_renames(
         assert "STORED" in change
         return
     assert [(code, rows) for code, _, rows in told(record)] == [("null_before", 100 - item["rows"])]
-    assert f"column points, but at the source {100 - item['rows']} of" in told(record)[0][1]
+    assert f"column points, but in the source {100 - item['rows']} of" in told(record)[0][1]
 
 
 @pytest.mark.slow

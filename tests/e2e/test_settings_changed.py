@@ -24,8 +24,11 @@ def till(tmp_path: Path) -> Till:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"mode": "append"}, "the mode is append, but the table was merged"),
-        ({"primary_key": ["id", "status"]}, "the primary key is id, status, but the table was merged by id"),
+        ({"mode": "append"}, "the mode is append, but the table was loaded with mode merge"),
+        (
+            {"primary_key": ["id", "status"]},
+            "the primary key is id, status, but the table was loaded with the primary key id",
+        ),
     ],
 )
 @pytest.mark.slow
@@ -69,7 +72,9 @@ def test_a_table_that_is_made_from_something_else_is_refused_until_it_is_read_an
         refused = till.comboi(command, "bronze")
         said = " ".join(refused.stdout.split())
         assert refused.returncode == 1
-        assert "[origin_changed] till.sales: what it is made from has changed since load 1: " + told in said
+        assert (
+            "[origin_changed] till.sales: the settings that decide its rows have changed since load 1: " + told in said
+        )
         assert "comboi run bronze --select till.sales --full-refresh" in said and ("on_change: warn" in said) is (
             change != "mask"
         )

@@ -76,7 +76,7 @@ def test_names_that_begin_with_a_dot_are_not_listed(lake):
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a/./b", ".staging/x", "a\x00b"])
 @pytest.mark.parametrize("method", ["read", "exists", "uri", "write", "stage", "delete"])
 def test_paths_that_lead_out_are_refused(lake, path, method):
-    with pytest.raises(ConfigError, match="leads out of the lake"):
+    with pytest.raises(ConfigError, match="is outside of the lake"):
         if method == "stage":
             with lake.stage(path):
                 raise AssertionError

@@ -30,7 +30,7 @@ def committed(unique: bool) -> Manifest:
 )
 def test_a_key_without_a_guarantee_is_told_with_its_remedy(change, previous):
     (said,) = doubtful_key(replace(LOAD, **change), previous, ("status", "city"))
-    assert "primary_key: [status, city]" in said and "readers see one only" in said and "--full-refresh" in said
+    assert "primary_key: [status, city]" in said and "readers see only one of them" in said and "--full-refresh" in said
 
 
 @pytest.mark.parametrize(

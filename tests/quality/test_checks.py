@@ -206,7 +206,7 @@ def test_samples_hold_what_json_can_hold(con: duckdb.DuckDBPyConnection) -> None
         ({"not_null": "amuont"}, "no column 'amuont' (did you mean 'amount'?)"),
         ({"unique_combination": ["amount", "nope"]}, "no column 'nope'"),
         ({"min": {"column": "amount", "value": "ten"}}, "'ten' is not a number"),
-        ({"min": {"column": "name", "value": 5}}, "cast the column first"),
+        ({"min": {"column": "name", "value": 5}}, "cast the column in the transformation"),
         ({"min": {"column": "day", "value": "someday"}}, "min(day, value=someday)"),
         ({"positive": "name"}, "of type VARCHAR, not a number"),
         ({"accepted_values": {"column": "amount", "values": ["a"]}}, "'a' is not a number"),

@@ -87,10 +87,20 @@ def test_a_dataset_that_refers_to_itself_finds_its_new_rows(con: duckdb.DuckDBPy
     ("parent", "field", "to", "said"),
     [
         ("1 AS customer_id", "custmer_id", "customers", "no column 'custmer_id' (did you mean 'customer_id'?)"),
-        ("1 AS k", "k", "customer", "there is no 'customer' to look values up in (did you mean 'customers'?)"),
-        ("'1' AS k", "k", "customers", "a is of type INTEGER, k of customers of type VARCHAR: they do not compare"),
-        ("DATE '2024-01-01' AS k", "k", "customers", "they do not compare; cast one of them first"),
-        ("[1] AS k", "k", "customers", "they do not compare"),
+        (
+            "1 AS k",
+            "k",
+            "customer",
+            "no dataset or table 'customer' to compare with (did you mean 'customers'?)",
+        ),
+        (
+            "'1' AS k",
+            "k",
+            "customers",
+            "a has type INTEGER, and k of customers has type VARCHAR; these cannot be compared",
+        ),
+        ("DATE '2024-01-01' AS k", "k", "customers", "these cannot be compared, so cast one of them"),
+        ("[1] AS k", "k", "customers", "these cannot be compared"),
     ],
 )
 def test_a_relationship_that_cannot_be_looked_up_says_why(

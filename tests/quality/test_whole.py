@@ -32,10 +32,10 @@ def rows(con: duckdb.DuckDBPyConnection, count: int) -> None:
         ({"max_change": "+50%"}, 10, 16, False, "+60% against the 10 published before, expected at most +50%"),
         ({"max_change": "50 %"}, 10, 0, True, "0 rows, -100% against"),
         ({"min_change": "-10%", "max_change": "10%"}, 3, 4, False, "+33.33% against"),
-        ({"min_change": "-20%"}, None, 0, True, "0 rows, nothing published before to compare with"),
-        ({"max_change": "50%"}, 0, 7, True, "7 rows, none published before"),
+        ({"min_change": "-20%"}, None, 0, True, "0 rows, no dataset is published yet to compare with"),
+        ({"max_change": "50%"}, 0, 7, True, "7 rows, the published dataset has no rows"),
         ({"min": 5, "min_change": "-20%"}, 10, 1, False, "1 row, expected at least 5, -90% against"),
-        ({"min": 5, "min_change": "-20%"}, None, 1, False, "1 row, expected at least 5, nothing published before"),
+        ({"min": 5, "min_change": "-20%"}, None, 1, False, "1 row, expected at least 5, no dataset is published yet"),
         ({"min": 5}, 1000, 6, True, "6 rows"),
     ],
 )
@@ -109,5 +109,5 @@ def test_the_time_of_the_run_counts_in_any_zone(con: duckdb.DuckDBPyConnection, 
 @pytest.mark.parametrize("value", ["'2026-11-23'", "20261123", "TIME '12:00'", "INTERVAL 1 DAY", "[DATE '2026-11-23']"])
 def test_freshness_wants_a_date_or_a_timestamp(con: duckdb.DuckDBPyConnection, value: str) -> None:
     data(con, f"({value})")
-    with pytest.raises(ScriptError, match="not a date or a timestamp"):
+    with pytest.raises(ScriptError, match="freshness needs a date or a timestamp"):
         one(con, FRESH)

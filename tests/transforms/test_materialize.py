@@ -131,7 +131,7 @@ def test_an_interval_is_half_open_and_empty_batches_empty_it(con, granularity):
     }
     for outside in (*moments[::3], None):
         literal = f"TIMESTAMP '{outside}'" if outside else "NULL::TIMESTAMP"
-        with pytest.raises(MaterializationRefused, match="1 row lies outside of the run's interval"):
+        with pytest.raises(MaterializationRefused, match="1 row is outside of the run's interval"):
             build(con, how, f"SELECT {literal} AS seen", before)
 
 

@@ -9,17 +9,17 @@ from comboi_core.bruin.header.models import AssetHeader, Column, ColumnCheck, Cu
 from comboi_core.config.checks import Check
 
 _VALUE = {"min": "value", "max": "value", "accepted_values": "values", "pattern": "regex"}
-"""Checks that have a `value:`, and what comboi calls it."""
+"""Checks with a `value:` -> the name of this parameter in comboi."""
 
 Resolve = Callable[[str], str | None]
-"""The dataset's name or `source.table` that a name in an asset means; None if it means nothing."""
+"""From a name in an asset to the dataset's name or `source.table`; None if there is none."""
 
 
 def column_check(column: Column, check: ColumnCheck, resolve: Resolve) -> Check:
     """Return one check of a column.
 
     Raises:
-        ValueError: its value is missing or makes no sense, or there is nothing that it could refer to.
+        ValueError: its value is missing or invalid, or it refers to a table or dataset that does not exist.
     """
     params: dict[str, Any] = {}
     if check.name in _VALUE:
@@ -29,7 +29,7 @@ def column_check(column: Column, check: ColumnCheck, resolve: Resolve) -> Check:
         if check.name == "accepted_values" and not isinstance(check.value, list):
             raise ValueError(f"the check accepted_values of {column.name} needs a list: value: [a, b]")
     elif check.value is not None:
-        raise ValueError(f"the check {check.name} of {column.name} takes no value:")
+        raise ValueError(f"the check {check.name} of {column.name} takes no value:; remove it")
     elif check.name == "relationships":
         if column.foreign_key is None:
             raise ValueError(f"the check relationships of {column.name} needs foreign_key: {{table: ..., column: ...}}")

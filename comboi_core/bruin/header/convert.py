@@ -49,13 +49,13 @@ def readings(file: AssetFile, known: Known, problems: list[str]) -> list[Reading
         try:
             target = known.find(name) if name.lower() != own else None
             if name.lower() == own and where != "check":
-                raise ValueError(
-                    "it reads itself; strategy: merge or append puts what is there and what is new together"
-                )
+                raise ValueError("it reads itself; use strategy: merge or append to combine existing and new rows")
             if target is None and where == "depends" and name.lower() != own:
                 raise ValueError(known.missing(name))
             if target is not None and not _ALIAS.match(name):
-                raise ValueError(f"'{name}' cannot be read by that name; write bronze.TABLE, of letters, digits and _")
+                raise ValueError(
+                    f"'{name}' cannot be used as a table name in SQL; write bronze.TABLE with letters, digits and _"
+                )
         except ValueError as error:
             problems.append(f"{place}: {file.asset.name}: {error}")
             continue
@@ -179,14 +179,16 @@ def _code_problems(file: AssetFile, problems: list[str]) -> None:
         problems += _seed_problems(file)
     elif asset.header.parameters:
         problems.append(
-            f"{file.asset.at('parameters')}: {asset.name}: parameters: is for seeds, not for type: {asset.type}"
+            f"{file.asset.at('parameters')}: {asset.name}: parameters: is only for seeds, not for type: {asset.type}"
         )
     hooks = (*asset.header.hooks.pre, *asset.header.hooks.post)
     if hooks and asset.type != SQL:
-        problems.append(f"{file.asset.at('hooks')}: {asset.name}: hooks: is for SQL assets, not for type: {asset.type}")
+        problems.append(
+            f"{file.asset.at('hooks')}: {asset.name}: hooks: is only for SQL assets, not for type: {asset.type}"
+        )
     if asset.header.unit_tests and asset.type != SQL:
         problems.append(
-            f"{file.asset.at('unit_tests')}: {asset.name}: unit_tests: is for SQL assets; test Python with pytest"
+            f"{file.asset.at('unit_tests')}: {asset.name}: unit_tests: is only for SQL assets; test Python with pytest"
         )
     fixtures = {fixture.name for fixture in asset.pipeline.fixtures}
     for position, test in enumerate(asset.header.unit_tests):
@@ -197,12 +199,12 @@ def _code_problems(file: AssetFile, problems: list[str]) -> None:
 
 
 def _reload_problems(asset: Asset) -> Iterator[str]:
-    """What keeps a changed asset from being built anew: rows of the former script would stay."""
+    """Yield what prevents rebuilding a changed asset, so that rows of the former script would stay."""
     place = f"{asset.at('meta', 'on_change')}: {asset.name}: meta.on_change: reload"
     if asset.full_refresh_restricted:
-        yield f"{place} cannot be with full_refresh_restricted, which keeps its rows; write warn or refuse"
+        yield f"{place} does not work with full_refresh_restricted, which keeps the rows; write warn or refuse"
     elif asset.windowed and asset.start_date is None:
-        yield f"{place} needs a start_date: to read from, as the query asks for the run's interval"
+        yield f"{place} needs a start_date:, because the query reads the run's interval"
 
 
 def _seed_problems(file: AssetFile) -> Iterator[str]:
@@ -213,10 +215,13 @@ def _seed_problems(file: AssetFile) -> Iterator[str]:
         yield f"{place}: {asset.name}: parameters.{key}: is not known; a seed has path: and enforce_schema:"
     path = str(given.get("path") or "")
     if not path:
-        yield f"{place}: {asset.name}: parameters.path: is missing: the CSV file, counted from the asset's folder"
+        yield f"{place}: {asset.name}: parameters.path: is missing; give the CSV file, relative to the asset's folder"
     elif "://" in path:
-        yield f"{place}: {asset.name}: parameters.path: a seed is a file of the project; land {path} as a source"
+        yield (
+            f"{place}: {asset.name}: parameters.path: a seed has to be a file in the project; to read {path}, "
+            "configure a source"
+        )
     elif not (asset.file.parent / path).is_file():
         yield f"{place}: {asset.name}: parameters.path: there is no file {path} beside {asset.shown}"
     if str(given.get("enforce_schema", "true")).lower() not in ("true", "false"):
-        yield f"{place}: {asset.name}: parameters.enforce_schema: is true or false"
+        yield f"{place}: {asset.name}: parameters.enforce_schema: has to be true or false"

@@ -16,10 +16,11 @@ from comboi_core.domain.errors import ConfigError
 
 _CODE = {".sql": SQL, ".py": PYTHON}
 _TYPES = {
-    "duckdb.sensor.query": "comboi builds what has landed, so there is nothing to wait for; write a custom check",
-    "duckdb.sensor.table": "comboi builds what has landed, so there is nothing to wait for",
+    "duckdb.sensor.query": "comboi builds after the tables have landed, so sensors are not needed; write a "
+    "custom check",
+    "duckdb.sensor.table": "comboi builds after the tables have landed, so sensors are not needed",
     "ingestr": "comboi lands tables itself: describe the table under `sources:` in the pipeline file",
-    "empty": "it makes nothing",
+    "empty": "it builds nothing",
     "r": "comboi runs SQL and Python",
 }
 """Types of Bruin that comboi does not run, and what to do instead."""
@@ -124,7 +125,7 @@ def _from_document(
             AssetHeader(name=name)
         except ValueError:
             raise AssetProblem(
-                [f"{shown}:{line}: the file's path gives no name for a dataset ('{name}'); add name: SCHEMA.NAME"]
+                [f"{shown}:{line}: the file's path is not a valid name for a dataset ('{name}'); add name: SCHEMA.NAME"]
             ) from None
     asset = Asset(
         file=file,
@@ -151,15 +152,15 @@ def _type(file: Path, header: AssetHeader, place: str) -> str:
     remedy = _TYPES.get(given)
     if remedy is None and given in (SQL, PYTHON, SEED):
         wanted = {SQL: "a .sql file", PYTHON: "a .py file", SEED: "a file NAME.asset.yml"}[given]
-        remedy = f"it stands in {wanted}"
+        remedy = f"it has to be in {wanted}"
     raise AssetProblem(
-        [f"{place}: type: {given} is not run here; {remedy or f'comboi runs {SQL}, {SEED} and {PYTHON}'}"]
+        [f"{place}: comboi does not run type: {given}; {remedy or f'comboi runs {SQL}, {SEED} and {PYTHON}'}"]
     )
 
 
 def _notes(document: Document, given: dict[str, Any], shown: str) -> list[str]:
     notes = [
-        f"{shown}:{document.line((key,))}: {key}: is passed over: {remark}"
+        f"{shown}:{document.line((key,))}: {key}: is ignored: {remark}"
         for key, remark in IGNORED.items()
         if given.get(key)
     ]
@@ -167,10 +168,11 @@ def _notes(document: Document, given: dict[str, Any], shown: str) -> list[str]:
     for key in ("partition_by", "cluster_by"):
         if block.get(key):
             notes.append(
-                f"{shown}:{document.line(('materialization', key))}: {key}: is passed over: a dataset is one file"
+                f"{shown}:{document.line(('materialization', key))}: {key}: is ignored, because a dataset is one file"
             )
     if block.get("type") == "view":
         notes.append(
-            f"{shown}:{document.line(('materialization', 'type'))}: a view is kept as a table that each run replaces"
+            f"{shown}:{document.line(('materialization', 'type'))}: a view is stored as a table, which each run "
+            "replaces"
         )
     return notes

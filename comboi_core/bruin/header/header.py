@@ -86,18 +86,20 @@ def find_header(text: str, suffix: str) -> Header | None:
                 first + 1, f"the header's first line has to be `{opening}`, alone, and its last line `{closing}`"
             )
         if ends:
-            raise HeaderError(ends[0] + 1, f"a header ends that never began; its first line has to be `{opening}`")
+            raise HeaderError(
+                ends[0] + 1, f"there is the end of a header without a beginning; its first line has to be `{opening}`"
+            )
         return Header("legacy", legacy[0].line, "", legacy, text) if legacy else None
     if openings[0] != first:
         raise HeaderError(openings[0] + 1, f"the header has to be the first thing in the file; line {first + 1} is not")
     if not ends:
         raise HeaderError(first + 1, f"the header does not end; its last line has to be `{closing}`, alone")
     if len(openings) > 1:
-        raise HeaderError(openings[1] + 1, f"a second header; the one of line {first + 1} is the file's only one")
+        raise HeaderError(openings[1] + 1, f"a second header; a file has one header, and it begins in line {first + 1}")
     if len(ends) > 1:
-        raise HeaderError(ends[1] + 1, f"the header ended in line {ends[0] + 1} already")
+        raise HeaderError(ends[1] + 1, f"the header already ended in line {ends[0] + 1}")
     if legacy:
-        raise HeaderError(legacy[0].line, f"a second header; the one of line {first + 1} is the file's only one")
+        raise HeaderError(legacy[0].line, f"a second header; a file has one header, and it begins in line {first + 1}")
     end = ends[0]
     yaml = "\n" * (first + 1) + "\n".join(lines[first + 1 : end])
     body = "\n".join([*map(_blank, lines[: end + 1]), *lines[end + 1 :]])
@@ -155,7 +157,7 @@ def as_yaml(keys: tuple[LegacyKey, ...]) -> tuple[dict[str, Any], Lines]:
             case _:
                 raise HeaderError(
                     item.line,
-                    f"unknown key '{item.key}'; in the form of one comment per key there are name, description, type, "
+                    f"unknown key '{item.key}'; headers with one comment per key can have name, description, type, "
                     "connection, depends, parameters.NAME, materialization.type (strategy, incremental_key, "
                     "partition_by, cluster_by) and columns.NAME.checks (type, primary_key)",
                 )
@@ -187,7 +189,7 @@ def _put_column(value: dict[str, Any], lines: Lines, name: str, key: str, item: 
         given = [{"name": check} for check in _list(item.value)]
     elif key == "primary_key":
         if item.value.lower() not in ("true", "false"):
-            raise HeaderError(item.line, f"'{item.key}' is true or false, not '{item.value}'")
+            raise HeaderError(item.line, f"'{item.key}' has to be true or false, not '{item.value}'")
         given = item.value.lower() == "true"
     columns[position][key] = given
     for place in (("columns",), ("columns", position)):

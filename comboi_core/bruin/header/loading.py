@@ -16,9 +16,9 @@ from comboi_core.config.datasets import DatasetConfig
 from comboi_core.domain.errors import ConfigError
 
 _FOREIGN = {
-    ".r": "assets in R are not run; write it in SQL or Python",
-    ".yml": "assets in YAML are files NAME.asset.yml; rename this one",
-    ".yaml": "assets in YAML are files NAME.asset.yml; rename this one",
+    ".r": "comboi does not run assets in R; write it in SQL or Python",
+    ".yml": "YAML assets have to be called NAME.asset.yml; rename this file",
+    ".yaml": "YAML assets have to be called NAME.asset.yml; rename this file",
 }
 
 
@@ -100,7 +100,7 @@ def _read_asset(file: Path, folder: Path, _stamps: tuple[int, ...]) -> Asset:
         problems += error.problems
         found = None
     if found is None or problems:
-        raise ConfigError("\n".join(problems) or f"{file}:1: has no header of Bruin any more", problems=problems)
+        raise ConfigError("\n".join(problems) or f"{file}:1: no longer has a Bruin header", problems=problems)
     return found.asset
 
 
@@ -180,12 +180,15 @@ def _distinct(
     for file in files:
         name = file.asset.name.lower()
         if name in natives:
-            problems.append(f"{file.asset.at('name')}: the YAML file has a dataset '{natives[name]}' already")
+            problems.append(
+                f"{file.asset.at('name')}: the YAML file already has a dataset '{natives[name]}'; choose another name"
+            )
         elif name in landed:
             problems.append(f"{file.asset.at('name')}: '{file.asset.name}' is a table of a source; choose another name")
         elif name in seen:
             problems.append(
-                f"{file.asset.at('name')}: {seen[name].asset.at('name')} is called '{seen[name].asset.name}' already"
+                f"{file.asset.at('name')}: the name '{seen[name].asset.name}' is already used in "
+                f"{seen[name].asset.at('name')}"
             )
         else:
             seen[name] = file

@@ -24,9 +24,11 @@ STRATEGIES = (
 )  # fmt: skip
 
 REFUSED = {
-    "secrets": "comboi hands no secrets to scripts: put a Key Vault reference into the app's settings, read os.environ",
-    "extends": "entities of a glossary are not read: write the columns out",
-    "run": "the code stands in the file that has the header: move the header there",
+    "secrets": (
+        "comboi passes no secrets to scripts: put a Key Vault reference into the app's settings and read os.environ"
+    ),
+    "extends": "glossaries are not supported: write the columns here",
+    "run": "the code has to be in the file with the header: move the header there",
     "routing": "comboi routes nothing",
 }
 """Keys that would change what an asset does, and what to do in their place."""
@@ -72,7 +74,7 @@ class Depend(Block):
     @model_validator(mode="after")
     def _one(self) -> Depend:
         if (self.asset is None) == (self.uri is None):
-            raise ValueError("give an asset's name, or one of asset: and uri:")
+            raise ValueError("give an asset's name, or exactly one of asset: and uri:")
         return self
 
 
@@ -141,7 +143,7 @@ class Column(Block):
         names = [check.name for check in self.checks]
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
-            raise ValueError(f"the check {double} is given twice; Bruin would run one of the two")
+            raise ValueError(f"the check {double} is given twice; remove one of them")
         return self
 
     @property
@@ -190,7 +192,7 @@ class CustomCheck(Block):
     @model_validator(mode="after")
     def _one(self) -> CustomCheck:
         if self.value is not None and self.count is not None:
-            raise ValueError("give one of value: and count:; Bruin would pass over value:")
+            raise ValueError("give either value: or count:, not both")
         return self
 
 
@@ -261,23 +263,25 @@ class AssetHeader(Block):
     @classmethod
     def _named(cls, value: str | None) -> str | None:
         if value is not None and not _ASSET_NAME.match(value):
-            raise ValueError(f"'{value}' is no name for a dataset: NAME or SCHEMA.NAME, of letters, digits and _")
+            raise ValueError(
+                f"'{value}' is not a valid name for a dataset; write NAME or SCHEMA.NAME with letters, digits and _"
+            )
         return value
 
     @field_validator("meta")
     @classmethod
     def _staged(cls, value: dict[str, Any]) -> dict[str, Any]:
         if value.get("stage", "silver") not in ("silver", "gold"):
-            raise ValueError(f"meta.stage is silver or gold, not {value['stage']!r}")
+            raise ValueError(f"meta.stage has to be silver or gold, not {value['stage']!r}")
         if value.get("on_change", "warn") not in ("warn", "refuse", "reload"):
-            raise ValueError(f"meta.on_change is warn, refuse or reload, not {value['on_change']!r}")
+            raise ValueError(f"meta.on_change has to be warn, refuse or reload, not {value['on_change']!r}")
         return value
 
     @field_validator("enabled", mode="before")
     @classmethod
     def _enabled(cls, value: Any) -> Any:
         if isinstance(value, str) and "{" in value:
-            raise ValueError("enabled: takes no Jinja here; write true or false")
+            raise ValueError("enabled: cannot be a template here; write true or false")
         return value
 
     @field_validator("columns", "unit_tests")
@@ -286,7 +290,7 @@ class AssetHeader(Block):
         names = [item.name.lower() for item in value]
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
-            raise ValueError(f"two of them are called '{double}'")
+            raise ValueError(f"two of them are called '{double}'; rename one")
         return value
 
     @property

@@ -22,7 +22,7 @@ REFUSED = {
 }
 NOTED = {
     "schedule": "comboi's own timer decides when the pipeline runs",
-    "catchup": "`comboi run --interval` builds what was missed",
+    "catchup": "`comboi run --from DAY --to DAY` builds missed intervals",
     "retries": "`retry:` in the pipeline file decides",
     "rerun_cooldown": "`retry:` in the pipeline file decides",
     "concurrency": "one run of a pipeline at a time",
@@ -100,7 +100,9 @@ def read_pipeline(folder: Path, shown: str, problems: list[str], notes: list[str
     if not found:
         return None
     if len(found) > 1:
-        problems.append(f"{shown}/{found[1].name}:1: {found[0].name} stands beside it; remove one of the two")
+        problems.append(
+            f"{shown}/{found[1].name}:1: there is also {found[0].name} in the folder; remove one of the two"
+        )
     try:
         document = Document.read(found[0], f"{shown}/{found[0].name}", yaml12=True)
     except ConfigError as error:
@@ -112,10 +114,13 @@ def read_pipeline(folder: Path, shown: str, problems: list[str], notes: list[str
     given = document.value or {}
     for key, remark in NOTED.items():
         if given.get(key):
-            notes.append(f"{document.shown}:{document.line((key,))}: {key}: is passed over: {remark}")
+            notes.append(f"{document.shown}:{document.line((key,))}: {key}: is ignored: {remark}")
     default = dict(given.get("default") or {})
     if default.pop("name", None) is not None:
-        problems.append(f"{document.shown}:{document.line(('default', 'name'))}: default.name: a name is one asset's")
+        problems.append(
+            f"{document.shown}:{document.line(('default', 'name'))}: default.name: a name belongs to one asset; "
+            "remove it"
+        )
     return AssetPipeline(
         folder=folder,
         name=header.name,

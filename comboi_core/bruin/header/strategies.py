@@ -8,7 +8,7 @@ from comboi_core.bruin.header.asset import PYTHON, SEED, Asset
 from comboi_core.config.materialization import Materialization
 
 _WINDOWED = (
-    "it reads the run's interval only, but its result replaces the whole dataset, which would lose the rest; "
+    "it reads only the run's interval, but its result replaces the whole dataset, so other rows would be lost; "
     "choose time_interval, delete+insert or merge"
 )
 
@@ -46,7 +46,7 @@ def _time_interval(asset: Asset) -> Materialization:
     if not granularity:
         raise ValueError("strategy: time_interval needs time_granularity: date or timestamp")
     if asset.type == PYTHON:
-        raise ValueError("strategy: time_interval is for SQL assets; choose delete+insert")
+        raise ValueError("strategy: time_interval is only for SQL assets; choose delete+insert")
     return Materialization(strategy="delete+insert", incremental_key=_incremental(asset), time_granularity=granularity)
 
 
@@ -63,10 +63,10 @@ def _scd2(asset: Asset) -> Materialization:
 def _ddl(asset: Asset) -> Materialization:
     """An empty dataset with the given columns; once it is there, it stays as it is: each run adds no rows."""
     if asset.body.strip():
-        raise ValueError("strategy: ddl makes an empty table of columns:, so it has no query; remove the query")
+        raise ValueError("strategy: ddl creates an empty table from columns: and takes no query; remove the query")
     untyped = [column.name for column in asset.header.columns if not column.type]
     if not asset.header.columns or untyped:
-        raise ValueError(f"strategy: ddl needs columns: with a type each{': ' if untyped else ''}{', '.join(untyped)}")
+        raise ValueError(f"strategy: ddl needs columns:, each with a type{': ' if untyped else ''}{', '.join(untyped)}")
     return Materialization(strategy="append")
 
 
@@ -92,7 +92,7 @@ def materialization_of(asset: Asset) -> Materialization:
     given = asset.header.materialization
     if asset.type == SEED:
         if given.strategy not in (None, "create+replace", "truncate+insert"):
-            raise ValueError(f"a seed replaces its dataset; strategy: {given.strategy} is not for seeds")
+            raise ValueError(f"a seed replaces its dataset; remove strategy: {given.strategy}")
         return Materialization()
     if given.type in (None, "none"):
         raise ValueError(
@@ -101,5 +101,5 @@ def materialization_of(asset: Asset) -> Materialization:
     if given.type == "view" and given.strategy:
         raise ValueError(f"a view has no strategy; write type: table for strategy: {given.strategy}")
     if given.time_granularity and asset.strategy != "time_interval":
-        raise ValueError(f"time_granularity: is for strategy: time_interval, not for {asset.strategy}")
+        raise ValueError(f"time_granularity: is only for strategy: time_interval, not for {asset.strategy}")
     return _STRATEGIES[asset.strategy](asset)

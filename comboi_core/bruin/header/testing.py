@@ -70,5 +70,5 @@ class UnitTest(Block):
     @model_validator(mode="after")
     def _testing(self) -> UnitTest:
         if not self.expected.says_something and not any(one.says_something for one in self.expected.ctes.values()):
-            raise ValueError("expected: names neither rows: nor count:, so that nothing could fail")
+            raise ValueError("expected: has neither rows: nor count:, so the test could never fail; add one")
         return self

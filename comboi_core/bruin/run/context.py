@@ -24,7 +24,7 @@ _UNITS = {
 }
 _LAST = timedelta(microseconds=1)
 _FORMATS = {"date": "%Y-%m-%d", "date_nodash": "%Y%m%d", "datetime": "%Y-%m-%dT%H:%M:%S"}
-_WINDOWED = "Give the asset or its pipeline.yml a start_date:, which a full refresh reads from."
+_WINDOWED = "Add a start_date: to the asset or its pipeline.yml. A full refresh reads from this date on."
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def moment_of(asset: Asset, context: AssetContext) -> Moment:
         start = datetime.combine(asset.start_date, time(), UTC)
     elif refresh and asset.windowed:
         raise ScriptError(
-            f"{asset.at()}: {asset.name} reads the run's interval only, so that a full refresh would lose the rest",
+            f"{asset.at()}: {asset.name} reads only the run's interval, so a full refresh would lose all other rows",
             remedy=_WINDOWED,
             script=str(asset.file),
         )
@@ -161,14 +161,15 @@ def _moved(asset: Asset, which: str, point: datetime, variables: Mapping[str, An
         return point
     if not match:
         raise ScriptError(
-            f"{place}: interval_modifiers.{which}: '{text}' is a number and one unit: -2h, 1d, -1M (ns ms s m h d M)",
+            f"{place}: interval_modifiers.{which}: '{text}' is not a number and a unit, such as -2h, 1d or -1M "
+            "(units: ns ms s m h d M)",
             script=str(asset.file),
         )
     count, unit = int(match[1]), match[2]
     try:
         return _add(point, count, unit)
     except (OverflowError, ValueError):
-        raise ScriptError(f"{place}: interval_modifiers.{which}: {text} leaves the calendar") from None
+        raise ScriptError(f"{place}: interval_modifiers.{which}: {text} gives a date outside of the calendar") from None
 
 
 def _add(point: datetime, count: int, unit: str) -> datetime:

@@ -27,7 +27,7 @@ def differences(what: str, expected: Expectation, rows: list[Row]) -> Iterator[s
         rows: What came; columns by lower-case name.
     """
     if expected.count is not None and len(rows) != expected.count:
-        yield f"{what} has {len(rows)} rows, not {expected.count}"
+        yield f"{what} has {len(rows)} rows, expected {expected.count}"
     if expected.rows is None:
         return
     wanted = [{name.lower(): value for name, value in row.items()} for row in expected.rows]
@@ -45,17 +45,17 @@ def differences(what: str, expected: Expectation, rows: list[Row]) -> Iterator[s
     if expected.match == "exact":
         found = set(pairs.values())
         for row in [row for position, row in enumerate(rows) if position not in found][:_MOST_SHOWN]:
-            yield f"{what} has a row that is not expected: {_shown(row)}"
+            yield f"{what} has an unexpected row: {_shown(row)}"
 
 
 def _in_order(what: str, expected: Expectation, wanted: list[Row], rows: list[Row]) -> Iterator[str]:
     if expected.match == "exact" and len(wanted) != len(rows):
-        yield f"{what} has {len(rows)} rows, not {len(wanted)}"
+        yield f"{what} has {len(rows)} rows, expected {len(wanted)}"
     remaining = iter(enumerate(rows))
     for position, row in enumerate(wanted):
         if expected.match == "exact":
             if position < len(rows) and not _matches(row, rows[position]):
-                yield f"{what}: row {position + 1} is {_shown(rows[position])}, not {_shown(row)}"
+                yield f"{what}: row {position + 1} is {_shown(rows[position])}, expected {_shown(row)}"
         elif not any(_matches(row, found) for _, found in remaining):
             yield f"{what} lacks the row {_shown(row)}, or has it too early"
             return

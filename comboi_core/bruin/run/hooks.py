@@ -24,11 +24,11 @@ _ALLOWED = {
     "VARIABLE_SET", "ANALYZE", "EXPLAIN", "PRAGMA", "CALL",
 }  # fmt: skip
 _REMEDIES = {
-    "LOAD": "comboi ships the extensions that it needs and loads no others",
-    "ATTACH": "land the other database's tables as a source",
-    "COPY": "a dataset is the only thing that a build writes",
-    "EXPORT": "a dataset is the only thing that a build writes",
-    "TRANSACTION": "a build is one transaction: it publishes everything or nothing",
+    "LOAD": "comboi loads only the extensions that it comes with",
+    "ATTACH": "configure the other database as a source",
+    "COPY": "a build writes only its dataset",
+    "EXPORT": "a build writes only its dataset",
+    "TRANSACTION": "a build publishes everything or nothing, so it needs no transaction",
 }
 
 
@@ -81,5 +81,5 @@ def _problem(con: DuckDBPyConnection, text: str) -> str | None:
     refused = next((kind for kind in kinds if kind not in _ALLOWED), None)
     if refused is None:
         return None
-    remedy = _REMEDIES.get(refused.split("_")[0], "hooks act inside the build's DuckDB session only")
+    remedy = _REMEDIES.get(refused.split("_")[0], "hooks can only change the build's DuckDB session")
     return f"{refused} is not allowed: {remedy}"

@@ -38,7 +38,8 @@ _TRANSFORM = ("transform", ("con", "inputs"))
 _ROWS = "_comboi_materialized"
 _LOCK = threading.RLock()
 _NO_CONNECTIONS = (
-    "comboi has no connections of Bruin: query(...) reads the asset's depends; land what is elsewhere as a source"
+    "comboi has no Bruin connections: query(...) reads the asset's depends; "
+    "to read another database, configure a source"
 )
 
 
@@ -82,7 +83,7 @@ def _keep(con: DuckDBPyConnection, asset: Asset, inputs: Mapping[str, str], resu
                 _no_rows(con, asset, into)
                 return
         except RowsError as error:
-            raise _error(asset, f"gave rows that make no table: {error}") from None
+            raise _error(asset, f"returned rows that are not a table: {error}") from None
         _typed(con, asset, into)
     elif not isinstance(result, str) and _has_columns(result):
         adopt(con, asset.file, inputs, result, into, function="materialize")
@@ -92,7 +93,7 @@ def _keep(con: DuckDBPyConnection, asset: Asset, inputs: Mapping[str, str], resu
         kind = type(result)
         raise _error(
             asset,
-            f"gave a {kind.__module__}.{kind.__name__}; expected a pandas or polars DataFrame, an Arrow table, a "
+            f"returned a {kind.__module__}.{kind.__name__}; expected a pandas or polars DataFrame, an Arrow table, a "
             "list of dicts, or a generator of dicts, lists of dicts or Arrow tables",
         )
 
@@ -112,7 +113,7 @@ def _no_rows(con: DuckDBPyConnection, asset: Asset, into: str) -> None:
     """Make an empty result of the columns that the header lists."""
     types = declared_types(asset)
     if not types:
-        raise _error(asset, "gave no rows and no columns; list columns: with their types, so that no rows have a shape")
+        raise _error(asset, "returned no rows and no columns; list columns: with their types in the header")
     columns = ", ".join(f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in types.items())
     con.execute(f"CREATE VIEW {identifier(into)} AS SELECT {columns} WHERE false")
 
@@ -130,7 +131,9 @@ def _typed(con: DuckDBPyConnection, asset: Asset, into: str) -> None:
     refused = first_refused(con, _ROWS, texts)
     if refused:
         _, column, kind, text = refused
-        raise _error(asset, f"gave {text!r} for the column {column}, which is no {kind}, the type in the header")
+        raise _error(
+            asset, f"returned {text!r} for the column {column}, which is not a {kind} (the type in the header)"
+        )
     for name, kind, *_ in found:
         wanted = types.get(name.lower(), "VARCHAR" if name in empty else kind)
         quoted = identifier(name)

@@ -78,7 +78,7 @@ def arrow_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     columns = {}
     for name in names:
         if not isinstance(name, str) or not name:
-            raise RowsError(f"a row's keys are names of columns, not {name!r}")
+            raise RowsError(f"a row's keys have to be names of columns, not {name!r}")
         values = [row.get(name) for row in rows]
         why = mixture(values)
         if why:
@@ -91,7 +91,7 @@ def arrow_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         columns[name] = column.cast(pa.timestamp(column.type.unit, "UTC")) if zoned else column
     double = next((name for name in names if [other.lower() for other in names].count(name.lower()) > 1), None)
     if double:
-        raise RowsError(f"rows have the key '{double}' in several spellings, which SQL does not tell apart")
+        raise RowsError(f"rows have the key '{double}' in upper and lower case, which is the same name in SQL")
     return _exact(pa.table(columns))
 
 
@@ -137,7 +137,9 @@ def _tables(item: Any) -> Iterator[pa.Table]:
         yield _exact(pa.Table.from_batches([pa.record_batch(item)]))
     else:
         kind = type(item)
-        raise RowsError(f"it gave a {kind.__module__}.{kind.__name__}; expected dicts, lists of dicts or Arrow tables")
+        raise RowsError(
+            f"it returned a {kind.__module__}.{kind.__name__}; expected dicts, lists of dicts or Arrow tables"
+        )
 
 
 def _arrow(item: Any) -> pa.Table:
@@ -157,13 +159,15 @@ def _widened(before: pa.Schema, new: pa.Schema) -> pa.Schema:
     known = {name.lower(): name for name in before.names}
     other = next((name for name in new.names if known.get(name.lower(), name) != name), None)
     if other:
-        raise RowsError(f"rows have the key '{other}' in several spellings, which SQL does not tell apart")
+        raise RowsError(f"rows have the key '{other}' in upper and lower case, which is the same name in SQL")
     for field in new:
         was = before.field(field.name).type if field.name in before.names else field.type
         for one, other in ((was, field.type), (field.type, was)):
             mixed = pa.types.is_binary(one) and (pa.types.is_string(other) or pa.types.is_large_string(other))
             if mixed or (pa.types.is_decimal(one) and pa.types.is_floating(other)):
-                raise RowsError(f"later rows do not fit: the column '{field.name}' was {was} and is {field.type} now")
+                raise RowsError(
+                    f"later rows do not fit: the column '{field.name}' had type {was} and now has type {field.type}"
+                )
     try:
         unified = pa.unify_schemas([before, new], promote_options="permissive")
     except pa.ArrowException as error:

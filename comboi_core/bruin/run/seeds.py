@@ -51,7 +51,7 @@ def create_seed(con: DuckDBPyConnection, asset: Asset, into: str) -> None:
     refused = first_refused(con, _TABLE, types, place=_LINE)
     if refused:
         line, column, kind, text = refused
-        raise _error(file, line, f"the column {column} holds {text!r}, which is no {kind}")
+        raise _error(file, line, f"the column {column} contains {text!r}, which is not a {kind}")
     listed = (f"CAST({identifier(name)} AS {types.get(name, 'VARCHAR')}) AS {identifier(name)}" for name in names)
     con.execute(f"CREATE VIEW {identifier(into)} AS SELECT {', '.join(listed)} FROM {_TABLE}")
 
@@ -64,7 +64,7 @@ def _text(file: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _error(file, 1 + data.count(b"\n", 0, error.start), "is not UTF-8: save it as UTF-8") from error
+        raise _error(file, 1 + data.count(b"\n", 0, error.start), "the file is not UTF-8; save it as UTF-8") from error
 
 
 def _records(file: Path, text: str) -> Iterator[tuple[int, list[str | None]]]:
@@ -89,12 +89,12 @@ def _records(file: Path, text: str) -> Iterator[tuple[int, list[str | None]]]:
 
 def _names(file: Path, records: list[tuple[int, list[str | None]]]) -> list[str]:
     if not records:
-        raise _error(file, 1, "is empty; the first line names the columns")
+        raise _error(file, 1, "the file is empty; the first line has to contain the column names")
     line, names = records[0]
     if not all(names):
         raise _error(file, line, "a column has no name")
     if len(names) == 1 and any(mark in str(names[0]) for mark in _OTHER_DELIMITERS):
-        raise _error(file, line, f"the only column is {names[0]!r}: a seed's fields are separated by commas")
+        raise _error(file, line, f"the only column is {names[0]!r}; separate the fields of a seed by commas")
     lower = [str(name).lower() for name in names]
     double = next((name for name in names if lower.count(str(name).lower()) > 1), None)
     if double:
@@ -121,7 +121,7 @@ def _types(asset: Asset, file: Path, names: list[str]) -> dict[str, str]:
 def _error(file: Path, line: int, said: str) -> ScriptError:
     return ScriptError(
         f"{file}:{line}: {said}",
-        remedy="Correct the seed's file, or the type that the asset's header gives the column.",
+        remedy="Correct the CSV file, or the column's type in the asset's header.",
         script=str(file),
         line=line,
     )

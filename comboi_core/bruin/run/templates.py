@@ -194,7 +194,7 @@ def _parsed(value: Any) -> tuple[datetime, str]:
             return datetime.strptime(str(value), layout), layout
         except ValueError:
             continue
-    raise ValueError(f"'{value}' is no date or moment such as 2026-11-22 or 2026-11-22T06:00:00Z")
+    raise ValueError(f"'{value}' is not a date or time such as 2026-11-22 or 2026-11-22T06:00:00Z")
 
 
 def _whole(value: Any, name: str) -> int:

@@ -44,7 +44,7 @@ def declared_types(asset: Asset, *, exact: bool = False) -> dict[str, str]:
             continue
         if not _TYPE.fullmatch(kind.strip()):
             place = asset.at("columns", position, "type")
-            raise ScriptError(f"{place}: '{kind}' is no type of DuckDB", script=str(asset.file))
+            raise ScriptError(f"{place}: '{kind}' is not a DuckDB type", script=str(asset.file))
         words = kind.strip().lower()
         wide = _WIDE.get(words)
         narrow = exact and words in ("int", "integer", "float", "real")

@@ -51,7 +51,7 @@ class TestResult:
 
     Attributes:
         place: `file:line` of the test.
-        problems: What was expected and did not come; none if it passed.
+        problems: The differences from what was expected. Empty if the test passed.
     """
 
     __test__ = False  # not pytest's
@@ -120,7 +120,7 @@ def _run(
 ) -> Iterator[str]:
     """Yield what did not come as expected."""
     if asset.type != SQL:
-        yield "unit tests are for SQL assets"
+        yield "unit tests are only for SQL assets"
         return
     try:
         frozen, today = _clock(test, context)
@@ -150,7 +150,7 @@ def _clock(test: UnitTest, context: AssetContext) -> tuple[datetime | None, Asse
     """Return the time that a test stops at, if any, and the run's context with that day as its interval."""
     frozen = None if test.execution_time is None else instant(test.execution_time)
     if test.execution_time is not None and frozen is None:
-        raise ScriptError(f"execution_time: '{test.execution_time}' is no moment such as 2026-11-01 09:00:00")
+        raise ScriptError(f"execution_time: '{test.execution_time}' is not a time such as 2026-11-01 09:00:00")
     now = frozen or context.started_at
     start = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
     return frozen, replace(context, started_at=now, interval_start=start, interval_end=start + timedelta(days=1))
@@ -188,7 +188,7 @@ def _mock(
         types = columns.get(item.dataset or "", {})
         if alias not in given and not types:
             raise ScriptError(
-                f"the test gives no rows for {item.alias}, whose columns are not known; give rows, with null where "
+                f"the test gives no rows for {item.alias}, whose columns are not known; give rows (null where "
                 "they do not matter, or list its columns: with types in its own header"
             )
         created[item.alias] = _create_mock(con, item.alias, given.get(alias, ()), types)

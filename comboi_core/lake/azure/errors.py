@@ -22,8 +22,7 @@ _REMEDIES = {
     "AuthorizationFailure": "Check the key or signature. If it is right, allow this network in the account's firewall.",
     "AuthorizationPermissionMismatch": _ROLE + " A shared access signature needs read, write, list and delete.",
     "KeyBasedAuthenticationNotPermitted": (
-        "The account does not accept keys. Remove `credential:`; then comboi signs in with its "
-        "identity."
+        "The account does not accept keys. Remove `credential:`; then comboi signs in with its identity."
     ),
     "ContainerNotFound": "Create the container in the storage account, or correct `file_system:`.",
 }

@@ -40,11 +40,11 @@ def test_headers_are_read_whatever_their_blanks_line_ends_and_marks(folder, text
         ("/* @bruin name: silver.x\n@bruin */\nSELECT 1", "x.sql:1: the header's first line has to be `/* @bruin`"),
         ("/*    @bruin\nname: silver.x\n@bruin */\nSELECT 1", "x.sql:1: the header's first line has to be"),
         ("-- @bruin\n-- name: silver.x\nSELECT 1", "x.sql:1: the header's first line has to be"),
-        ("SELECT 1\n@bruin */", "x.sql:2: a header ends that never began"),
+        ("SELECT 1\n@bruin */", "x.sql:2: there is the end of a header without a beginning"),
         ("/* @Bruin\nname: x\n@bruin */", "x.sql:1: the header's first line has to be"),
         ("-- by me\n\n/* @bruin\nname: x\n@bruin */", "x.sql:3: the header has to be the first thing"),
         ("/* @bruin\nname: x\n/* @bruin\n@bruin */", "x.sql:3: a second header"),
-        ("/* @bruin\nname: x\n@bruin */\n@bruin */", "x.sql:4: the header ended in line 3 already"),
+        ("/* @bruin\nname: x\n@bruin */\n@bruin */", "x.sql:4: the header already ended in line 3"),
         ("/* @bruin\nname: x\n@bruin */\n-- @bruin.name: y", "x.sql:4: a second header"),
         ("/* @bruin\nname: x\n  type: y\n@bruin */", "x.sql:3: not valid YAML"),
         ("/* @bruin\nname: x\n\ttype: y\n@bruin */", "x.sql:3: not valid YAML"),
@@ -71,7 +71,7 @@ def test_a_header_that_cannot_be_one_is_named_by_its_line(folder, text, says):
     [
         ("''' @bruin\nname: x\n@bruin '''\n", 'x.py:1: the header\'s first line has to be `""" @bruin`'),
         ('import os\n""" @bruin\nname: x\n@bruin """\n', "x.py:2: the header has to be the first thing"),
-        ("# @bruin.type: duckdb.sql\n", "x.py:1: type: duckdb.sql is not run here; it stands in a .sql file"),
+        ("# @bruin.type: duckdb.sql\n", "x.py:1: comboi does not run type: duckdb.sql; it has to be in a .sql file"),
     ],
 )
 def test_headers_of_python_files_likewise(folder, text, says):

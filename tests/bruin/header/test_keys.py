@@ -29,7 +29,7 @@ def test_keys_that_say_how_bruin_runs_it_are_passed_over_with_a_note(folder, key
     loaded = load(folder)
 
     assert loaded.problems == ()
-    assert loaded.notes == (f"t/silver/a.sql:4: {key}: is passed over: {IGNORED[key]}",)
+    assert loaded.notes == (f"t/silver/a.sql:4: {key}: is ignored: {IGNORED[key]}",)
 
 
 def test_what_says_nothing_about_duckdb_is_passed_over(folder):
@@ -73,14 +73,14 @@ def test_what_says_nothing_about_duckdb_is_passed_over(folder):
         ("columns:\n  - {name: a, mask: email}", 5, "mask: is not supported"),
         ("custom_checks:\n  - {name: a}", 5, "custom_checks.0.query: this key is missing"),
         ("custom_checks:\n  - {name: a, query: ' '}", 5, "is empty"),
-        ("custom_checks:\n  - {name: a, query: SELECT 1, value: 1, count: 2}", 5, "one of value: and count:"),
-        ('enabled: "{{ var.on }}"', 4, "takes no Jinja"),
-        ("meta: {stage: bronze}", 4, "meta.stage is silver or gold"),
+        ("custom_checks:\n  - {name: a, query: SELECT 1, value: 1, count: 2}", 5, "either value: or count:"),
+        ('enabled: "{{ var.on }}"', 4, "cannot be a template"),
+        ("meta: {stage: bronze}", 4, "meta.stage has to be silver or gold"),
         ("depends: [{asset: a, mode: weak}]", 4, "'weak' is not allowed; expected 'full' or 'symbolic'"),
         ("depends: [{mode: full}]", 4, "give an asset's name"),
-        ("parameters: {path: a.csv}", 4, "parameters: is for seeds"),
+        ("parameters: {path: a.csv}", 4, "parameters: is only for seeds"),
         ("hooks: {before: [{query: SELECT 1}]}", 4, "unknown key 'before'"),
-        ("unit_tests: [{name: a, expected: {}}]", 4, "nothing could fail"),
+        ("unit_tests: [{name: a, expected: {}}]", 4, "the test could never fail"),
         ("unit_tests: [{name: a, fixtures: [f], expected: {count: 1}}]", 4, "no pipeline.yml has a fixture 'f'"),
         ("start_date: tomorrow", 4, "start_date"),
         ("type: bq.sql", 4, "the key 'type' is already given in line 2"),
@@ -100,14 +100,14 @@ def test_mistakes_in_a_header_are_named_by_line(folder, header, line, says):
         ("bq.sql", "comboi runs duckdb.sql, duckdb.seed and python"),
         ("duckdb.sensor.query", "write a custom check"),
         ("ingestr", "under `sources:`"),
-        ("python", "it stands in a .py file"),
-        ("duckdb.seed", "it stands in a file NAME.asset.yml"),
+        ("python", "it has to be in a .py file"),
+        ("duckdb.seed", "it has to be in a file NAME.asset.yml"),
     ],
 )
 def test_types_that_are_not_run_are_refused_by_name(folder, kind, says):
     write(folder, "x.sql", f"/* @bruin\nname: x\ntype: {kind}\n@bruin */\nSELECT 1")
 
-    assert problem(folder).startswith(f"t/x.sql:3: type: {kind} is not run here; ") and says in problem(folder)
+    assert problem(folder).startswith(f"t/x.sql:3: comboi does not run type: {kind}; ") and says in problem(folder)
 
 
 def test_python_is_python_whatever_the_default_of_sql(folder):

@@ -97,7 +97,7 @@ def test_names_that_sql_would_have_to_quote_are_read_through_bronze(folder):
     assert [dataset.name for dataset in loaded.silver] == ["a", "b"]
     assert inputs(loaded.silver[1]) == {"bronze.orders": "my-shop.orders"}
     assert loaded.problems[0].startswith(
-        "t/a.sql:5: a: 'my-shop.orders' cannot be read by that name; write bronze.TABLE"
+        "t/a.sql:5: a: 'my-shop.orders' cannot be used as a table name in SQL; write bronze.TABLE"
     )
 
 

@@ -67,7 +67,7 @@ def test_the_nearest_pipeline_counts(folder):
     ("text", "line", "says"),
     [
         ("default:\n  tpye: x", 2, "unknown key 'tpye' (did you mean 'type'?)"),
-        ("default:\n  name: x", 2, "a name is one asset's"),
+        ("default:\n  name: x", 2, "a name belongs to one asset"),
         ("nmae: x", 1, "unknown key 'nmae' (did you mean 'name'?)"),
         ("variables:\n  a: {type: string}", 2, "variables.a.default: this key is missing"),
         ("name: a\ntags: [", 2, "not valid YAML"),
@@ -96,4 +96,4 @@ def test_two_pipeline_files_in_a_folder_are_one_too_many(folder):
     write(folder, "pipeline.yaml", "name: b")
     asset(folder, "")
 
-    assert problem(folder) == "t/pipeline.yaml:1: pipeline.yml stands beside it; remove one of the two"
+    assert problem(folder) == "t/pipeline.yaml:1: there is also pipeline.yml in the folder; remove one of the two"

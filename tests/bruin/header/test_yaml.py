@@ -23,14 +23,17 @@ def test_a_seed_is_a_dataset_without_inputs(folder):
     [
         ("type: duckdb.seed", "parameters.path: is missing"),
         ("type: duckdb.seed\nparameters: {path: nope.csv}", "there is no file nope.csv beside"),
-        ("type: duckdb.seed\nparameters: {path: https://x/y.csv}", "a seed is a file of the project"),
+        ("type: duckdb.seed\nparameters: {path: https://x/y.csv}", "a seed has to be a file in the project"),
         ("type: duckdb.seed\nparameters: {path: x.csv, delimiter: ';'}", "parameters.delimiter: is not known"),
-        ("type: duckdb.seed\nparameters: {path: x.csv, enforce_schema: maybe}", "enforce_schema: is true or false"),
+        (
+            "type: duckdb.seed\nparameters: {path: x.csv, enforce_schema: maybe}",
+            "enforce_schema: has to be true or false",
+        ),
         (
             "type: duckdb.seed\nparameters: {path: x.csv}\nmaterialization: {type: table, strategy: merge}",
-            "not for seeds",
+            "remove strategy",
         ),
-        ("type: duckdb.seed\nparameters: {path: x.csv}\nhooks: {pre: [{query: SELECT 1}]}", "hooks: is for SQL"),
+        ("type: duckdb.seed\nparameters: {path: x.csv}\nhooks: {pre: [{query: SELECT 1}]}", "hooks: is only for SQL"),
         ("type: ingestr\nparameters: {source_table: x}", "under `sources:`"),
         ("", "type: is missing"),
     ],
@@ -46,7 +49,7 @@ def test_assets_in_r_are_pointed_out_and_other_files_of_r_left_alone(folder):
     write(folder, "a.r", '"@bruin\nname: a\n@bruin"\n')
     write(folder, "b.R", "x <- 1\n")
 
-    assert problem(folder) == "t/a.r:1: assets in R are not run; write it in SQL or Python"
+    assert problem(folder) == "t/a.r:1: comboi does not run assets in R; write it in SQL or Python"
 
 
 def test_one_dependency_and_one_by_default_are_two(folder):
@@ -60,7 +63,7 @@ def test_one_dependency_and_one_by_default_are_two(folder):
 def test_assets_of_the_oldest_form_are_pointed_out(folder):
     write(folder, "old/task.yml", "name: x")
 
-    assert problem(folder) == "t/old/task.yml:1: assets in YAML are files NAME.asset.yml; rename this one"
+    assert problem(folder) == "t/old/task.yml:1: YAML assets have to be called NAME.asset.yml; rename this file"
 
 
 def test_the_files_that_decide_what_assets_there_are(folder):

@@ -64,11 +64,11 @@ def test_hooks_run_before_and_after_with_templates(con, folder):
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("INSTALL httpfs", "comboi ships the extensions"),
-        ("LOAD httpfs", "comboi ships the extensions"),
+        ("INSTALL httpfs", "comboi loads only the extensions"),
+        ("LOAD httpfs", "comboi loads only the extensions"),
         ("ATTACH 'other.db'", "as a source"),
-        ("COPY (SELECT 1) TO 'out.csv'", "the only thing that a build writes"),
-        ("SELECT 1; EXPORT DATABASE 'x'", "the only thing that a build writes"),
+        ("COPY (SELECT 1) TO 'out.csv'", "a build writes only its dataset"),
+        ("SELECT 1; EXPORT DATABASE 'x'", "a build writes only its dataset"),
         ("BEGIN", "one transaction"),
         ("SELEC 1", "syntax error"),
         ("SELECT no_such", "no_such"),

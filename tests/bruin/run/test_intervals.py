@@ -40,10 +40,10 @@ def test_interval_modifiers_move_start_and_end(folder, modifiers, start, end):
 @pytest.mark.parametrize(
     ("modifiers", "says"),
     [
-        ("{start: 1h30m}", "a number and one unit"),
-        ("{start: soon}", "a number and one unit"),
+        ("{start: 1h30m}", "not a number and a unit"),
+        ("{start: soon}", "not a number and a unit"),
         ("{start: 3d}", "would start at"),
-        ("{start: -999999999M}", "leaves the calendar"),
+        ("{start: -999999999M}", "outside of the calendar"),
     ],
 )
 def test_interval_modifiers_that_make_no_sense_are_refused_by_line(folder, modifiers, says):
@@ -62,7 +62,7 @@ def test_a_full_refresh_of_one_interval_is_refused_since_it_would_lose_the_rest(
 
     error = failure(con, file, context(folder, full_refresh=True))
 
-    assert "would lose the rest" in error.message and "start_date:" in error.remedy
+    assert "would lose all other rows" in error.message and "start_date:" in error.remedy
 
 
 @pytest.mark.parametrize("where", ["asset", "pipeline"])

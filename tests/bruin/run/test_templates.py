@@ -153,7 +153,7 @@ def test_variables_of_the_run_take_the_place_of_defaults_and_never_change_them(c
         ("SELECT 1,\n\n'{{ var.regoin }}'", 7, "there is no variable 'regoin' (did you mean 'region'?)"),
         ("SELECT {% if true %} 1\n", 5, "endif"),
         ("SELECT 1\n{% endfor %}", 6, "endfor"),
-        ("SELECT\n{{ 'x' | add_days(1) }}", 6, "'x' is no date"),
+        ("SELECT\n{{ 'x' | add_days(1) }}", 6, "'x' is not a date"),
         ("SELECT\n{{ start_date | add_days('a') }}", 6, "add_days takes a whole number, not 'a'"),
         ("SELECT {{ start_date | no_such }}", 5, "no_such"),
         ("SELECT {{ ''.__class__.__mro__ }}", 5, "unsafe"),

@@ -44,4 +44,4 @@ def test_a_file_that_lost_its_header_is_said_to(con, folder):
     file = sql(folder, "SELECT 1")
     file.write_text("SELECT 1\n")
 
-    assert "no header of Bruin any more" in validate_asset(con, file, context(folder))[0]
+    assert "no longer has a Bruin header" in validate_asset(con, file, context(folder))[0]
