@@ -37,7 +37,8 @@ from .store import Store
 cli = typer.Typer(help="Run Azure Durable Functions apps on this machine.", no_args_is_help=True, add_completion=False)
 
 StoreOption = Annotated[
-    Path | None, typer.Option("--store", help="The SQLite file; default: APP_DIR/.durable_local/hub.db.")
+    Path | None,
+    typer.Option("--store", help="The SQLite file of the task hub. Default: APP_DIR/.durable_local/hub.db."),
 ]
 AppOption = Annotated[Path, typer.Option("--app", help="The folder of function_app.py.")]
 _POLL_SECONDS = 0.3
@@ -54,13 +55,13 @@ _OPENER = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({
 @cli.command()
 def serve(
     app_dir: Annotated[Path, typer.Argument(help="The folder of function_app.py.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 7071,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1. 0: any free port.")] = 7071,
     store: StoreOption = None,
     keyed: Annotated[
-        bool, typer.Option("--key/--no-key", help="Ask for a key, but of functions with the level anonymous.")
+        bool, typer.Option("--key/--no-key", help="Require a key, except for functions with the level anonymous.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict/--lenient", help="Refuse an app of which something does not work in Azure.")
+        bool, typer.Option("--strict/--lenient", help="Refuse an app if something in it does not work in Azure.")
     ] = False,
 ) -> None:
     """Serve an app: HTTP and timer triggers, orchestrations, management endpoints, until Ctrl-C."""
@@ -86,7 +87,7 @@ def check(
     app_dir: Annotated[Path, typer.Argument(help="The folder of function_app.py.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
-    """List what would be otherwise in Azure: function, rule, what to do. Exit code 1 if something would break."""
+    """List what would be different in Azure: function, rule, and what to do. Exit code 1 if something would break."""
     quieten()
     found = check_app(app_dir.resolve())
     if as_json:
@@ -105,8 +106,10 @@ def start(
     name: Annotated[str, typer.Argument(help="The orchestrator's name.")],
     app: AppOption = Path("."),
     payload: Annotated[str, typer.Option("--input", help="The input, as JSON.")] = "null",
-    instance_id: Annotated[str, typer.Option("--id", help="Instance id; default: a new one.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit code 1 unless Completed.")] = False,
+    instance_id: Annotated[str, typer.Option("--id", help="Instance id. Default: a new id.")] = "",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the end. Exit code 1 if the status is not Completed.")
+    ] = False,
     store: StoreOption = None,
 ) -> None:
     """Start an orchestration: on the live host of the store if there is one, else in this process.

@@ -71,12 +71,12 @@ class Guard:
         if host is None:
             raise Refused(400, "the request has no Host header")
         if host.lower() not in self._hosts:
-            raise Refused(403, "this host answers to loopback names, with its port, only")
+            raise Refused(403, "this host only answers to loopback names with its port, e.g. 127.0.0.1:7071")
         origin = headers.get("Origin")
         if origin is not None and origin.lower() != f"http://{host.lower()}":
             raise Refused(403, "requests from other origins are refused")
         if headers.get("Sec-Fetch-Site", "none").lower() not in _OWN_SITES:
-            raise Refused(403, "requests that a page of another site makes are refused")
+            raise Refused(403, "requests from pages of other sites are refused")
         check_target(request.raw_path)
 
     def unlock(self, request: web.BaseRequest, *, management: bool = False) -> None:
@@ -87,12 +87,12 @@ class Guard:
         given = request.headers.get(KEY_HEADER) or request.query.get(KEY_PARAMETER) or ""
         # All are compared, so that the time does not tell which one it is near to.
         if not sum(same_key(given, key) for key in keys):
-            raise Refused(401, f"this host wants its key: as header {KEY_HEADER}, or as ?{KEY_PARAMETER}=")
+            raise Refused(401, f"this host requires its key, in the header {KEY_HEADER} or as ?{KEY_PARAMETER}=")
 
     def _check_headers(self, request: web.BaseRequest) -> None:
         for name in _ONCE:
             if len(request.headers.getall(name, ())) > 1:
-                raise Refused(400, f"the header {name} is there more than once")
+                raise Refused(400, f"the header {name} occurs more than once")
         for name, value in request.headers.items():
             if not value.isascii() and not _is_unicode(value):
                 raise Refused(400, f"the header {name} is not UTF-8")
@@ -101,17 +101,17 @@ class Guard:
 def check_target(target: str) -> None:
     """Raises Refused for a target that is no path, or that does not decode to text."""
     if not target.startswith("/"):
-        raise Refused(400, "the request's target is no path")
+        raise Refused(400, "the request's target is not a path")
     if "%" not in target and target.isascii():
         return
     if _BROKEN_PERCENT.search(target):
-        raise Refused(400, "the address has a % that is followed by no two hexadecimal digits")
+        raise Refused(400, "the address has a % without two hexadecimal digits after it")
     try:
         decoded = unquote_to_bytes(target.encode()).decode()
     except UnicodeError:
         raise Refused(400, "the address is not UTF-8") from None
     if "\0" in decoded:
-        raise Refused(400, "the address has a NUL character in it")
+        raise Refused(400, "the address contains a NUL character")
 
 
 def _is_unicode(text: str) -> bool:

@@ -115,7 +115,7 @@ class Host:
         is taken; after an exception nothing of the host is left running.
         """
         if self._engine is not None:
-            raise HostStoppedError("a Host starts once; make a new one")
+            raise HostStoppedError("a Host can be started only once; create a new one")
         try:
             self._start()
         except BaseException:

@@ -31,7 +31,7 @@ def read_json(path: Path) -> Document:
     except ValueError as error:
         raise AppLoadError(f"{path.name} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
-        raise AppLoadError(f"{path.name} must hold a JSON object")
+        raise AppLoadError(f"{path.name} has to contain a JSON object")
     return lowered(document)
 
 

@@ -66,7 +66,7 @@ class HttpServer:
         if function is None or function.locked:
             self.guard.unlock(request)
         if function is None:
-            raise Refused(404, "nothing answers to this method and path")
+            raise Refused(404, "there is no function for this method and path")
         if function.info.disabled:  # it keeps its route: no other function answers in its place
             raise Refused(404, f"the function '{function.info.name}' is turned off by an app setting")
         size = request.content_length or 0
@@ -108,7 +108,7 @@ class HttpServer:
         except HTTPRequestEntityTooLarge:
             raise _too_large(most) from None
         except web.RequestPayloadError:
-            raise Refused(400, "the body is cut off, or not encoded as its headers say") from None
+            raise Refused(400, "the body is incomplete, or is not encoded as its headers say") from None
         finally:
             connection.work()
 

@@ -218,7 +218,7 @@ def _add_durable(index: FunctionApp, info: FunctionInfo) -> None:
     name = info.trigger.text(setting) or info.name
     table = {"orchestrator": index.orchestrators, "activity": index.activities, "entity": index.entities}[kind]
     if name.lower() in table:
-        raise AppLoadError(f"two functions are {kind} '{name}'; durable names do not differ by case alone")
+        raise AppLoadError(f"two functions are {kind} '{name}'; durable names have to differ in more than case")
     table[name.lower()] = dataclasses.replace(info, name=name)
 
 

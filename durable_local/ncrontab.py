@@ -76,11 +76,11 @@ def _interval(text: str) -> Schedule:
     step = parse_timespan(text)
     if step is None:
         raise AppLoadError(
-            f"schedule '{text}' needs six fields: second minute hour day month day-of-week; or it is an interval: "
-            "hh:mm:ss below a day, d.hh:mm:ss from there on"
+            f"schedule '{text}' needs six fields (second minute hour day month day-of-week), or has to be an interval: "
+            "hh:mm:ss for less than a day, else d.hh:mm:ss"
         )
     if step <= timedelta(0):
-        raise AppLoadError(f"schedule '{text}': the interval is zero or less")
+        raise AppLoadError(f"schedule '{text}': the interval has to be more than zero")
     try:
         datetime.now(UTC) + step
     except OverflowError:

@@ -67,7 +67,7 @@ def expand(text: str, values: dict[str, str]) -> str:
         name = match.group(1)
         found = os.environ.get(name, values.get(name))
         if found is None:
-            raise AppLoadError(f"the setting %{name}% is neither in the environment nor in local.settings.json")
+            raise AppLoadError(f"the setting %{name}% is missing; set it in the environment or in local.settings.json")
         return found
 
     return re.sub(r"%([^%\s]+)%", value, text)

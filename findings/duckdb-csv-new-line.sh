@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# DuckDB 1.5.5: `read_csv` with the other `new_line` than the file's gives no rows, and no error.
+# DuckDB 1.5.5: `read_csv` with a different `new_line` than the file's returns no rows and no error.
 #
 # Behaviour: with every option given (`auto_detect = false`, the default `strict_mode = true`), a file whose lines end in
 #   \r\n and that is read with `new_line = '\n'` has 0 rows. So has a file with \n that is read with '\r\n', and with '\r'.
 #   With `strict_mode = false` the option does not matter: all rows come.
 # Likely guess: the option is a hint, or rows that do not fit raise an error, as a wrong `delim` does in strict mode.
-# What it means: who pins `new_line` so that nothing is sniffed loses whole files in silence as soon as one comes from
-#   another system. Read with `strict_mode = false`, or look at the file's line ends first.
+# What it means: if you set `new_line` so that nothing is guessed, you lose whole files without an error as soon as a file
+#   comes from another system. Read with `strict_mode = false`, or look at the file's line ends first.
 # Source: seen by running; https://duckdb.org/docs/stable/data/csv/overview describes both options and says nothing of it.
 # Output seen: the lines between the two EXPECTED below.
 set -euo pipefail

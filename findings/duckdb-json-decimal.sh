@@ -2,7 +2,7 @@
 # DuckDB 1.5.5: a JSON number with a fraction goes through a double, also where the column is declared DECIMAL or VARCHAR.
 #
 # Behaviour: `read_json` with `columns={'v': 'DECIMAL(38,2)'}` gives 12345678901234567.68 for the number
-#   12345678901234567.12 in the file: not the number that stands there, and not the double's shortest text either. Whole
+#   12345678901234567.12 in the file: neither the number in the file nor the double's shortest text. Whole
 #   numbers of the same length are exact. As VARCHAR the text is the double's, not the file's.
 # Likely guess: a declared DECIMAL is read from the digits, as CSV is; a declared VARCHAR is the text in the file.
 # What it means: amounts of money in JSON change without an error. Check for numbers that no double holds, or write them as

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # DuckDB 1.5.5: get_table_names gives the tables of a query that do not exist yet, but not if the query joins with USING.
 #
-# Behaviour: `get_table_names` is there to ask which tables a query needs before they are made. `JOIN ... ON` works so, and
+# Behaviour: `get_table_names` returns which tables a query needs, before they exist. `JOIN ... ON` works so, and
 #   so do a subquery and columns that nobody has. With `JOIN ... USING (column)` or NATURAL JOIN it raises a Binder Error
 #   about the columns of the tables that are not there.
 # Likely guess: the names come from the parsed query, so any query that can be parsed has an answer.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# DuckDB 1.5.5: TRY_CAST of a TIMESTAMP to TIMESTAMP_NS raises where the value does not fit, in place of giving NULL.
+# DuckDB 1.5.5: TRY_CAST of a TIMESTAMP to TIMESTAMP_NS raises an error if the value does not fit, instead of returning NULL.
 #
 # Behaviour: TIMESTAMP_NS ends in 2262. `TRY_CAST('2300-01-01' AS TIMESTAMP_NS)` from text is NULL, as TRY_CAST promises.
 #   From a DATE it is NULL as well. From a TIMESTAMP the statement fails with a Conversion Error, though it says TRY_CAST.

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# PyArrow 26.0.1: `pa.array` takes its type from the first date or datetime, and then drops what the others have more.
+# PyArrow 26.0.1: `pa.array` takes its type from the first date or datetime, and then drops what only the other values have.
 #
-# Behaviour: `[date, datetime]` becomes date32, and the time of day of the second value is gone without a word; the other
+# Behaviour: `[date, datetime]` becomes date32, and the time of day of the second value is lost without an error; the other
 #   order raises. A naive datetime followed by an aware one becomes naive: the aware one is shifted to UTC and its offset
-#   is dropped; in the other order the naive one is taken for UTC. A `time` with an offset loses the offset.
+#   is dropped; in the other order the naive one counts as UTC. A `time` with an offset loses the offset.
 # Likely guess: values of mixed kinds raise ArrowInvalid (as `[1, "a"]` does), or the type that holds all of them is taken
 #   (as `[1, 2.5]` becomes double), whatever their order.
 # What it means: rows that Python code yields may be changed by the order in which they come. Look at the kinds of a column
 #   yourself, and give `pa.array` its type.
 # Source: seen by running; https://arrow.apache.org/docs/python/generated/pyarrow.array.html says that the type is inferred
-#   from the data, nothing of order. That an explicit date32 cuts the time is https://github.com/apache/arrow/issues/41896.
+#   from the data, but does not mention the order. That an explicit date32 cuts the time is https://github.com/apache/arrow/issues/41896.
 # Output seen: the lines between the two EXPECTED below.
 set -euo pipefail
 work=$(mktemp -d)

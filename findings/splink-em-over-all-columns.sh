@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Splink 5.0.0: EM training whose blocking rule uses every compared column says in its log that nothing can be estimated,
-# goes on all the same, and then fails with a syntax error of the database.
+# continues, and then fails with a syntax error of the database.
 #
-# Behaviour: columns of the blocking rule cannot be estimated in that training session, which Splink tells. Where none is
-#   left, it still builds the prediction's SQL, whose sum of match weights ends in a `+` with nothing behind it.
-# Likely guess: the session does nothing, or it is refused with words about the rule.
+# Behaviour: columns of the blocking rule cannot be estimated in that training session, and Splink says so. If no column
+#   is left, it still builds the prediction's SQL, whose sum of match weights then ends with a `+`.
+# Likely guess: the session does nothing, or it is refused with a message about the rule.
 # What it means: check before training that each rule leaves a compared column, or users look for a fault in their SQL.
 # Source: seen by running; that blocked columns are left out: https://moj-analytical-services.github.io/splink/.
 # Output seen: the lines between the two EXPECTED below.

@@ -38,7 +38,7 @@ def resolve(text: str) -> Check:
         argument = rest[:-1]
     kind = KINDS.get(name.lower())
     if kind is None:
-        raise ConstraintError(f"there is no constraint '{name}'; known are {', '.join(sorted(KINDS))}")
+        raise ConstraintError(f"there is no constraint '{name}'; the constraints are {', '.join(sorted(KINDS))}")
     arguments = [] if argument is None else [argument] if kind.whole else [one.strip() for one in argument.split(",")]
     if len(arguments) not in kind.counts:
         wanted = " or ".join(str(count) for count in kind.counts)
@@ -74,7 +74,7 @@ def _between(low: int | None, high: int | None) -> Check:
 def _length(low: str, high: str | None) -> Check:
     least, most = _number(low, _INT), None if high is None else _number(high, _INT)
     if least < 0 or (most is not None and most < least):
-        raise ValueError("a length is not negative, and the least one comes first")
+        raise ValueError("a length must not be negative, and the smaller length comes first")
     # .NET counts UTF-16 code units.
     return lambda value: value is not None and least <= _units(value) and (most is None or _units(value) <= most)
 

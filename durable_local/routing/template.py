@@ -84,7 +84,7 @@ def _parameter_end(template: str, text: str, position: int) -> int:
     while position < len(text):
         doubled = text[position + 1 : position + 2] == text[position]
         if text[position] == "{" and not doubled:
-            raise TemplateError(template, "a brace inside of a parameter has to be doubled")
+            raise TemplateError(template, "a brace inside a parameter has to be doubled")
         if text[position] == "}" and not doubled:
             return position + 1
         position += 2 if text[position] in "{}" else 1
@@ -165,7 +165,7 @@ def _checked(template: str, parts: list[Part], names: set[str]) -> Segment:
         if part.catch_all and len(parts) > 1:
             raise TemplateError(template, f"the catch-all parameter '{part.name}' must be a segment of its own")
         if isinstance(previous, Parameter):
-            raise TemplateError(template, f"nothing stands between '{previous.name}' and '{part.name}'")
+            raise TemplateError(template, f"there has to be text between '{previous.name}' and '{part.name}'")
         if part.optional and len(parts) > 1:
             if index != len(parts) - 1 or previous != Literal("."):
                 raise TemplateError(

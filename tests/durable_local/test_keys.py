@@ -147,7 +147,7 @@ def test_the_command_line_finds_the_key_by_itself(tmp_path):
         refused = subprocess.run(
             command("status", "x", *options), cwd=ROOT, capture_output=True, text=True, timeout=WAIT
         )
-        assert refused.returncode == 1 and "wants its key" in refused.stderr and "Traceback" not in refused.stderr
+        assert refused.returncode == 1 and "requires its key" in refused.stderr and "Traceback" not in refused.stderr
     finally:
         served.terminate()
         served.communicate(timeout=WAIT)

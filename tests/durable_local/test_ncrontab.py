@@ -61,7 +61,7 @@ def test_next_occurrence(text, after, expected):
         ("0 ² * * * *", "cannot read"),
         ("9999999999.00:00:00", "six fields"),
         ("00:00:00", "zero"),
-        ("-01:00:00", "zero or less"),
+        ("-01:00:00", "more than zero"),
         ("9999999.00:00:00", "never fires"),
     ],
 )
