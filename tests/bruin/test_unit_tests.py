@@ -91,11 +91,11 @@ def test_what_is_expected_comes(tmp_path, expected):
         ("{rows: [], match: exact}", ["not expected: {id: 1,", "not expected: {id: 2,"]),
         ("{rows: [{id: 2}, {id: 1}], order: strict}", ["the result lacks the row {id: 1}, or has it too early"]),
         ("{rows: [{id: 2}, {id: 1}], order: strict, match: exact}", ["row 1 is {id: 1,", "row 2 is {id: 2,"]),
-        ("{rows: [{id: 1}], order: strict, match: exact}", ["the result has 2 rows, not 1"]),
-        ("{count: 3}", ["the result has 2 rows, not 3"]),
+        ("{rows: [{id: 1}], order: strict, match: exact}", ["the result has 2 rows, expected 1"]),
+        ("{count: 3}", ["the result has 2 rows, expected 3"]),
         ("{rows: [{idd: 1}]}", ["the result has no column idd; it has id, amount, label, built"]),
         ("{ctes: {nope: {count: 1}}}", ["there is no CTE 'nope'; the query has paid, valued"]),
-        ("{ctes: {paid: {count: 1}}}", ["the CTE paid has 2 rows, not 1"]),
+        ("{ctes: {paid: {count: 1}}}", ["the CTE paid has 2 rows, expected 1"]),
     ],
 )
 def test_what_does_not_come_is_said(tmp_path, expected, says):
@@ -146,7 +146,7 @@ def test_time_stands_still_and_variables_are_the_tests_own(tmp_path):
         ),
         (INPUT % "{id: 1}" + ", expected: {count: 0}", "status"),
         (INPUT % "{id: 1}, {id: x}" + ", expected: {count: 0}", "the column 'id'"),
-        (f"{TWO}, execution_time: soon, expected: {{count: 0}}", "no moment"),
+        (f"{TWO}, execution_time: soon, expected: {{count: 0}}", "not a time"),
         (f'{TWO}, variables: {{label: "\'"}}, expected: {{count: 0}}', "orders.sql:11"),
     ],
 )

@@ -121,7 +121,7 @@ def test_rules_that_decide_nothing_are_refused(rules: dict[str, Any], said: str)
 
 def test_the_identity_of_a_record_is_not_for_rules() -> None:
     (problem,) = validate_splink(config(survivor={"order_by": "id", "per_column": {"ID": "max"}}))
-    assert problem == "survivor.per_column: 'ID' identifies records and cannot be merged"
+    assert problem == "survivor.per_column: 'ID' identifies records and cannot be merged; remove it"
 
 
 @pytest.mark.parametrize(

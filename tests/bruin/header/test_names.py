@@ -114,10 +114,10 @@ def test_an_asset_that_is_switched_off_is_not_built_and_cannot_be_read(folder):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("cleaned", "the YAML file has a dataset 'cleaned' already"),
-        ("Cleaned", "the YAML file has a dataset 'cleaned' already"),
+        ("cleaned", "the YAML file already has a dataset 'cleaned'"),
+        ("Cleaned", "the YAML file already has a dataset 'cleaned'"),
         ("shop.orders", "'shop.orders' is a table of a source"),
-        ("SILVER.B", "t/silver/b.sql:1 is called 'silver.b' already"),
+        ("SILVER.B", "the name 'silver.b' is already used in t/silver/b.sql:1"),
     ],
 )
 def test_a_name_is_one_datasets(folder, name, says):

@@ -69,7 +69,7 @@ def test_hooks_run_before_and_after_with_templates(con, folder):
         ("ATTACH 'other.db'", "as a source"),
         ("COPY (SELECT 1) TO 'out.csv'", "a build writes only its dataset"),
         ("SELECT 1; EXPORT DATABASE 'x'", "a build writes only its dataset"),
-        ("BEGIN", "one transaction"),
+        ("BEGIN", "everything or nothing"),
         ("SELEC 1", "syntax error"),
         ("SELECT no_such", "no_such"),
         ("SELECT '{{ no_such }}'", "'no_such' is not defined"),

@@ -95,7 +95,7 @@ def test_values_that_fit_together_come_through(con, folder, values, found, late)
 )
 def test_a_text_that_the_headers_type_would_change_is_an_error(con, folder, kind, text):
     message = failure(con, rows(folder, "None", repr(text), kind=kind), context(folder)).message
-    assert f"materialize gave {text!r} for the column a, which is no " in message
+    assert f"materialize returned {text!r} for the column a, which is not a " in message
 
 
 def test_texts_take_the_headers_type_exactly(con, folder):
@@ -160,4 +160,4 @@ def test_tables_that_fit_come_through(con, folder, given, found):
 @pytest.mark.parametrize("value", ["{'x': 1, 'X': 2}", "[{'x': 1, 'X': 2}]", "{'in': {'x': 1, 'X': 2}}"])
 def test_a_struct_whose_fields_differ_in_case_only_is_refused_by_its_column(con, folder, value):
     said = failure(con, rows(folder, value), context(folder)).message
-    assert "the column 'a' is" in said and "it has the field 'X' in upper and lower case" in said
+    assert "the column 'a' has type" in said and "it has the field 'X' in upper and lower case" in said

@@ -44,7 +44,7 @@ def test_without_types_every_value_is_the_text_of_the_file(con, folder, data, ro
     [
         ("a,b\n1,2\n3,4,5\n", 3, "the record has 3 fields, the header has 2"),
         ('a,b\n1,"x\ny"\n3\n', 4, "the record has 1 fields, the header has 2"),
-        ("id;name;note\n1;2;3\n", 1, "separated by commas"),
+        ("id;name;note\n1;2;3\n", 1, "fields of a seed by commas"),
         ("a,a\n1,2\n", 1, "several columns are called a"),
         ("a,A\n1,2\n", 1, "several columns are called a"),
         ("a,\n1,2\n", 1, "a column has no name"),
@@ -112,7 +112,7 @@ def test_a_declared_type_takes_texts_that_say_the_same(con, folder, kind, text, 
 def test_a_text_that_a_declared_type_would_change_is_an_error_with_its_line(con, folder, kind, text):
     file = seed(folder, f'id,a\n1,\n2,"{text}"\n', f"{{name: a, type: '{kind}'}}")
     message = failure(con, file, context(folder), {}).message
-    assert message.startswith(f"{folder}/ref/s.csv:3: the column a holds {text!r}, which is no ")
+    assert message.startswith(f"{folder}/ref/s.csv:3: the column a contains {text!r}, which is not a ")
 
 
 def test_a_column_that_the_file_lacks_is_an_error_where_it_is_declared(con, folder):

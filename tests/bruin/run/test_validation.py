@@ -19,7 +19,11 @@ from tests.bruin.run.running import TABLE, context, python, sql
         (lambda folder: sql(folder, "SELECT {{ nothing }}"), 5, "'nothing' is not defined"),
         (lambda folder: sql(folder, "DROP TABLE x"), 5, "expected one SELECT"),
         (lambda folder: sql(folder, "SELECT 1", header=TABLE + '\nhooks: {post: [{query: "LOAD x"}]}'), 4, "LOAD"),
-        (lambda folder: sql(folder, "SELECT 1", header=TABLE + "\ncolumns: [{name: a, type: 'a; b'}]"), 4, "no type"),
+        (
+            lambda folder: sql(folder, "SELECT 1", header=TABLE + "\ncolumns: [{name: a, type: 'a; b'}]"),
+            4,
+            "not a DuckDB type",
+        ),
         (
             lambda folder: sql(folder, "SELECT 1", header=TABLE + '\ncustom_checks: [{name: a, query: "{{ x }}"}]'),
             4,
