@@ -108,7 +108,7 @@ def _variant(value: str, kind: DuckDBPyType) -> str | None:
 def _variant_within(column: str, kind: DuckDBPyType) -> UnsupportedValue:
     """DuckDB's writer takes VARIANT as a column only, and does not say which one it is."""
     return UnsupportedValue(
-        f"the column {column} has type {kind}, but Parquet can store VARIANT only as a whole column",
+        f"the column {column} is {kind}, but Parquet can store VARIANT only as a whole column",
         remedy=f"Cast it in the transformation, e.g. {identifier(column)}::JSON, or make the VARIANT a column "
         "of its own.",
         column=column,
@@ -121,7 +121,7 @@ def _stored(kind: DuckDBPyType, column: str) -> str:
     if kind.id == "struct":
         if "" in children:
             raise UnsupportedValue(
-                f"the column {column} has type {kind}, a struct with fields without names",
+                f"the column {column} is {kind}, a struct with fields without names",
                 remedy="Name the fields in the transformation: write {'a': ..., 'b': ...} instead of row(...).",
             )
         fields = (f"{identifier(name)} {_stored(child, column)}" for name, child in children.items())
@@ -132,7 +132,7 @@ def _stored(kind: DuckDBPyType, column: str) -> str:
 
 
 def _refusal(column: str, kind: str, text: str) -> UnsupportedValue:
-    holds = f"contains {text}, a value of type {kind}" if text else f"contains a value of type {kind}"
+    holds = f"holds {text}, a value of type {kind}" if text else f"holds a value of type {kind}"
     return UnsupportedValue(
         f"the column {column} {holds}, which a Parquet file would change",
         remedy=f"Cast it in the transformation to a type that can store it, e.g. {identifier(column)}::VARCHAR.",

@@ -124,7 +124,7 @@ def unite(
             kind = _common(*(_Part(con, *side, hidden=name.lower() in secret) for side in sides))
         except _NoCommonTypeError as why:
             raise MaterializationRefused(
-                f"{dataset}: the column {name} had type {was} and now has type {now}{why}",
+                f"{dataset}: the column {name} was {was} and is {now} now{why}",
                 remedy=f"Cast it in the transformation ({identifier(name)}::{was}), or "
                 + (remedy or f"rebuild the dataset: comboi run --full-refresh --select {dataset}."),
             ) from None

@@ -88,7 +88,7 @@ def test_what_is_expected_comes(tmp_path, expected):
         ("{rows: [{id: 1}, {id: 1}]}", ["the result lacks the row {id: 1}"]),
         ("{rows: [{id: null}]}", ["the result lacks the row {id: None}"]),
         ("{rows: [{id: 1}], match: exact}", ["the result has an unexpected row: {id: 2,"]),
-        ("{rows: [], match: exact}", ["not expected: {id: 1,", "not expected: {id: 2,"]),
+        ("{rows: [], match: exact}", ["unexpected row: {id: 1,", "unexpected row: {id: 2,"]),
         ("{rows: [{id: 2}, {id: 1}], order: strict}", ["the result lacks the row {id: 1}, or has it too early"]),
         ("{rows: [{id: 2}, {id: 1}], order: strict, match: exact}", ["row 1 is {id: 1,", "row 2 is {id: 2,"]),
         ("{rows: [{id: 1}], order: strict, match: exact}", ["the result has 2 rows, expected 1"]),

@@ -96,7 +96,7 @@ def test_a_hidden_value_is_not_shown(con, tmp_path: Path):
         written(con, tmp_path / "x.parquet", "SELECT TIMETZ '12:34:56+02:00' AS \"Born\"", hidden={"born"})
     assert (
         raised.value.message
-        == "the column Born contains a value of type TIME WITH TIME ZONE, which a Parquet file would change"
+        == "the column Born holds a value of type TIME WITH TIME ZONE, which a Parquet file would change"
     )
     assert "12:34" not in str(raised.value.context)
 

@@ -63,7 +63,7 @@ def test_a_mask_for_no_column_is_refused():
 
 def test_rows_of_two_masks_do_not_mix():
     before = masked({"e-mail": "redact"})
-    with pytest.raises(SchemaDrift, match="earlier rows have redact, the configuration says none"):
+    with pytest.raises(SchemaDrift, match="earlier rows have redact, but the configuration says none"):
         masked_columns(COLUMNS, {}, before, replaces=False, place="shop.people")
     assert masked_columns(COLUMNS, {}, before, replaces=True, place="shop.people") == COLUMNS
     assert [column.landed for column in masked({"id": "hash"})] == ["VARCHAR", "VARCHAR"]

@@ -78,5 +78,5 @@ def test_a_value_that_is_none_of_the_cursor_is_named_with_its_type(cursor_type, 
 
 @pytest.mark.parametrize(("cursor_type", "low", "high"), [("integer", "10", "9"), ("date", "2026-01-02", "2026-01-02")])
 def test_a_range_without_values_is_refused(cursor_type, low, high):
-    with pytest.raises(BackfillImpossible, match=f"the range above {low} and at most {high}"):
+    with pytest.raises(BackfillImpossible, match=f"the range above {low} up to {high} is empty"):
         plan(cursor_type, low, high)

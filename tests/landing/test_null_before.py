@@ -55,7 +55,7 @@ def test_what_cannot_be_known_is_told_as_such(workspace: Workspace, source: Any)
 
 def test_rows_found_by_a_look_at_some_are_told_as_the_least(workspace: Workspace):
     (found,) = told(workspace, Looking(EarlierRows(1_000_000, {"points": 70_000})))
-    assert "at the source at least 70,000 of 1,000,000 earlier rows have a value there" in found[1]
+    assert "in the source at least 70,000 of 1,000,000 earlier rows have a value there" in found[1]
     assert found[2] is None
 
 

@@ -207,7 +207,7 @@ def test_a_column_called_like_the_reasons_is_refused(con: duckdb.DuckDBPyConnect
         (quarantined("positive", "name"), "of type VARCHAR, not a number"),
         (quarantined("pattern", "name", regex="(["), "pattern(name, regex=([)"),
         (quarantined("min", "amount", value="ten"), "'ten' is not a number"),
-        (quarantined("relationships", "amount", to="gone", field="id"), "there is no 'gone'"),
+        (quarantined("relationships", "amount", to="gone", field="id"), "there is no dataset or table 'gone'"),
     ],
 )
 def test_a_check_that_cannot_be_run_names_itself_and_makes_nothing(

@@ -59,7 +59,7 @@ def test_a_key_that_is_null_is_refused(con, how, published):
 def test_a_key_that_repeats_is_refused_unless_a_column_says_which_row_is_the_latest(con, how, published):
     rows = "(1, 'x', NULL::TIMESTAMP)", "(1, 'y', '2026-01-02')", "(1, 'z', '2026-01-01')"
     batch = values(*rows, columns="id, value, seen")
-    with pytest.raises(MaterializationRefused, match=r"several rows with one id: 1 \(3 times\)"):
+    with pytest.raises(MaterializationRefused, match=r"several rows with the same id: 1 \(3 times\)"):
         build(con, how, batch, published and f"SELECT *, NULL::TIMESTAMP AS seen FROM ({published})")
     if how is MERGE:
         latest = how.model_copy(update={"incremental_key": "seen"})

@@ -25,7 +25,7 @@ def test_a_script_is_found_by_name(tmp_path: Path, file: str) -> None:
 def test_a_missing_script_names_what_is_there_and_what_was_meant(tmp_path: Path) -> None:
     write(tmp_path, "orders_clean.sql", "SELECT 1")
     write(tmp_path, "notes.txt", "")
-    with pytest.raises(ScriptError, match=r"did you mean 'orders_clean'.*it has orders_clean\.sql$"):
+    with pytest.raises(ScriptError, match=r"did you mean 'orders_clean'.*the folder contains orders_clean\.sql$"):
         find_script(tmp_path, "order_clean")
 
 
