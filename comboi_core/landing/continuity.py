@@ -193,9 +193,7 @@ def continuation(previous: Manifest, table: BaseTable, origin: Origin) -> Contin
         return Continuation(True, (f"{changes}; {_RELOADED}",))
     remedy = f"If they are different rows, or rows are missing, read the table again with {anew}."
     return Continuation(
-        shortfalls=(
-            Shortfall("origin_changed", f"{changes}; the rows that were landed before do not change", remedy),
-        )
+        shortfalls=(Shortfall("origin_changed", f"{changes}; the rows that were landed before do not change", remedy),)
     )
 
 
