@@ -17,7 +17,7 @@ from comboi_core.domain.errors import ConfigError
 
 FILES = ("function_app.py", "host.json", "requirements.txt")
 PACKAGES = ("activities", "comboi_core", "entities", "orchestrators")
-NOT_IN_AZURE = ("comboi_core/cli/", f"comboi_core/{INSTALLED.name}/")
+NOT_IN_AZURE = ("comboi_core/cli/", "comboi_core/testing/", f"comboi_core/{INSTALLED.name}/")
 PROJECT_FOLDERS = ("configs", "transformations")
 
 _CODE = frozenset({".py", ".css", ".html", ".js", ".typed"})

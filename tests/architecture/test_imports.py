@@ -27,6 +27,7 @@ LAYERS = {
     "erasure": BELOW | {"app", "lake", "landing", "runs", "sources"},
     "runs": BELOW | {"app", "building", "landing", "telemetry"},
     "devtools": BELOW | ADAPTERS | {"app", "building", "landing", "runs"},
+    "testing": BELOW | {"app", "lake", "landing"},
     "web": {"domain", "config", "app", "building", "devtools", "erasure", "landing", "runs", "state", "telemetry"},
     "cli": {"domain", "config", "app", "bruin", "building", "devtools", "runs", "telemetry", "web"},
 }

@@ -19,8 +19,9 @@ ON_THIS_MACHINE = {
     "comboi_core/devtools/catalogue/files.py", "comboi_core/devtools/scaffold/carry_out.py",
     "comboi_core/cli/lineage.py", "comboi_core/cli/package.py", "comboi_core/cli/schema.py",
     "comboi_core/cli/wheels.py", "comboi_core/cli/demo/story.py", "comboi_core/lake/local.py",
+    "comboi_core/testing/loading.py",
 }  # fmt: skip
-"""Who writes a file here: the catalogue (redacted), names and schemas, the user's own files, the demo's."""
+"""Who writes a file here: the catalogue (redacted), names and schemas, the user's own files, the demo's, a test's."""
 
 
 def files() -> Iterator[tuple[str, ast.Module]]:

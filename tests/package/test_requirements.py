@@ -23,6 +23,8 @@ WANTED = [*PROJECT["dependencies"], *(item for items in OPTIONAL.values() for it
 SHIPPED = ("comboi_core", "durable_local", "orchestrators", "entities", "activities")
 DEMO = ROOT / "comboi_core" / "cli" / "demo"
 """Needs the packages of requirements-dev.txt and requirements-data.txt, and says so."""
+TESTING = ROOT / "comboi_core" / "testing"
+"""Needs pytest, which whoever runs these tests has."""
 SPREAD = {"azure", "opencensus", "google"}
 """Modules that several distributions share."""
 
@@ -50,8 +52,8 @@ def imported() -> dict[str, set[str]]:
     """Return each third-party module that comboi imports (a shared one by two parts of its name) and who does."""
     found: dict[str, set[str]] = {}
     files = [ROOT / "function_app.py", *(file for folder in SHIPPED for file in (ROOT / folder).rglob("*.py"))]
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_bytes())) if not file.is_relative_to(DEMO) else ():
+    for file in (file for file in files if not any(map(file.is_relative_to, (DEMO, TESTING)))):
+        for node in ast.walk(ast.parse(file.read_bytes())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [str(node.module)]

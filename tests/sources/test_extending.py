@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -153,6 +155,20 @@ def test_a_package_brings_the_documents_source(with_the_package: Project):
     assert jsonschema_rs.is_valid(schema, pipeline)
     pipeline["sources"][0]["connection"]["last"] = "the end"
     assert not jsonschema_rs.is_valid(schema, pipeline)
+
+
+def test_the_documents_source_keeps_to_the_contract(packages: Path):
+    test = packages / "test_calendar.py"
+    test.write_text(block("python", "class CalendarHarness"))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(packages), str(test)],
+        capture_output=True, text=True, cwd=packages,
+        env=os.environ | {"PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed, 1 skipped" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -280,29 +280,6 @@ class TestWriters:
         assert "SET TRANSACTION ISOLATION LEVEL SNAPSHOT" in azure.double.log.statements
 
 
-class TestNullCursors:
-    def make(self, shop) -> None:
-        make(shop, "datetime2(7)", "2026-01-01 00:00:00")
-        shop.run("INSERT INTO {s}.orders (id, at) VALUES (2, NULL)")
-
-    def test_a_merge_reads_them_each_time(self, anywhere):
-        self.make(anywhere)
-        _, rows, checkpoint = anywhere.land(**MERGE)
-        assert ids(rows) == [1, 2]
-        load, rows, _ = anywhere.land(checkpoint, **MERGE)
-        assert ids(rows) == [2] and not load.unchanged
-
-    def test_they_can_be_left_out(self, anywhere):
-        self.make(anywhere)
-        assert ids(anywhere.land(**MERGE, on_null_cursor="exclude")[1]) == [1]
-
-    @pytest.mark.parametrize("table", [MERGE | {"on_null_cursor": "fail"}, {"incremental_column": "at"}])
-    def test_or_the_load_fails(self, anywhere, table):
-        self.make(anywhere)
-        with pytest.raises(UnsupportedValue, match="1 rows have NULL in the cursor at"):
-            anywhere.plan(**table)
-
-
 def test_zero_rows_never_move_the_watermark_backwards(anywhere):
     make(anywhere, "datetime2(7)", "2026-01-01 00:00:00")
     known = Checkpoint(5, "2026-06-01 00:00:00.0000000", None, anywhere.plan(**MERGE).columns)

@@ -230,16 +230,6 @@ class TestNullCursors:
         load, rows, _ = shop.land(**MERGE)
         assert ids(rows) == [2] and load.watermark is None
 
-    def test_exclude_leaves_them_out(self, shop):
-        _, rows, checkpoint = shop.land(**MERGE, on_null_cursor="exclude")
-        assert ids(rows) == [1]
-        assert shop.land(checkpoint, **MERGE, on_null_cursor="exclude")[0].unchanged
-
-    @pytest.mark.parametrize("settings", [MERGE | {"on_null_cursor": "fail"}, APPEND])
-    def test_fail_and_append_name_their_number(self, shop, settings):
-        with pytest.raises(UnsupportedValue, match="1 rows have NULL in the cursor at"):
-            shop.plan(**settings)
-
 
 class TestIntegers:
     @pytest.fixture(autouse=True)

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from comboi_core.domain.errors import (
-    SchemaDrift,
     SourceObjectMissing,
     SourceQueryFailed,
     SourceUnreachable,
@@ -266,19 +265,6 @@ def test_later_times_that_sort_before_the_watermark_are_not_passed_over(run, tab
     assert [row["id"] for row in orders.load()] == [1, 2]
 
 
-def test_rows_without_a_cursor_are_read_by_merges_and_refused_by_appends(run, table):
-    run("CREATE TABLE orders (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO orders VALUES (1, 5), (2, NULL)")
-    merged = table(primary_key=["id"], incremental_column="n")
-    assert len(merged.load()) == 2
-    run("INSERT INTO orders VALUES (3, NULL)")
-    assert len(merged.load()) == 3
-    with pytest.raises(UnsupportedValue, match="2 rows have NULL in the cursor n, and mode append"):
-        table(incremental_column="n").load()
-    with pytest.raises(UnsupportedValue, match="on_null_cursor is fail"):
-        table(primary_key=["id"], incremental_column="n", on_null_cursor="fail").load()
-    assert table(incremental_column="n", on_null_cursor="exclude").load() == [{"id": 1, "n": 5}]
-
-
 @pytest.mark.parametrize(
     ("declared", "warned"),
     [("id INTEGER PRIMARY KEY", True), ("id INTEGER PRIMARY KEY AUTOINCREMENT", False), ("id INTEGER", False),
@@ -307,18 +293,6 @@ def test_where_limits_what_is_read(run, table):
     run("CREATE TABLE orders (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO orders VALUES (1, 'x'), (2, 'y')")
     orders = table(where="v <> 'x' -- not those", incremental_column="id", primary_key=["id"])
     assert orders.load() == [{"id": 2, "v": "y"}]
-
-
-def test_columns_come_and_go(run, table):
-    run("CREATE TABLE orders (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO orders VALUES (1, 'x')")
-    orders = table(primary_key=["id"], incremental_column="id")
-    orders.load()
-    run("ALTER TABLE orders ADD COLUMN w INTEGER; INSERT INTO orders VALUES (2, 'y', 5)")
-    with pytest.raises(SchemaDrift, match="freeze allows no change"):
-        orders.load(schema_policy="freeze")
-    assert orders.load() == [{"id": 1, "v": "x", "w": None}, {"id": 2, "v": "y", "w": 5}]
-    run("ALTER TABLE orders DROP COLUMN v; INSERT INTO orders VALUES (3, 6)")
-    assert {"id": 3, "v": None, "w": 6} in orders.load()
 
 
 def test_a_full_refresh_replaces(run, table):
