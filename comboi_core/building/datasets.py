@@ -25,7 +25,7 @@ from comboi_core.config.splink import SplinkConfig
 from comboi_core.domain.contracts.building import BuildDetails, BuildWork, Built
 from comboi_core.domain.errors import CheckFailed, DedupeError, MaterializationRefused
 from comboi_core.domain.shortfall import Shortfall
-from comboi_core.domain.sql import literal, qualified
+from comboi_core.domain.sql import identifier, identifiers, literal, qualified
 from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.exact import write_exactly
 from comboi_core.lake.published import Published, read_published, refuse_overtaken, write_options
@@ -266,9 +266,35 @@ def _publish_beside(work: Build) -> None:
             name, hidden = work.dataset.name, sensitive(work.dataset)
             bad, earlier = unite(work.con, batch=BAD, published=earlier, dataset=name, hidden=hidden)
             # Rows of this very number are of a build that was killed before it published.
-            kept = f"SELECT * FROM {earlier} WHERE {BUILD} < {number} UNION ALL BY NAME "
+            kept = f"SELECT * FROM {earlier} AS e WHERE {BUILD} < {number}{_not_seen_again(work, bad, earlier)}"
+            kept += " UNION ALL BY NAME "
         sql = f"{kept}SELECT *, {number} AS {BUILD} FROM {bad}"
         _copy(work, sql, path)
+
+
+def _not_seen_again(work: Build, bad: str, earlier: str) -> str:
+    """Return a condition on rows `e` that earlier builds have put into quarantine: this one has no newer state of them.
+
+    Of a dataset with a key, this build's row is the newer state of the row with that key, whether it is good by now or
+    fails again. A row without a key is seen again if it is the same in every column.
+    """
+    from comboi_core.quality.quarantine import REASONS
+
+    how = work.dataset.materialization
+    replaced = (how.incremental_key,) if how.strategy == "delete+insert" and not how.time_granularity else ()
+    key = [name for name in how.unique_key or replaced if name]
+    if not key:
+        return ""
+    names = identifiers(key)
+    rows = f"(SELECT {names} FROM {GOOD} UNION ALL SELECT {names} FROM {bad})"
+    same_key = " AND ".join(f"n.{name} = e.{name}" for name in map(identifier, key))
+    before = {name.lower() for name in columns_of(work.con, earlier)} - {BUILD, REASONS}
+    common = [name for name in columns_of(work.con, bad) if name.lower() in before]
+    same_row = " AND ".join(f"n.{name} IS NOT DISTINCT FROM e.{name}" for name in map(identifier, common))
+    return (
+        f" AND NOT EXISTS (SELECT 1 FROM {rows} AS n WHERE {same_key})"
+        f" AND NOT EXISTS (SELECT 1 FROM {bad} AS n WHERE {same_row})"
+    )
 
 
 def _copy(work: Build, sql: str, path: str) -> None:
