@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from comboi_core.app.workspace import Workspace
 from comboi_core.building.scripts import made_with
@@ -15,6 +16,9 @@ from comboi_core.domain.redaction import redactor
 from comboi_core.landing.landing import plan_load
 from comboi_core.runs.planning import plan_waves
 
+MOST_LANES = 8
+"""Lanes that are planned side by side; each has a DuckDB of its own."""
+
 
 def preview(workspace: Workspace, request: RunRequest, checkpoints: Mapping[str, CheckpointRecord]) -> Preview:
     """Return what a run would read and build: windows, chunks, estimated rows, schema differences, warnings.
@@ -24,11 +28,8 @@ def preview(workspace: Workspace, request: RunRequest, checkpoints: Mapping[str,
     """
     planned = plan_waves(workspace.project, request["stage"], request["select"])
     items = [item for wave in planned for lane in wave["lanes"] for item in lane]
-    tables = [
-        _table(workspace, item, checkpoints[item["name"]], request["full_refresh"])
-        for item in items
-        if item["kind"] == "table"
-    ]
+    lanes = [[item for item in lane if item["kind"] == "table"] for wave in planned for lane in wave["lanes"]]
+    tables = _tables(workspace, [lane for lane in lanes if lane], checkpoints, request["full_refresh"])
     planned_datasets = [item for item in items if item["kind"] == "dataset"]
     changed = {} if request["full_refresh"] else _changed(workspace, [item["name"] for item in planned_datasets])
     datasets: list[DatasetPreview] = [
@@ -36,6 +37,24 @@ def preview(workspace: Workspace, request: RunRequest, checkpoints: Mapping[str,
         for item in planned_datasets
     ]
     return {"pipeline": workspace.project.pipeline, "tables": tables, "datasets": datasets}
+
+
+def _tables(
+    workspace: Workspace,
+    lanes: Sequence[Sequence[TableName]],
+    checkpoints: Mapping[str, CheckpointRecord],
+    full_refresh: bool,
+) -> list[TablePreview]:
+    """Plan the tables lane by lane, some lanes side by side: a plan mostly waits for the source.
+
+    A run works through the same lanes, so a source has no more to do at a time than it has in a run.
+    """
+
+    def planned(lane: Sequence[TableName]) -> list[TablePreview]:
+        return [_table(workspace, item, checkpoints[item["name"]], full_refresh) for item in lane]
+
+    with ThreadPoolExecutor(max(1, min(MOST_LANES, len(lanes)))) as pool:
+        return [table for lane in pool.map(planned, lanes) for table in lane]
 
 
 def _changed(workspace: Workspace, names: list[str]) -> dict[str, list[str]]:
