@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def sources(folder: str) -> Iterator[Path]:
     yield from sorted((ROOT / folder).rglob("*.py"))
 
 
+@cache
 def imports(file: Path) -> set[str]:
     """Return every module that a file imports, at its top or inside functions; not those for type checking only."""
     found: set[str] = set()

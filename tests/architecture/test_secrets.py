@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,9 +25,10 @@ ON_THIS_MACHINE = {
 """Who writes a file here: the catalogue (redacted), names and schemas, the user's own files, the demo's, a test's."""
 
 
-def files() -> Iterator[tuple[str, ast.Module]]:
+@cache
+def files() -> list[tuple[str, ast.Module]]:
     paths = [ROOT / "function_app.py", *(file for folder in SHIPPED for file in sorted((ROOT / folder).rglob("*.py")))]
-    yield from ((str(path.relative_to(ROOT)), ast.parse(path.read_bytes())) for path in paths)
+    return [(str(path.relative_to(ROOT)), ast.parse(path.read_bytes())) for path in paths]
 
 
 def calls(tree: ast.Module) -> Iterator[tuple[str, str]]:

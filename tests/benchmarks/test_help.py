@@ -18,6 +18,7 @@ def called(name: str, argument: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.slow
 def test_each_benchmark_explains_itself(name):
     done = called(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")

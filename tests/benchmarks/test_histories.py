@@ -46,6 +46,7 @@ def test_every_scenario_is_captured_in_the_protocol_of_the_worker(captured):
     assert {"erase_keys", "erase_share", "erase_datasets"} <= functions["erasure"]
 
 
+@pytest.mark.slow
 def test_the_sdk_answers_all_of_them_as_before(captured):
     replayed = tool("replay", captured)
     assert (replayed.returncode, "all equal" in replayed.stdout) == (0, True), replayed.stdout

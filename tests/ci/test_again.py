@@ -88,6 +88,7 @@ def test_only_a_pass_makes_up_for_a_failure(tmp_path: Path):
         (EXITS, "0"),
     ],
 )
+@pytest.mark.few(2)
 def test_what_is_no_failure_of_a_test_is_not_forgiven(tmp_path: Path, text: str, workers: str):
     code, said = again(tmp_path, "-n", workers, test_a=AT_FIRST, test_x=text)
 

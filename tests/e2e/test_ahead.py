@@ -35,6 +35,7 @@ def test_plan_says_what_a_run_would_do_and_does_nothing(project: Project, landed
     assert "changes" in shown and "then builds" in shown and "phone" in shown
 
 
+@pytest.mark.slow
 def test_a_key_that_nothing_guarantees_is_told_by_the_plan_and_by_the_first_run(project: Project):
     project.edit("configs/initial.yml", "- order_id\n", "- status\n")
     said = planned(project, "bronze")

@@ -196,7 +196,7 @@ def test_a_file_that_changed_in_an_appended_table_says_what_to_do(partner: Partn
     [
         ("type: sqlite", "type: sqlte", "did you mean 'sqlite'"),
         ('path: "orders/**/*.csv"', 'path: "../*.csv"', "stay inside the source's folder"),
-        ('path: "orders/**/*.csv"', 'path: "orders/*"', "give format: csv, json, parquet"),
+        ('path: "orders/**/*.csv"', 'path: "orders/*"', "add format: (csv, json, parquet)"),
         ("primary_key: [customer_id]", "mode: merge", "mode: merge needs primary_key"),
         ("mode: full", "mode: full, incremental_column: x", "unknown key 'incremental_column'"),
         ("mode: full", "mode: full, options: {delimiter: ';'}", "is for CSV files"),

@@ -40,6 +40,7 @@ def failed(disk: SmallDisk) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_a_full_lake_is_told_on_the_page_and_in_the_terminal_and_the_next_run_completes(
     project: Project, database: EmbeddedPostgres, tmp_path: Path
 ):

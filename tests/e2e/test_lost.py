@@ -55,7 +55,7 @@ def commands(text: str) -> list[list[str]]:
     ],
     ids=["bronze", "lake", "manifests", "hub", "hub+silver", "hub+files", "hub+bronze", "both", "silver"],
 )
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_whatever_is_lost_the_commands_that_the_errors_name_bring_it_back(till: Till, lost: tuple, code: str | None):
     lose(till, *lost)
     done = till.comboi("run")

@@ -93,7 +93,7 @@ def write_rows(path: Path, rows: list[tuple[int | None, str]]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_rows_of_one_file_that_share_a_key_are_landed_and_counted(till: Till, kind: str):
     """A file with a key of its own twice hides rows; a later file with a later version of a row hides none."""
     folder = till.folder / "in"
