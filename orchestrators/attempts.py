@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
+from comboi_core.domain.contracts.record import Failure, Retried
+from comboi_core.domain.contracts.run import RetryPolicy
 from comboi_core.domain.errors import ActivityLost
 from orchestrators.disturbed import PAUSES, of_host
 
@@ -22,9 +24,9 @@ def shortened(text: str) -> str:
 def attempt(
     context: df.DurableOrchestrationContext,
     activity: str,
-    payload: dict[str, Any],
-    retry: dict[str, Any],
-    custom_status: dict[str, Any] | None = None,
+    payload: Mapping[str, Any],
+    retry: RetryPolicy,
+    custom_status: Mapping[str, Any] | None = None,
 ) -> Generator[Any, Any, dict[str, Any]]:
     """Call an activity until it succeeds, fails for good, or the attempts are used up; use with `yield from`.
 
@@ -32,15 +34,13 @@ def attempt(
     same was lost with its host, which is transient; some more attempts make up for those that the host took.
 
     Args:
-        retry: `attempts` (at most so many), `first_delay` (seconds), `factor` (between delays).
         custom_status: What the custom status says beside the attempt while the activity is tried again.
 
     Returns:
-        The activity's result, with `attempts` and, after failures, `retried`: the earlier attempts' `code`, `message`,
-        `activity`, `started_at` and `failed_at`.
+        The activity's result, with `attempts` and, after failures, `retried`: a list of Retried.
     """
     delay, taken = float(retry["first_delay"]), 0
-    earlier: list[dict[str, Any]] = []
+    earlier: list[Retried] = []
     while True:
         started_at, number = context.current_utc_datetime.isoformat(), len(earlier) + 1
         by_host = False
@@ -52,9 +52,9 @@ def attempt(
         error = result.get("error")
         if error is None or not error["transient"] or (number - taken == retry["attempts"] and not by_host):
             return {**result, "attempts": number, **({"retried": earlier} if earlier else {})}
-        failure = {"code": error["code"], "message": shortened(error["message"])}
-        times = {"started_at": started_at, "failed_at": context.current_utc_datetime.isoformat()}
-        earlier.append({**failure, "activity": activity, **times})
+        failure: Failure = {"code": error["code"], "message": shortened(error["message"])}
+        failed_at = context.current_utc_datetime.isoformat()
+        earlier.append({**failure, "activity": activity, "started_at": started_at, "failed_at": failed_at})
         context.set_custom_status({"phase": activity, **(custom_status or {}), "attempt": number + 1, "error": failure})
         pause = PAUSES[taken] if by_host else delay
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=pause))

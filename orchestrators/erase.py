@@ -6,6 +6,8 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from comboi_core.domain.contracts.erasure import ErasureDone
+from comboi_core.domain.contracts.run import RetryPolicy
 from comboi_core.domain.errors import InternalError
 from comboi_core.domain.interval import day_before
 from comboi_core.domain.names import table_id
@@ -15,7 +17,7 @@ from orchestrators.run import BOOTSTRAP_RETRY
 
 bp = df.Blueprint()
 
-LAST_RETRY = {"attempts": 6, "first_delay": 2, "factor": 3}
+LAST_RETRY: RetryPolicy = {"attempts": 6, "first_delay": 2, "factor": 3}
 """For the activity that deletes the keys: some minutes."""
 STEPS_PER_EXECUTION = 20
 """Activities, or datasets, after which a part's history starts anew."""
@@ -38,7 +40,7 @@ def erase_keys(context):
         return {"run_id": request["run_id"], "status": "skipped", "holder": lease["holder"]}
     job = {**request, "fence": lease["fence"], "started_at": now.isoformat(), "interval": day_before(now)}
     context.set_custom_status({"phase": "planning", "fence": lease["fence"]})
-    done: dict[str, Any] = {"table": {"status": "skipped", "reason": "the erasure stopped before it"}}
+    done: ErasureDone = {"table": {"status": "skipped", "reason": "the erasure stopped before it"}}
     try:
         error = yield from _work(context, job, done)
     except Exception as unforeseen:
@@ -52,7 +54,7 @@ def erase_keys(context):
     return summary
 
 
-def _work(context: df.DurableOrchestrationContext, job: dict[str, Any], done: dict[str, Any]):
+def _work(context: df.DurableOrchestrationContext, job: dict[str, Any], done: ErasureDone):
     """Go through the layers; put what came of it into `done`; return an error, or None."""
     fence = job["fence"]
     entity = df.EntityId("table", f"{job['pipeline']}.{table_id(job['source'], job['table'])}")
@@ -67,9 +69,9 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any], done: di
     job = {**job, **kept}
     context.set_custom_status({"phase": "bronze", "fence": fence})
     table = yield from _table(context, entity, job, plan)
-    done["table"] = {key: table[key] for key in table if key != "error"}
+    done["table"] = table
     if "error" in table:
-        done["table"] |= {"status": "failed", "error": table["error"]}
+        table["status"] = "failed"
         return table["error"]
     context.set_custom_status({"phase": "datasets", "fence": fence})
     versions = {table_id(job["source"], job["table"]): [plan["sequence"], table["sequence"]]}

@@ -6,11 +6,15 @@ chunk an activity and the commit. `load_table` is for big ones, and for those th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import azure.durable_functions as df
 
+from comboi_core.domain.contracts.record import Failure, Retried
+from comboi_core.domain.contracts.run import ItemOutcome, PlannedItem, PlannedTable, RetryPolicy
+from comboi_core.domain.contracts.table import TableItem, TableName
 from comboi_core.domain.errors import SchemaDrift, SourceChanged, SourceFileChanged
 from comboi_core.domain.names import table_id
 from orchestrators.attempts import attempt, shortened, took
@@ -22,20 +26,22 @@ PLANNED_ANEW = frozenset({SourceChanged.code, SchemaDrift.code, SourceFileChange
 """What ends an extraction because the source is no longer as it was planned: a new plan is worth trying."""
 CALLS_PER_EXECUTION = 20
 """Extracting activities after which a lane's history starts anew."""
-ONCE = {"attempts": 1, "first_delay": 0, "factor": 1}
+ONCE: RetryPolicy = {"attempts": 1, "first_delay": 0, "factor": 1}
 
 Job = dict[str, Any]
 
 
-def _entity(job: Job, item: Job) -> df.EntityId:
+def _entity(job: Job, item: TableName) -> df.EntityId:
     return df.EntityId("table", f"{job['pipeline']}.{table_id(item['source'], item['table'])}")
 
 
-def _opening(job: Job, item: Job) -> tuple[df.EntityId, str, Job]:
+def _opening(job: Job, item: TableName) -> tuple[df.EntityId, str, Job]:
     return _entity(job, item), "open", {"fence": job["fence"], "run_id": job["run_id"]}
 
 
-def land_page(context: df.DurableOrchestrationContext, lane: Job, items: list[Job], results: list[Job]):
+def land_page(
+    context: df.DurableOrchestrationContext, lane: Job, items: list[PlannedTable], results: list[ItemOutcome]
+):
     """Land tables one after the other; put each one's outcome into `results` as soon as it is known.
 
     Args:
@@ -90,7 +96,7 @@ def _landed(
     table: Job,
     outcome: Job,
     started: datetime,
-    results: list[Job],
+    results: list[ItemOutcome],
 ):
     """Take an outcome of `land_tables` to its end; one that is only planned goes back into the table.
 
@@ -138,23 +144,23 @@ def _with_earlier(table: Job, outcome: Job) -> Job:
     return outcome | {key: outcome.get(key, 0) + count for key, count in earlier.items()}
 
 
-def named(item: Job, outcome: Job, status: str | None = None) -> Job:
+def named(item: PlannedItem, outcome: Mapping[str, Any], status: str | None = None) -> ItemOutcome:
     """Return an item's outcome with the fields that name the item."""
-    named = {key: item[key] for key in ("kind", "stage", "name", "queued_at")}
-    return {**named, **({"status": status} if status else {}), **outcome}
+    names = {"kind": item["kind"], "stage": item["stage"], "name": item["name"], "queued_at": item["queued_at"]}
+    return cast(ItemOutcome, {**names, **({"status": status} if status else {}), **outcome})
 
 
 SHOWN = ("name", "status", "rows", "bytes", "queued_at", "started_at", "finished_at", "seconds", "attempts")
 """What a lane's custom status says of an item that is done, until the page is recorded."""
 
 
-def done_so_far(results: list[Job]) -> list[Job]:
+def done_so_far(results: list[ItemOutcome]) -> list[Job]:
     """Return what a lane's custom status says of the items that are done."""
-    return [{key: result[key] for key in SHOWN if key in result} for result in results]
+    return [{key: value for key, value in result.items() if key in SHOWN} for result in results]
 
 
 def _show(
-    context: df.DurableOrchestrationContext, lane: Job, results: list[Job], table: Job, started: datetime
+    context: df.DurableOrchestrationContext, lane: Job, results: list[ItemOutcome], table: Job, started: datetime
 ) -> None:
     planned = table.get("planned")
     status: Job = {"phase": "extracting" if planned else "landing"}
@@ -164,7 +170,7 @@ def _show(
     context.set_custom_status({"item": table["item"]["name"], "done": done_so_far(results), **status})
 
 
-def _commit(context: df.DurableOrchestrationContext, job: Job, item: Job, landed: Job):
+def _commit(context: df.DurableOrchestrationContext, job: Job, item: TableItem, landed: Job):
     """Commit a load whose manifest is there, then fold the table's loads where they are many and small.
 
     Args:
@@ -183,7 +189,7 @@ def _commit(context: df.DurableOrchestrationContext, job: Job, item: Job, landed
     return (yield from _fold(context, job, item, outcome)) if published["foldable"] else outcome
 
 
-def _fold(context: df.DurableOrchestrationContext, job: Job, item: Job, outcome: Job):
+def _fold(context: df.DurableOrchestrationContext, job: Job, item: TableItem, outcome: Job):
     """Fold small loads after the commit; what goes wrong is a warning, since the load itself is safe.
 
     A large folding takes several calls: each goes on where the one before has stopped at its deadline.
@@ -221,13 +227,13 @@ def _load(context: df.DurableOrchestrationContext, job: Job):
     (opened,) = yield from ask(context, _opening(job, item))
     if "error" in opened:
         return opened
-    retried: list[Job] = []
+    retried: list[Retried] = []
     delay, since, outcome = float(retry["first_delay"]), job["begun"], Job()
     tried = None if job.get("again") else job["tried"]
     for number in range(1, retry["attempts"] + 1):
         if number > 1:
             now, error = context.current_utc_datetime, outcome["error"]
-            failure = {key: shortened(str(error[key])) for key in ("code", "message")}
+            failure: Failure = {"code": error["code"], "message": shortened(error["message"])}
             activity = outcome.get("activity", "land_tables")
             retried.append({**failure, "activity": activity, "started_at": since, "failed_at": now.isoformat()})
             again = {"started_at": job["begun"], "attempt": number, "error": failure}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import azure.durable_functions as df
 
+from comboi_core.domain.contracts.run import DatasetItem, ItemOutcome, ItemPage, RetryPolicy
 from comboi_core.domain.errors import ComboiError, InternalError
 from comboi_core.domain.interval import day_before
 from orchestrators.attempts import attempt, shortened
@@ -15,7 +17,7 @@ from orchestrators.load import done_so_far, land_page, named
 
 bp = df.Blueprint()
 
-BOOTSTRAP_RETRY = {"attempts": 3, "first_delay": 2, "factor": 3}
+BOOTSTRAP_RETRY: RetryPolicy = {"attempts": 3, "first_delay": 2, "factor": 3}
 """For the activities around the run itself; the configured policy is known only once the plan is there."""
 
 SHARED = ("run_id", "pipeline", "fence", "started_at", "interval", "full_refresh", "backfill")
@@ -91,7 +93,7 @@ def _work(context: df.DurableOrchestrationContext, job: dict[str, Any]):
 
 
 def _side_by_side(
-    context: df.DurableOrchestrationContext, share: dict[str, Any], lanes: range, pages: list[dict[str, Any]] | None
+    context: df.DurableOrchestrationContext, share: dict[str, Any], lanes: range, pages: list[ItemPage] | None
 ):
     """Work through lanes of a wave at the same time; more than LANES of them are dealt to `run_lanes`.
 
@@ -105,7 +107,7 @@ def _side_by_side(
     prefix, calls = f"{share['run_id']}:{share['wave']}", []
     if len(lanes) <= LANES:
         for lane in lanes:
-            first = pages[lane] if pages else {}
+            first: Mapping[str, Any] = pages[lane] if pages else {}
             calls.append(("run_lane", {**share, "lane": lane, "page": 0, "failed": 0, **first}, f"{prefix}:{lane}"))
     else:
         for start in range(lanes.start, lanes.stop, LANES):
@@ -147,8 +149,8 @@ def run_lane(context):
     page = planned if planned and not lane.get("again") else (yield from attempt(context, "list_items", lane, retry))
     if "error" in page:
         return ending | {"error": page["error"]}
-    items = [{**item, "queued_at": lane["queued_at"]} for item in page["items"]]
-    results: list[dict[str, Any]] = []
+    items: list[Any] = [{**item, "queued_at": lane["queued_at"]} for item in page["items"]]
+    results: list[ItemOutcome] = []
     work, error, cancelled = land_page if items[0]["kind"] == "table" else _build_page, None, None
     try:
         cancelled = yield from work(context, lane, items, results)
@@ -167,8 +169,8 @@ def run_lane(context):
 def _build_page(
     context: df.DurableOrchestrationContext,
     lane: dict[str, Any],
-    items: list[dict[str, Any]],
-    results: list[dict[str, Any]],
+    items: list[DatasetItem],
+    results: list[ItemOutcome],
 ):
     """Build datasets one after the other; put each one's outcome into `results`.
 

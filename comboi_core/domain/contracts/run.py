@@ -6,7 +6,8 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from comboi_core.domain.contracts.pipeline import RunEnding, RunOf
+from comboi_core.domain.contracts.fields import Moment
+from comboi_core.domain.contracts.pipeline import Cancelled, RunEnding, RunOf
 from comboi_core.domain.contracts.record import ItemRecord, LoadFigures, Range, RunHead
 from comboi_core.domain.contracts.table import TableItem
 from comboi_core.domain.interval import Interval
@@ -43,9 +44,10 @@ class RunStart(PlanRun):
 class Outcome(ItemRecord, LoadFigures, total=False):
     """What came of an item. Of datasets the paths of the published file and of `BuildDetails`.
 
-    `landed`: the table has a new load, so its folder is to be swept.
+    `landed`: the table has a new load, so its folder is to be swept. `cancelled`: the run was cancelled before it.
     """
 
+    cancelled: Cancelled
     manifest: str | None
     landed: bool
     path: str
@@ -64,7 +66,8 @@ class DatasetItem(TypedDict):
     """A dataset as a run's plan lists it.
 
     `tables`: the bronze tables that it or its checks read; `upstream`: those and the datasets. `code`: the fingerprint
-    of its script. `manifests`: `source.table` -> the committed manifest, for tables that this run has landed.
+    of its script. `queued_at`: when its wave began. `manifests`: `source.table` -> the committed manifest, for tables
+    that this run has landed.
     """
 
     kind: Literal["dataset"]
@@ -74,6 +77,7 @@ class DatasetItem(TypedDict):
     upstream: list[str]
     code: NotRequired[str]
     manifests: NotRequired[dict[str, str]]
+    queued_at: NotRequired[Moment]
     outcome: NotRequired[Outcome]
 
 
