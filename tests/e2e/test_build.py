@@ -50,4 +50,4 @@ def test_what_is_wrong_is_said(landed: Project):
     unpublished = landed.comboi("build", "revenue")
     assert unpublished.returncode == 1 and "its input 'orders_clean' has not been published yet" in unpublished.stderr
     interval = landed.comboi("build", "orders_clean", "--from", "2026-02-01", "--to", "2026-01-01")
-    assert interval.returncode == 1 and "2026-01-01 is not after 2026-02-01" in interval.stderr
+    assert interval.returncode == 1 and "2026-01-01 is not after the start 2026-02-01" in interval.stderr
