@@ -120,16 +120,20 @@ class MysqlTable:
         if len(load.chunks) < 2:
             yield
             return
+        tells = sql.STATE[self._session.mariadb]
+        before = self._rows(tells)[0]["state"]
         with self._session.snapshot() as ask:
-            before = ask(sql.STATE[self._session.mariadb])[0]["state"]
+            began = ask(tells)[0]["state"]
             self._in_transaction = True
             try:
                 yield
             finally:
                 self._in_transaction = False
             relations.confirm(load.relations, self._relations(ask), self._place)
-            # Where the server does not tell, no two states are taken for one.
-            self.state = before or secrets.token_hex(8)
+            # Where the server does not tell, no two states are taken for one. MariaDB tells it of the snapshot, MySQL
+            # of what has been committed: if that was the same before, the snapshot began in between.
+            known = began if self._session.mariadb or before == began else None
+            self.state = known or secrets.token_hex(8)
 
     def confirm(self, load: LoadPlan) -> None:
         """See `domain.ports.Source.confirm`."""
