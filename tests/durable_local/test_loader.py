@@ -51,7 +51,7 @@ def test_string_annotations_of_a_whole_module_are_resolved(tmp_path):
         (
             "@app.activity_trigger(input_name='x', activity='Same')\ndef a(x): ...\n"
             "@app.activity_trigger(input_name='x', activity='same')\ndef b(x): ...\n",
-            "differ by case",
+            "differ in more than case",
         ),
     ],
 )

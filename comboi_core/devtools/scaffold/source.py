@@ -226,7 +226,7 @@ def _proposals(kind: NewTable, described: Described) -> list[str]:
     lines = []
     if not described.key:
         also = f"; with one, incremental_column: {flow(described.changed)} would read changes only"
-        usual = f"primary_key: [...]  # none is known{also if described.changed else ''}"
+        usual = f"primary_key: [...]  # the source has none{also if described.changed else ''}"
         lines.append(kind.without_key or usual)
     if described.cursor is None and described.made:
         lines.append(f"incremental_column: {flow(described.made)}  # {_APPENDING}")
