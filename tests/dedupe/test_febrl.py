@@ -22,6 +22,7 @@ def file_of(number: int) -> Path:
 
 @pytest.mark.parametrize("number", SETS)
 @pytest.mark.parametrize(("settings", "least"), [(SETTINGS, 0.995), (without("soc_sec_id"), 0.97)])
+@pytest.mark.few(1)
 def test_febrl_is_deduplicated_nearly_without_error(number: int, settings: dict[str, Any], least: float) -> None:
     report = measure(file_of(number), settings)
     assert report.records == report.clusters + report.duplicates == {1: 1000, 2: 5000, 3: 5000}[number]
@@ -33,6 +34,7 @@ def test_settings_without_a_column_do_not_know_it() -> None:
     assert "soc_sec_id" in str(SETTINGS) and "soc_sec_id" not in str(without("soc_sec_id"))
 
 
+@pytest.mark.slow
 def test_clusters_do_not_depend_on_the_rows_order_or_on_threads() -> None:
     outcomes = set()
     for threads in (1, 4):

@@ -92,6 +92,7 @@ AGAINST = "agreement counts against a match"
     ],
     ids=["good", "half NULL", "no session", "constant", "unique", "no values", "unseen", "chance", "vanishing"],
 )
+@pytest.mark.slow
 def test_weights_that_say_nothing_or_cannot_be_right_are_told_with_the_setting_to_change(
     con: duckdb.DuckDBPyConnection, kinds: dict, persons: int, em_blocking: list, told: list
 ) -> None:
