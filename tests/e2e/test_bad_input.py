@@ -210,7 +210,7 @@ def test_malformed_requests_get_problem_documents(landed: Project):
     try:
         base = server.stdout.readline().split(" at ")[1].strip().removesuffix("/runs")
         for body, detail in (
-            (b"{", "not JSON"),
+            (b"{", "not a JSON object"),
             (b"[]", "not a JSON object"),
             (b'{"stagee": "bronze"}', "did you mean 'stage'?"),
             (b'{"stage": 1}', "stage"),

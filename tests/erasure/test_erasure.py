@@ -374,7 +374,9 @@ def test_a_table_of_another_pipeline_is_refused(workspace):
     manifest = Manifest("shop", "orders", 3, 1, "r", "full", ("id",), None, None, columns("id"), (), owner="zoo")
     path = write_manifest(workspace.lake("bronze"), manifest)
     for known in (path, None, landed(workspace, *columns("id"), key=("id",), sequence=2)):
-        with pytest.raises(NotOwner, match="shop.orders in the lake .* belongs to the pipeline zoo; this one is sales"):
+        with pytest.raises(
+            NotOwner, match="shop.orders in the lake .* belongs to the pipeline zoo; this pipeline is sales"
+        ):
             settled(workspace, known, "7")
 
 

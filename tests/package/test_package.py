@@ -139,7 +139,7 @@ def test_an_invalid_project_is_refused_and_an_older_package_stays(project, tmp_p
 def test_a_package_that_is_too_large_is_refused_and_names_what_is_large(project, tmp_path, monkeypatch):
     monkeypatch.setattr(package, "MAX_BYTES", 1_000_000)
     (project / "transformations" / "rows.csv").write_bytes(os.urandom(1_000_000))
-    with pytest.raises(ConfigError, match=r"the largest: transformations/rows\.csv"):
+    with pytest.raises(ConfigError, match=r"the largest files: transformations/rows\.csv"):
         build(project, tmp_path / "comboi.zip", include=["transformations/rows.csv"])
     assert not list(tmp_path.glob("comboi.zip*"))
 

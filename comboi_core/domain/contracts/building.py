@@ -49,16 +49,19 @@ class CheckRecord(TypedDict):
 
 
 class DuplicatesRecord(TypedDict):
-    """What deduplication did; see `dedupe.report.DedupeReport`. `report`: path of the page about it."""
+    """What deduplication did; see `dedupe.report.DedupeReport`. `report`: path of the page about it.
+
+    Records of earlier versions have less of it.
+    """
 
     records: int
     clusters: int
     duplicates: int
-    largest_cluster: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    remarks: list[str]
+    largest_cluster: NotRequired[int]
+    precision: NotRequired[float | None]
+    recall: NotRequired[float | None]
+    f1: NotRequired[float | None]
+    remarks: NotRequired[list[str]]
     report: NotRequired[str]
 
 

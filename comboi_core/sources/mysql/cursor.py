@@ -5,8 +5,10 @@ The rules stand in `window`.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from comboi_core.config.tables import TableConfig
 from comboi_core.domain.errors import UnsupportedValue
@@ -22,6 +24,12 @@ WRITERS_SECONDS = 10.0
 """How long a load over an integer cursor waits for the transactions that are writing."""
 SETTLE_SECONDS = 0.05
 """Between clock and list of transactions: a statement notes its start, and is listed a few microseconds later."""
+FRESH_SECONDS = 0.15
+"""Between two looks at the list of transactions. InnoDB gives the same list again as long as somebody has read it less
+than 0.1 s ago (CACHE_MIN_IDLE_TIME_NS in its trx0i_s.cc), so looks that follow each other faster see an old one."""
+_LOOKING = threading.Lock()
+_looked_at = 0.0
+"""When this process last read the list (`time.monotonic`); guarded by `_LOOKING`, since activities run side by side."""
 
 _REPLICA = "the source is a replica, which does not show its primary's transactions"
 _ORPHANED = "the source holds prepared transactions, whose start is not known"
@@ -93,7 +101,7 @@ def _look(ask: Rows, source: str, cursor: windows.Cursor, *, mariadb: bool, sees
     if not sees:
         return windows.Sight(clock, latest, blind=_HIDDEN)
     time.sleep(SETTLE_SECONDS)
-    open_ones, running = ask(sql.TRANSACTIONS)[0], ask(sql.STATEMENTS)[0]
+    open_ones, running = _look_at_transactions(ask, sql.TRANSACTIONS)[0], ask(sql.STATEMENTS)[0]
     blind = _REPLICA if running["replica"] == "1" else _ORPHANED if open_ones["orphaned"] == "1" else None
     age = max(float(found["age"] or 0) for found in (open_ones, running))
     waiting = cursor.kind == "integer" and not _writers_gone(ask, mariadb=mariadb)
@@ -103,14 +111,23 @@ def _look(ask: Rows, source: str, cursor: windows.Cursor, *, mariadb: bool, sees
 def _writers_gone(ask: Rows, *, mariadb: bool) -> bool:
     """Wait until the transactions and statements that have written by now have ended; False if they go on."""
     text = sql.writers(mariadb=mariadb)
-    first = {row["holder"] for row in ask(text)}
+    first = {row["holder"] for row in _look_at_transactions(ask, text)}
     deadline = time.monotonic() + WRITERS_SECONDS
     while first:
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.05)
-        first &= {row["holder"] for row in ask(text)}
+        first &= {row["holder"] for row in _look_at_transactions(ask, text)}
     return True
+
+
+def _look_at_transactions(ask: Rows, text: str) -> list[dict[str, Any]]:
+    """Run a query over the list of transactions when the last look of this process is long enough ago."""
+    global _looked_at
+    with _LOOKING:
+        time.sleep(max(0.0, _looked_at + FRESH_SECONDS - time.monotonic()))
+        rows = ask(text)
+        _looked_at = time.monotonic()
+    return rows
 
 
 def _null_cursors(ask: Rows, source: str, operand: str, config: TableConfig, place: str) -> bool:

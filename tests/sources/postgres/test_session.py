@@ -70,7 +70,7 @@ def test_a_password_that_ends_its_uri_is_named_and_no_part_of_it_shown(broken):
     with pytest.raises(ConfigError, match="write @ as %40, / as %2F") as caught:
         login({"conn_str": uri}, "shop.orders")
     assert "half" not in f"{caught.value} {caught.value.record()}" and not caught.value.transient
-    with pytest.raises(ValueError, match="cannot be told apart"):
+    with pytest.raises(ValueError, match="is ambiguous"):
         PostgresConnection(conn_str=uri)
 
 
