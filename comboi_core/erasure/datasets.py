@@ -259,7 +259,7 @@ def _foreign(outcome: DatasetOutcome, owner: str, pipeline: str) -> DatasetOutco
         "removed": None,
         "how": "not erased",
         "not_erased": True,
-        "reason": f"it belongs to the pipeline {owner}; this one is {pipeline}, and its rows are others",
+        "reason": f"it belongs to the pipeline {owner}; this pipeline is {pipeline}, and its rows are others",
         "remedy": f"If it holds the person, erase with the configuration of {owner}. If {owner} is a former name of "
         f"this pipeline, write `takes_over: [{owner}]` into its file and erase once more.",
     }

@@ -45,7 +45,7 @@ def test_a_probability_that_vanishes_in_training_names_the_rule_what_it_teaches_
 
 
 UNTRAINED = "is not trained"
-SAYS_NOTHING = "says nothing"
+NO_EFFECT = "has no effect"
 AGAINST = "agreement counts against a match"
 
 
@@ -60,8 +60,8 @@ AGAINST = "agreement counts against a match"
             [["email"]],
             [("ExactMatch(email)", UNTRAINED, "Add to `training.em_blocking` a list of other columns")],
         ),
-        ({"city": "constant"}, 200, [["email"], ["name"]], [("ExactMatch(city)", SAYS_NOTHING, "`comparisons`")]),
-        ({"zip": "unique"}, 200, [["email"], ["name"]], [("ExactMatch(zip)", SAYS_NOTHING, "`comparisons`")]),
+        ({"city": "constant"}, 200, [["email"], ["name"]], [("ExactMatch(city)", NO_EFFECT, "`comparisons`")]),
+        ({"zip": "unique"}, 200, [["email"], ["name"]], [("ExactMatch(zip)", NO_EFFECT, "`comparisons`")]),
         (
             {"zip": "rare"},
             30,
@@ -78,7 +78,7 @@ AGAINST = "agreement counts against a match"
             {"city": "few", "zip": "few"},
             200,
             [["email"], ["name"]],
-            [("ExactMatch(city)", AGAINST, "`comparisons`"), ("ExactMatch(zip)", SAYS_NOTHING, "`comparisons`")],
+            [("ExactMatch(city)", AGAINST, "`comparisons`"), ("ExactMatch(zip)", NO_EFFECT, "`comparisons`")],
         ),
         (
             {"city": "constant"},
@@ -86,7 +86,7 @@ AGAINST = "agreement counts against a match"
             [["city"], ["email"]],
             [
                 ("ExactMatch(name), level 'All other comparisons'", "ended at m 9e-11", "`training.em_blocking`"),
-                ("ExactMatch(city)", SAYS_NOTHING, "`comparisons`"),
+                ("ExactMatch(city)", NO_EFFECT, "`comparisons`"),
             ],
         ),
     ],

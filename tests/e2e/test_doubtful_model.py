@@ -31,6 +31,6 @@ def test_a_comparison_that_says_nothing_is_told_in_record_terminal_and_report(tm
     assert [one["code"] for one in found] == ["model_doubtful"]
     assert "`comparisons`" in found[0]["remedy"]
     path = record["datasets"][0]["duplicates"]["report"]
-    assert "ExactMatch(shop) says nothing" in till.lake("silver").read(path).decode()
+    assert "ExactMatch(shop) has no effect" in till.lake("silver").read(path).decode()
     again = till.comboi("run", "--strict")
-    assert again.returncode == 1 and "ExactMatch(shop) says nothing" in " ".join(again.stdout.split())
+    assert again.returncode == 1 and "ExactMatch(shop) has no effect" in " ".join(again.stdout.split())

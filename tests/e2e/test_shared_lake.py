@@ -76,7 +76,7 @@ def test_a_table_of_another_pipeline_is_neither_loaded_nor_rebuilt(till: Till, z
         refused = zoo.comboi(*command)
         said = "".join((refused.stdout + refused.stderr).split())
         assert refused.returncode == 1, command
-        assert "belongstothepipelineshop;thisoneiszoo" in said and "takes_over:[shop]" in said, refused.stdout
+        assert "belongstothepipelineshop;thispipelineiszoo" in said and "takes_over:[shop]" in said, refused.stdout
     assert till.rows() == before
     till.run("bronze")
 
@@ -89,7 +89,7 @@ def test_a_dataset_of_another_pipeline_is_neither_built_nor_read(till: Till, zoo
     refused = zoo.comboi("run")
     said = " ".join(refused.stdout.split())
     assert refused.returncode == 1 and "✗ seen: [not_owner] seen in the lake" in said
-    assert "belongs to the pipeline shop; this one is zoo" in said and "Give the dataset another name" in said
+    assert "belongs to the pipeline shop; this pipeline is zoo" in said and "Rename the dataset" in said
     assert till.contents()["seen"] == before
     top = "gold:\n- {name: top, inputs: [{alias: s, dataset: seen}]}\n"
     path = zoo.folder / "configs" / "transformations.yml"
@@ -109,14 +109,14 @@ def test_an_erasure_leaves_what_another_pipeline_has_and_says_so(till: Till, zoo
     done = zoo.comboi(*asked, "--table", "zoo.sales")
     said = " ".join(done.stdout.split())
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "seen: not erased: it belongs to the pipeline shop; this one is zoo" in said
+    assert "seen: not erased: it belongs to the pipeline shop; this pipeline is zoo" in said
     assert till.contents()["seen"] == before and "1 files rewritten" in said
     zoo.table()
     stages = {name: {"data_lake": {"path": str(till.folder / "lake" / name)}} for name in ("bronze", "silver", "gold")}
     zoo.configure(pipeline="zoo", stages=stages)
     zoo.dataset(strategy="merge", unique_key=["id"])
     refused = zoo.comboi(*asked, "--table", "till.sales")
-    assert refused.returncode == 1 and "belongs to the pipeline shop; this one is zoo" in refused.stderr
+    assert refused.returncode == 1 and "belongs to the pipeline shop; this pipeline is zoo" in refused.stderr
     assert till.contents()["seen"] == before
 
 
@@ -136,4 +136,4 @@ def test_a_renamed_pipeline_takes_over_what_it_had(till: Till):
     till.sql("INSERT INTO sales VALUES (4, 5, 'new')")
     till.run()
     till.configure(pipeline="shop")
-    assert "belongs to the pipeline store; this one is shop" in " ".join(till.comboi("run").stdout.split())
+    assert "belongs to the pipeline store; this pipeline is shop" in " ".join(till.comboi("run").stdout.split())

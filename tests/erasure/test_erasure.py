@@ -387,7 +387,7 @@ def test_a_dataset_of_another_pipeline_is_left_and_that_is_told(workspace):
     outcome, after, _ = erasing(workspace, {"status": "failed", "error": ERROR})
     assert Path(path).read_bytes() == before
     assert (outcome["status"], outcome["how"], outcome["not_erased"]) == ("skipped", "not erased", True)
-    assert "belongs to the pipeline zoo; this one is sales" in outcome["reason"] and "zoo" in outcome["remedy"]
+    assert "belongs to the pipeline zoo; this pipeline is sales" in outcome["reason"] and "zoo" in outcome["remedy"]
     assert after["not_erased"] and "made of a" in after["reason"] and rows(workspace, below) == [("x",)]
 
 

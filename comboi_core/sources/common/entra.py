@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ _MANAGED = re.compile(r"^\s*ManagedIdentityCredential: (.*)$", re.MULTILINE)
 # azure-identity makes one error of a refusal and of an endpoint that is busy or away; its words tell them apart.
 _BUSY = re.compile(r" (408|410|429|5\d\d), |Failed to establish|timed out|Connection (aborted|reset)")
 _WAIT = "The endpoint of the app's managed identity does not answer now; if it stays so, restart the function app."
+
+_ASKING = threading.Lock()
+"""Tables are planned side by side: the first one asks for the token, and the others take it from the identity's cache."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ def access_token(scope: str, *, client_id: str | None, place: str, remedy: str) 
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     try:
-        found = _identity(client_id).get_token(scope)
+        with _ASKING:
+            found = _identity(client_id).get_token(scope)
         return Token(found.token, found.expires_on)
     except ClientAuthenticationError as error:
         forget_identities()  # it would keep the refusal for a minute, and answer the next attempt with it
