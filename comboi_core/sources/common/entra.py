@@ -21,7 +21,7 @@ _BUSY = re.compile(r" (408|410|429|5\d\d), |Failed to establish|timed out|Connec
 _WAIT = "The endpoint of the app's managed identity does not answer now; if it stays so, restart the function app."
 
 _ASKING = threading.Lock()
-"""Tables are planned side by side: the first one asks for the token, and the others take it from the identity's cache."""
+"""Tables are planned side by side: the first asks for the token, and the others take it from the identity's cache."""
 
 
 @dataclass(frozen=True)
