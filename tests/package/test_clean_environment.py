@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -32,11 +31,20 @@ print(sorted(name for (name,) in found))
 """
 
 
+def python_of_azure() -> str:
+    """Return an interpreter of the version of Azure's image; skip the test where the machine has none."""
+    python = shutil.which(f"python{PYTHON}")
+    if not python or subprocess.run([python, "-V"], capture_output=True).returncode:  # a shim of a version manager
+        pytest.skip(f"no Python {PYTHON} on this machine")
+    return python
+
+
 @pytest.fixture(scope="module")
 def python(unzipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that has the package's requirements, and nothing else."""
+    interpreter = python_of_azure()  # the package's requirements have the hashes of its wheels
     folder = tmp_path_factory.mktemp("clean") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([interpreter, "-m", "venv", str(folder)], check=True)
     found = folder / "bin" / "python"
     install = [str(found), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
     subprocess.run([*install, "-r", str(unzipped / "requirements.txt")], check=True)
@@ -91,9 +99,7 @@ def test_a_packed_zip_holds_the_locked_wheels_and_duckdb_s_extensions(packed):
 
 @pytest.mark.slow
 def test_a_packed_zip_runs_on_the_python_of_azure_s_image(packed, unzipped, tmp_path):
-    python = shutil.which(f"python{PYTHON}")
-    if not python or subprocess.run([python, "-V"], capture_output=True).returncode:
-        pytest.skip(f"no Python {PYTHON} on this machine")
+    python = python_of_azure()
     with zipfile.ZipFile(packed[0]) as archive:
         archive.extractall(tmp_path)
     here = {"PYTHONPATH": str(tmp_path / PACKED)}
