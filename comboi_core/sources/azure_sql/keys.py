@@ -13,6 +13,7 @@ from dataclasses import replace
 from comboi_core.domain.load import Column
 from comboi_core.domain.shortfall import Shortfall
 from comboi_core.sources.azure_sql.types import is_collated
+from comboi_core.sources.common.equality import spellings_that_double
 
 _BLIND = {"CI": "case", "AI": "accents"}
 """What a collation that has this part in its name does not see."""
@@ -50,14 +51,4 @@ def unequal(collations: Mapping[str, str], key: tuple[str, ...]) -> tuple[Shortf
         unseen = [what for part, what in _BLIND.items() if part in parts]
         if unseen:
             found.append(f"{name} ({collations[name]}) without regard to {' and '.join(unseen)}")
-    if not found:
-        return ()
-    return (
-        Shortfall(
-            "key_equality",
-            f"the source compares the key {', '.join(found)}: a key that is written in another way later is a second "
-            "row in the lake",
-            "Give it one spelling in `query:`, such as `UPPER(code) COLLATE Latin1_General_100_BIN2 AS code`, or the "
-            "column a collation that sees the difference; else name another key, or set `mode: full`.",
-        ),
-    )
+    return spellings_that_double(found, "UPPER(code) COLLATE Latin1_General_100_BIN2 AS code")

@@ -18,6 +18,7 @@ from comboi_core.sources.azure_sql.remarks import of_window, warnings
 from comboi_core.sources.azure_sql.sight import REPLICA, Rows, look
 from comboi_core.sources.azure_sql.text import identifier
 from comboi_core.sources.azure_sql.types import base_name
+from comboi_core.sources.common import cursor_windows
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def outlook(
         found = probed(windows.present(cursor, utc))
         sight = look(rows, server, cursor, replica=replica)
     missing = int(found["missing"] or 0) if nulls else 0
-    _refuse_nulls(missing, column, config, place)
+    cursor_windows.refuse_null_cursors(missing, column.name, config, place)
     if found["largest"] is None and low is not None:
         found |= (rows(windows.top(relation, cursor)) or [{"largest": None}])[0]
     found |= rows(windows.bounds(cursor, sight, found, low, lag=lag, back=back))[0]
@@ -109,16 +110,3 @@ def _cursor(column: Column, config: TableConfig, place: str, *, replica: bool) -
             remedy="Connect to the primary (without ApplicationIntent=ReadOnly), or use another cursor with a lag.",
         )
     return cursor
-
-
-def _refuse_nulls(missing: int, column: Column, config: TableConfig, place: str) -> None:
-    if not missing or (config.on_null_cursor == "include" and config.effective_mode == "merge"):
-        return
-    failed = config.on_null_cursor == "fail"
-    why = "on_null_cursor is fail" if failed else "mode append would land them again with each load"
-    raise UnsupportedValue(
-        f"{place}: {missing} rows have NULL in the cursor {column.name}, and {why}",
-        remedy="Fill the column, set `on_null_cursor: exclude`, or use mode: merge with a primary key.",
-        column=column.name,
-        rows=missing,
-    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from comboi_core.config.tables import TableConfig
+from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Window
 from comboi_core.domain.shortfall import Shortfall
 
@@ -49,6 +51,48 @@ def caught_by_lag(blind: str, lag: float, *, appends: bool) -> str:
     """Return the warning that transactions may be invisible, and how late their rows may come without being lost."""
     how = f"reads stay {lag:.0f} s behind" if appends else f"{lag:.0f} s are read again"
     return f"rows committed late are caught by lag only ({how}): {blind}"
+
+
+def late_warnings(cursor: Cursor, blind: str | None, lag: float, *, integer: bool, configured: bool) -> list[str]:
+    """Return the warnings about rows that are committed late, where transactions cannot be seen.
+
+    Args:
+        blind: Why they cannot be seen; None where they can.
+        lag: The lag of the load, in seconds.
+        integer: Whether the cursor is an integer, which no lag can be taken from.
+        configured: Whether the table has a `lag:`.
+    """
+    warnings = []
+    if blind and integer:
+        warnings.append(f"rows committed late may be missed: {blind}")
+    elif blind:
+        warnings.append(caught_by_lag(blind, lag or DEFAULT_LAG, appends=cursor.appends))
+    if integer and configured:
+        warnings.append("lag has no meaning for an integer cursor and is ignored")
+    return warnings
+
+
+def refuse_null_cursors(missing: int, cursor: str, config: TableConfig, place: str) -> None:
+    """Refuse a load where rows without a cursor can neither be landed once nor be left out.
+
+    Args:
+        missing: How many rows have NULL in the cursor.
+        cursor: The column, for people.
+        place: `source.table`.
+
+    Raises:
+        UnsupportedValue: there are such rows, and `on_null_cursor` or the mode does not allow them.
+    """
+    if not missing or (config.on_null_cursor == "include" and config.effective_mode == "merge"):
+        return
+    failed = config.on_null_cursor == "fail"
+    why = "on_null_cursor is fail" if failed else "mode append would land them again with each load"
+    raise UnsupportedValue(
+        f"{place}: {missing} rows have NULL in the cursor {cursor}, and {why}",
+        remedy="Fill the column, set `on_null_cursor: exclude`, or use mode: merge with a primary key.",
+        column=cursor,
+        rows=missing,
+    )
 
 
 def shortfalls(

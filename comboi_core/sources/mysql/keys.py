@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from comboi_core.domain.load import Column
 from comboi_core.domain.shortfall import Shortfall
+from comboi_core.sources.common.equality import spellings_that_double
 from comboi_core.sources.mysql.types import base_name, is_text
 
 _FLOATS = ("float", "double", "real")
@@ -67,14 +68,4 @@ def unequal(collations: Mapping[str, str], key: tuple[str, ...]) -> tuple[Shortf
         unseen = blind_to(collations[name]) if name in collations else ()
         if unseen:
             found.append(f"{name} ({collations[name]}) without regard to {' and '.join(unseen)}")
-    if not found:
-        return ()
-    return (
-        Shortfall(
-            "key_equality",
-            f"the source compares the key {', '.join(found)}: a key that is written in another way later is a second "
-            "row in the lake",
-            "Give it one spelling in `query:`, such as `UPPER(code) AS code`, or the column a collation that sees the "
-            "difference; else name another key, or set `mode: full`.",
-        ),
-    )
+    return spellings_that_double(found, "UPPER(code) AS code")

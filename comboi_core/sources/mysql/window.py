@@ -239,14 +239,11 @@ def warnings(cursor: Cursor, sight: Sight, found: dict[str, str | None], configu
     Args:
         found: The row of `bounds`.
     """
-    said = []
-    if sight.blind and cursor.kind == "integer":
-        said.append(f"rows committed late may be missed: {sight.blind}")
-    elif sight.blind:
-        lag = lag_seconds(cursor, configured) or DEFAULT_LAG
-        said.append(cursor_windows.caught_by_lag(sight.blind, lag, appends=cursor.appends))
-    if cursor.kind == "integer" and configured:
-        said.append("lag has no meaning for an integer cursor and is ignored")
+    said = cursor_windows.late_warnings(
+        *(cursor, sight.blind, lag_seconds(cursor, configured)),
+        integer=cursor.kind == "integer",
+        configured=bool(configured),
+    )
     if sight.waiting:
         said.append("a transaction goes on writing to the database; new rows are left for the next run")
     if found["later"] == "true" and sight.age > DEFAULT_LAG:

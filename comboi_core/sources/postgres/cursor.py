@@ -130,20 +130,12 @@ def _cached(ask: Ask, oid: str, column: str) -> list[str]:
 
 def _null_cursors(ask: Ask, source: str, operand: str, config: TableConfig, place: str) -> bool:
     """Whether rows without a cursor are part of the load."""
-    policy = config.on_null_cursor
-    if policy == "exclude":
+    if config.on_null_cursor == "exclude":
         return False
-    if policy == "include" and config.effective_mode == "merge":
+    if config.on_null_cursor == "include" and config.effective_mode == "merge":
         return _any(ask, source, f"{operand} IS NULL")
-    found = int(ask(sql.count(source, f"{operand} IS NULL"))[0]["found"] or 0)
-    if found:
-        why = "on_null_cursor is fail" if policy == "fail" else "mode append would land them again with each load"
-        raise UnsupportedValue(
-            f"{place}: {found} rows have NULL in the cursor {config.incremental_column}, and {why}",
-            remedy="Fill the column, set `on_null_cursor: exclude`, or use mode: merge with a primary key.",
-            column=config.incremental_column,
-            rows=found,
-        )
+    missing = int(ask(sql.count(source, f"{operand} IS NULL"))[0]["found"] or 0)
+    cursor_windows.refuse_null_cursors(missing, str(config.incremental_column), config, place)
     return False
 
 

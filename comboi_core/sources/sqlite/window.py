@@ -140,19 +140,11 @@ def _refuse_unsorted(rows: Ask, source: str, name: str, low: str, place: str) ->
 
 def _null_cursors(rows: Ask, source: str, window: Window, config: TableConfig, place: str) -> bool:
     """Whether rows without a cursor are part of the load."""
-    policy = config.on_null_cursor
-    if policy == "exclude":
+    if config.on_null_cursor == "exclude":
         return False
-    found = int(rows(sql.count(source, f"src.{identifier(window.cursor)} IS NULL"))[0]["found"] or 0)
-    if found and (policy == "fail" or config.effective_mode == "append"):
-        why = "on_null_cursor is fail" if policy == "fail" else "mode append would land them again with each load"
-        raise UnsupportedValue(
-            f"{place}: {found} rows have NULL in the cursor {window.cursor}, and {why}",
-            remedy="Fill the column, set `on_null_cursor: exclude`, or use mode: merge with a primary key.",
-            column=window.cursor,
-            rows=found,
-        )
-    return found > 0
+    missing = int(rows(sql.count(source, f"src.{identifier(window.cursor)} IS NULL"))[0]["found"] or 0)
+    cursor_windows.refuse_null_cursors(missing, window.cursor, config, place)
+    return missing > 0
 
 
 def _above(one: str, other: str, kind: str) -> bool:
