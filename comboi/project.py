@@ -13,6 +13,7 @@ from comboi.relation import Relation
 from comboi.run import Run
 from comboi_core.app.loader import DEFAULT_CONFIG, load
 from comboi_core.app.workspace import Workspace
+from comboi_core.config.project import Stage
 from comboi_core.devtools.reading import full_name, open_reader
 from comboi_core.domain.contracts.pipeline import RunSummary
 from comboi_core.domain.errors import ConfigError, RequestInvalid, SelectionEmpty
@@ -20,9 +21,6 @@ from comboi_core.domain.names import table_id
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Stage = str
-"""`bronze`, `silver` or `gold`."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Only the lake is needed, so no host has to run. Readers see the newest complete 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from comboi_core.config.project import Project
 from comboi_core.domain.errors import ComboiError, LakeNotFound, SelectionEmpty
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import literal
-from comboi_core.duckdb.rows import one_row
+from comboi_core.duckdb.parsing import parsed
 from comboi_core.landing.rebuild import checkpoints_in_lake
 
 if TYPE_CHECKING:
@@ -81,13 +80,13 @@ class Reader:
         project = self._workspace.project
         names = {name.lower(): name for name in project.names}
         sources = {source.name.lower() for source in project.pipeline_file.sources}
-        parsed = json.loads(one_row(self._con, "SELECT json_serialize_sql(?::VARCHAR)", [sql])[0])
-        if parsed["error"] and parsed["error_type"] == "parser":
-            raise QueryFailed(parsed["error_message"])
-        if parsed["error"] or len(parsed["statements"]) != 1:
+        query = parsed(self._con, sql)
+        if query["error"] and query["error_type"] == "parser":
+            raise QueryFailed(query["error_message"])
+        if query["error"] or len(query["statements"]) != 1:
             raise QueryFailed("the query has to be one SELECT")
         # DuckDB ignores the case of names.
-        for one in sorted({name.lower() for name in _tables(parsed["statements"])} - self._views):
+        for one in sorted({name.lower() for name in _tables(query["statements"])} - self._views):
             if one in names:
                 self._con.execute(f"{create_view(self._con, names[one])} {self.select(names[one])}")
                 self._views.add(one)

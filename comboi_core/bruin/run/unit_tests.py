@@ -26,6 +26,7 @@ from comboi_core.domain.names import table_id
 from comboi_core.domain.sql import identifier, literal, qualified
 from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.duckdb.errors import error_details
+from comboi_core.duckdb.parsing import parsed
 from comboi_core.duckdb.rows import one_row
 
 if TYPE_CHECKING:
@@ -247,8 +248,8 @@ def _cte_differences(con: DuckDBPyConnection, query: Query, name: str, expected:
     import duckdb
 
     try:
-        own = _parsed(con, query.text.strip().rstrip(";"))
-        probe = _parsed(con, f"SELECT * FROM {identifier(name)}")
+        own = parsed(con, query.text.strip().rstrip(";"))
+        probe = parsed(con, f"SELECT * FROM {identifier(name)}")
         ctes = {item["key"].lower() for item in own["statements"][0]["node"]["cte_map"]["map"]}
         if name.lower() not in ctes:
             yield f"there is no CTE '{name}'; the query has {', '.join(sorted(ctes)) or 'none'}"
@@ -258,8 +259,3 @@ def _cte_differences(con: DuckDBPyConnection, query: Query, name: str, expected:
         yield from differences(f"the CTE {name}", expected, _rows(con, sql))
     except duckdb.Error as error:
         yield f"the CTE {name}: {error_details(error)[0].splitlines()[0]}"
-
-
-def _parsed(con: DuckDBPyConnection, sql: str) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(one_row(con, "SELECT json_serialize_sql(?::VARCHAR)", [sql])[0])
-    return parsed

@@ -5,11 +5,10 @@ The columns of an input are known where its table lists `columns:`, and where a 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from comboi_core.building.validation.text import Select, select_of
 from comboi_core.config.datasets import DatasetConfig, Input
@@ -17,7 +16,7 @@ from comboi_core.config.project import Project
 from comboi_core.domain.names import did_you_mean
 from comboi_core.domain.sql import identifier, qualified
 from comboi_core.duckdb.errors import error_details
-from comboi_core.duckdb.rows import one_row
+from comboi_core.duckdb.parsing import parsed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -61,8 +60,7 @@ def selected_columns(con: DuckDBPyConnection, sql: str) -> tuple[str, ...] | Non
     import duckdb
 
     try:
-        parsed: dict[str, Any] = json.loads(one_row(con, "SELECT json_serialize_sql(?::VARCHAR)", [sql])[0])
-        node = parsed["statements"][0]["node"]
+        node = parsed(con, sql)["statements"][0]["node"]
         items = node["select_list"]
     except (duckdb.Error, KeyError, IndexError, ValueError, TypeError):
         return None
