@@ -140,13 +140,15 @@ class MariaDb:
             raise RuntimeError(done.stderr[-2000:])
 
     def _answers(self) -> bool:
+        import pymysql
+
         assert self._guardian is not None
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline and self._guardian.poll() is None:
             try:
                 self._grant()
                 return True
-            except Exception:
+            except (pymysql.err.MySQLError, OSError):  # not up yet; anything else is a fault of the tests
                 time.sleep(0.05)
         return False
 
