@@ -117,7 +117,7 @@ class Project:
             stage, select, full_refresh: See `plan`.
             interval: The interval that windowed datasets build, in UTC: its start, and its end, which does not belong
                 to it; default: all of yesterday.
-            on_progress: Called with the run each time that it was looked at, several times a second.
+            on_progress: Called with the run each time that it was looked at, about once a second.
 
         Raises:
             ConfigError: the configuration is wrong.
@@ -129,10 +129,10 @@ class Project:
         request = _request(stage, select, full_refresh, interval)
         with self._environment(), serving(self.config, self.url, self.key) as served:
             for unfinished in served.unfinished:
-                for _ in watch(served.api, unfinished):
+                for _ in watch(served, unfinished):
                     pass
             run = Run(served.api.post("runs", request))
-            for record in watch(served.api, run.run_id):
+            for record in watch(served, run.run_id):
                 run = Run(record)
                 if on_progress:
                     on_progress(run)

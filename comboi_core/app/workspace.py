@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +16,7 @@ from comboi_core.config.lakes import LakeConfig
 from comboi_core.config.project import Project, Stage
 from comboi_core.config.secrecy import secrets_of
 from comboi_core.config.source_registry import source_type
+from comboi_core.config.sources import SourceConfig
 from comboi_core.domain.errors import ComboiError, ConfigChanged, ConfigError
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, Source
@@ -144,10 +145,10 @@ class Workspace:
             return None
         return str(self.resolved(masking.salt, secret=True))
 
-    def table_sizes(self) -> dict[str, int]:
+    def table_sizes(self, sources: Iterable[SourceConfig]) -> dict[str, int]:
         """Return the expected rows per `source.table`; of a source that cannot be asked, its loads will tell more."""
         sizes: dict[str, int] = {}
-        for source in self.project.pipeline_file.sources:
+        for source in sources:
             ask = source_type(source.type).sizes
             if ask is None:
                 continue

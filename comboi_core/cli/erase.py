@@ -51,9 +51,9 @@ def erase(
     with reporting(config), serving(config, url, function_key) as served:
         for unfinished in served.unfinished:
             progress.print(f"finishing run {unfinished}, which was left unfinished", markup=False)
-            progress.print(f"run {unfinished}: {follow(served.api, unfinished, progress)['status']}", markup=False)
+            progress.print(f"run {unfinished}: {follow(served, unfinished, progress)['status']}", markup=False)
         run_id = served.api.post("erasures", request)["run_id"]
-        record = follow(served.api, run_id, progress)
+        record = follow(served, run_id, progress)
     if as_json:
         print_json(record)
     else:

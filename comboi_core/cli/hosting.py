@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Collection, Iterator
@@ -73,15 +74,28 @@ class Served:
     """The API that a command uses.
 
     Attributes:
-        here: Whether the host was started for this command and stops with it.
+        host: The host that was started for this command and stops with it; None if another one answers.
         unfinished: Runs that a killed host left unfinished. They continue now.
         others: Unfinished runs of other pipelines in the same task hub.
     """
 
     api: Api
-    here: bool
+    host: Host | None = None
     unfinished: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+
+    @property
+    def here(self) -> bool:
+        """Whether the host was started for this command."""
+        return self.host is not None
+
+    def pause(self, run_id: str, seconds: float) -> None:
+        """Wait; if the run is on a host that was started here, no longer than until it has ended."""
+        if self.host is None:
+            time.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            self.host.wait(run_id, seconds)
 
 
 def project_root(config: Path | None) -> Path:
@@ -110,12 +124,12 @@ def serving(
         ConfigError: a host has to be started here, and the configuration is missing or invalid.
     """
     if url:
-        yield Served(Api(url, key), here=False)
+        yield Served(Api(url, key))
         return
     hub = hub_file(config)
     with _lease(config, hub) as lease:
         if live := _live(hub):
-            yield Served(live, here=False)
+            yield Served(live)
             return
         pipeline = load(config).pipeline
         with ExitStack() as stack:
@@ -124,11 +138,11 @@ def serving(
             except HostBusy:  # another command started its host first; use that one
                 if not (live := _wait_for_live_api(hub)):
                     raise
-                yield Served(live, here=False)
+                yield Served(live)
                 return
             lease.end()  # from here on it is this host that waits for others
             unfinished, others = left_behind(host.unfinished, pipeline)
-            served = Served(Api(host.url, host.key), here=True, unfinished=unfinished, others=others)
+            served = Served(Api(host.url, host.key), host, unfinished, others)
             waiting = () if resume else unfinished
             try:
                 yield served
@@ -259,6 +273,7 @@ def embedded(config: Path | None, *, timers: bool, port: int = 0, resume: bool =
     try:
         make_private(hub.parent)
         host.start()
+        gc.freeze()  # as in `commands.main`
     except HubLockedError as locked:
         raise HostBusy(str(locked)) from None
     except AppLoadError as broken:

@@ -81,12 +81,12 @@ def run_on(served: Served, request: dict[str, Any], progress: Console) -> RunRec
         progress.print(OTHER.format(other), markup=False)
     for unfinished in served.unfinished:
         progress.print(f"finishing run {unfinished}, which was left unfinished; your run starts after it", markup=False)
-        finished = follow(served.api, unfinished, progress)
+        finished = follow(served, unfinished, progress)
         error = finished.get("error")
         why = f": {error['message']}" if error else ""
         progress.print(f"run {unfinished}: {finished['status']}{why}", markup=False)
     started = served.api.post("runs", request)
-    return follow(served.api, started["run_id"], progress)
+    return follow(served, started["run_id"], progress)
 
 
 @contextmanager

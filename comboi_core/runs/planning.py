@@ -48,7 +48,9 @@ def plan_run(workspace: Workspace, request: PlanRun) -> RunPlan:
     project = workspace.project
     if request["pipeline"] != project.pipeline:
         raise RequestInvalid(f"the configuration's pipeline is '{project.pipeline}', not '{request['pipeline']}'")
-    planned = plan_waves(project, request.get("stage"), request.get("select") or [], workspace.table_sizes())
+    stage, select = request.get("stage"), request.get("select") or []
+    sizes = workspace.table_sizes(_crowded(project, _selected(project, stage, select)))
+    planned = plan_waves(project, stage, select, sizes)
     items = [item for wave in planned for lane in wave["lanes"] for item in lane]
     datasets = [item for item in items if item["kind"] == "dataset"]
     problems = script_problems(project, only={item["name"] for item in datasets})
@@ -98,8 +100,6 @@ def plan_waves(
     Args:
         sizes: Expected rows per `source.table`, as far as known; the largest are dealt first.
     """
-    if stage is not None and stage not in STAGES:
-        raise RequestInvalid(f"there is no stage '{stage}'{did_you_mean(stage, STAGES)}; there are {', '.join(STAGES)}")
     wanted = _selected(project, stage, select)
     planned: list[Wave] = []
     lanes = [lane for source in project.pipeline_file.sources for lane in _table_lanes(source, wanted, sizes or {})]
@@ -118,6 +118,8 @@ def plan_waves(
 
 def _selected(project: Project, stage: str | None, select: list[str]) -> set[str]:
     """Return the full names (`source.table` or dataset) that are selected; a table's short name will do."""
+    if stage is not None and stage not in STAGES:
+        raise RequestInvalid(f"there is no stage '{stage}'{did_you_mean(stage, STAGES)}; there are {', '.join(STAGES)}")
     chosen = set() if select else set(project.names)
     for name in select:
         matches = project.meant_by(name)
@@ -140,6 +142,15 @@ def _deal(items: list[PlannedItem], lanes: int, sizes: Mapping[str, int]) -> lis
         dealt[lane].append(item)
         loads[lane] += sizes.get(item["name"], 0) + ITEM_COST
     return dealt
+
+
+def _crowded(project: Project, wanted: set[str]) -> list[SourceConfig]:
+    """Return the sources with more tables than lanes. With fewer, each table has a lane, whatever its size."""
+    counts = {
+        source.name: sum(table_id(source.name, table.name) in wanted for table in source.tables)
+        for source in project.pipeline_file.sources
+    }
+    return [source for source in project.pipeline_file.sources if counts[source.name] > source.max_parallel]
 
 
 def _table_lanes(source: SourceConfig, wanted: set[str], sizes: Mapping[str, int]) -> list[list[PlannedItem]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from rich.console import Console
 
-from comboi_core.cli.following import follow
+from comboi_core.cli.following import HERE, follow
+from comboi_core.cli.hosting import Served
 from comboi_core.cli.render import STYLES, number, pace, run_view, runs_grid, seconds, show_error, size, watermark
 from comboi_core.domain.contracts.fields import RUN_STATES
 from comboi_core.domain.errors import ConfigError, ScriptError
@@ -252,10 +253,39 @@ def test_following_prints_each_state_of_an_item_once():
 
     console = Console(file=io.StringIO(), width=100)
 
-    assert follow(FakeApi(), RUN, console)["status"] == "succeeded"
+    assert follow(Served(FakeApi()), RUN, console)["status"] == "succeeded"
 
     states = [line.split()[:2] for line in console.file.getvalue().splitlines()]
     assert states == [["running", "shop.orders"], ["succeeded", "shop.orders"], ["succeeded", "orders_clean"]]
+
+
+def test_a_run_on_the_commands_own_host_is_asked_for_again_when_it_has_ended():
+    """Each request takes 20 ms of CPU from a run of half a second."""
+
+    class FakeHost:
+        """Stands in for a host of this process: the run ends during the second wait."""
+
+        waits: ClassVar[list[float]] = []
+
+        def wait(self, run_id: str, timeout: float) -> None:
+            assert run_id == RUN
+            self.waits.append(timeout)
+            if len(self.waits) == 1:
+                raise TimeoutError
+
+    class FakeApi:
+        """Stands in for the API: a run in three looks."""
+
+        answers = iter([record(status="running"), record(status="running"), record()])
+
+        def get(self, _: str) -> dict[str, Any]:
+            return next(self.answers)
+
+    console = Console(file=io.StringIO(), width=100)
+
+    assert follow(Served(FakeApi(), FakeHost()), RUN, console)["status"] == "succeeded"
+
+    assert FakeHost.waits == [HERE[0]] * 2
 
 
 def test_following_an_erasure_tells_the_rows_that_are_gone():
@@ -267,7 +297,7 @@ def test_following_an_erasure_tells_the_rows_that_are_gone():
 
     console = Console(file=io.StringIO(), width=100)
 
-    follow(FakeApi(), RUN, console)
+    follow(Served(FakeApi()), RUN, console)
 
     assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
         "succeeded  shop.orders  12 rows removed",

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from comboi_core.app import runfiles
+from comboi_core.app.workspace import Workspace
 from comboi_core.domain.errors import ConfigError, RequestInvalid, SelectionEmpty
 from comboi_core.runs import planning
 from comboi_core.runs.planning import PAGE_ITEMS, list_items, plan_run, plan_waves
@@ -123,6 +124,17 @@ def test_planning_twice_leaves_the_plan_that_is_followed_as_it_is(workspace):
 
     assert plan_run(workspace, REQUEST)["plan"] != followed
     assert workspace.lake("bronze").read(followed) == before
+
+
+def test_a_source_is_asked_for_sizes_only_if_a_lane_gets_several_of_its_tables(make, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(Workspace, "table_sizes", lambda _, sources: asked.extend(one.name for one in sources) or {})
+    workspace = make(lambda pipeline, _: None)
+
+    plan_run(workspace, REQUEST | {"select": ["shop.orders", "crm.customers"]})
+    assert asked == []
+    plan_run(workspace, REQUEST)
+    assert asked == ["shop"]
 
 
 def test_the_largest_tables_are_dealt_first_and_evenly(make):

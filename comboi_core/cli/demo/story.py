@@ -96,7 +96,7 @@ def _alone(home: Path) -> Iterator[None]:
 def _run(console: Console, config: Path) -> RunRecord:
     with serving(config) as served:
         started = served.api.post("runs", {})
-        record = follow(served.api, started["run_id"], console)
+        record = follow(served, started["run_id"], console)
     console.print(render.run_view(record))
     return record
 
