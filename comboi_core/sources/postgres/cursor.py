@@ -82,6 +82,8 @@ def outlook(
     shortfalls = cursor_windows.shortfalls(
         column.name, top=found["top"], low=low, behind=found["behind"] == "true", future=int(found["future"] or 0)
     )
+    if found["top"] != low:
+        shortfalls += windows.kept_waiting(sight)
     if cursor.kind == "integer" and oid:
         warnings += _cached(ask, oid, column.name)
     high, moved = found["high"], found["high"] is not None
@@ -101,21 +103,20 @@ def _look(ask: Ask, source: str, cursor: windows.Cursor, oid: str | None, *, for
     time.sleep(windows.settle_seconds(cursor))
     seen = ask(sql.SERVER)[0] | ask(sql.TRANSACTIONS)[0] | {"foreign": str(foreign).lower()}
     blind = next((why for name, fine, why in _BLIND if seen[name] != fine), None)
-    waiting = cursor.kind == "integer" and not _writers_gone(ask, oid)
-    return windows.Sight(str(first["clock"]), first["latest"], seen["oldest"], blind, waiting)
+    writers = _lasting_writers(ask, oid) if cursor.kind == "integer" else ()
+    return windows.Sight(str(first["clock"]), first["latest"], seen["oldest"], blind, writers)
 
 
-def _writers_gone(ask: Ask, oid: str | None) -> bool:
-    """Wait until the transactions that have written to the table by now have ended; False if they go on."""
+def _lasting_writers(ask: Ask, oid: str | None) -> tuple[windows.Writer, ...]:
+    """Wait until the transactions that have written to the table by now have ended; return those that go on."""
     text = sql.writers(oid)
-    first = {row["holder"] for row in ask(text)}
+    left = {row["holder"]: row for row in ask(text)}
     deadline = time.monotonic() + WRITERS_SECONDS
-    while first:
-        if time.monotonic() > deadline:
-            return False
+    while left and time.monotonic() <= deadline:
         time.sleep(0.05)
-        first &= {row["holder"] for row in ask(text)}
-    return True
+        still = {row["holder"] for row in ask(text)}
+        left = {holder: row for holder, row in left.items() if holder in still}
+    return tuple(windows.Writer(row["pid"], row["application"], row["since"]) for row in left.values())
 
 
 def _cached(ask: Ask, oid: str, column: str) -> list[str]:

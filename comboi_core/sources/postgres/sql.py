@@ -119,12 +119,15 @@ sessions the role may not look into."""
 
 
 def writers(oid: str | None) -> str:
-    """Give `holder`, one row per transaction that has written to a table (or, for a query, to any) and goes on."""
+    """Give one row per transaction that has written to a table (or, for a query, to any) and goes on: `holder`, `pid`
+    (NULL if it is prepared), and `application` and `since` as far as the role may see them."""
     scope = f"l.relation >= {FIRST_OID}"
     if oid:
         scope = f"l.relation IN ({_family(f'{literal(oid)}::oid')})"
     return f"""
-        SELECT DISTINCT l.virtualtransaction AS holder FROM pg_locks l
+        SELECT DISTINCT l.virtualtransaction AS holder, l.pid::text AS pid, a.application_name AS application,
+            a.xact_start::text AS since
+        FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
         WHERE l.locktype = 'relation' AND l.granted AND {scope}
           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
           AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')

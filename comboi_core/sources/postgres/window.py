@@ -17,7 +17,10 @@ What each kind of cursor gets:
   are not, set `lag` to cover the difference.
 - date: a day gets rows until it ends. Merges read the last two days again (`lag`); appends stop before the current day.
 - integers (sequences): a row's number is drawn after its table is locked, so it is enough to wait for the
-  transactions that hold such a lock in step 2; if they do not end in time, nothing new is read.
+  transactions that hold such a lock in step 2; if they do not end in time, nothing new is read, and the load says for
+  whom it waits. Rows below their first number could be read, but that is not known: their rows are invisible, locks
+  and snapshots name transactions and no values, and another transaction that got its id earlier may have drawn larger
+  numbers. Transactions that begin later are not waited for.
 
 Where the transactions cannot be seen (privilege, replica, prepared transactions), `lag` (default 5 minutes) applies:
 merges commit a watermark that far behind, so that the next load reads that much again; appends stay that far behind.
@@ -31,6 +34,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from comboi_core.domain.load import Window
+from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import literal
 from comboi_core.sources.common import cursor_windows
 from comboi_core.sources.common.cursor_windows import DAY, DEFAULT_LAG
@@ -74,6 +78,20 @@ class Cursor(cursor_windows.Cursor):
 
 
 @dataclass(frozen=True)
+class Writer:
+    """A transaction that has written and goes on, as far as the server shows it."""
+
+    pid: str | None
+    application: str | None
+    since: str | None
+
+    def __str__(self) -> str:
+        name = self.application or ("a prepared transaction" if self.pid is None else "a session without a name")
+        told = [*([f"pid {self.pid}"] if self.pid else []), *([f"open since {self.since}"] if self.since else [])]
+        return f"{name} ({', '.join(told)})" if told else name
+
+
+@dataclass(frozen=True)
 class Sight:
     """What the server showed of the transactions in progress.
 
@@ -82,14 +100,14 @@ class Sight:
         latest: The largest cursor then, or None.
         oldest: The start of the oldest transaction that may still write, or None.
         blind: Why some of them may be invisible, or None.
-        waiting: Whether a transaction still holds a lock on the table after the wait (integers only).
+        writers: The transactions that still hold a lock on the table after the wait (integers only).
     """
 
     clock: str
     latest: str | None
     oldest: str | None = None
     blind: str | None = None
-    waiting: bool = False
+    writers: tuple[Writer, ...] = ()
 
 
 def settle_seconds(cursor: Cursor) -> float:
@@ -147,7 +165,7 @@ def _cap(cursor: Cursor, sight: Sight) -> str:
             return f"{latest} - {days}"
         # The day has not yet begun to end anywhere before it has begun at UTC-12.
         return f"least({latest}, ({clock} AT TIME ZONE 'UTC' - interval '12 hours')::date - 1 - {days} * 2)"
-    return f"CASE WHEN {'true' if sight.waiting else 'false'} THEN NULL ELSE {latest} END"
+    return "NULL::int8" if sight.writers else latest
 
 
 def bounds(source: str, cursor: Cursor, sight: Sight, low: str | None, lag: float) -> str:
@@ -202,8 +220,21 @@ def warnings(cursor: Cursor, sight: Sight, found: dict[str, str | None], configu
         integer=cursor.kind == "integer",
         configured=bool(configured),
     )
-    if sight.waiting:
-        said.append("a transaction goes on writing to the table; new rows are left for the next run")
     if found["later"] == "true" and float(found["age"] or 0) > DEFAULT_LAG:
         said.append(f"a transaction open since {sight.oldest} holds the load back; later rows wait until it ends")
     return said
+
+
+def kept_waiting(sight: Sight) -> tuple[Shortfall, ...]:
+    """Return that rows wait for transactions that go on writing: what number they began with is not known before they
+    end, since nobody else sees their rows, and a number tells nothing of when it was drawn."""
+    if not sight.writers:
+        return ()
+    return (
+        Shortfall(
+            "open_writer",
+            f"new rows wait for transactions that go on writing to the table: {'; '.join(map(str, sight.writers))}",
+            "Nothing, if they end before the next run. If one is open at each run, shorten the transactions, or use "
+            "`cursor: xmin` or a timestamp: those land what was written before the oldest transaction began.",
+        ),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from contextlib import ExitStack
@@ -243,10 +244,13 @@ class TestIntegers:
         shop.run("INSERT INTO {s}.orders (note) VALUES ('a')")
         _, rows, checkpoint = shop.land(**self.TABLE)
         assert ids(rows) == [1]
-        with shop.transaction("INSERT INTO {s}.orders (note) VALUES ('b')"):
+        with shop.transaction("SET LOCAL application_name = 'nightly'; INSERT INTO {s}.orders (note) VALUES ('b')"):
+            assert not shop.plan(checkpoint, **self.TABLE).shortfalls, "no row that others see waits"
             shop.run("INSERT INTO {s}.orders (note) VALUES ('c')")
             load, rows, checkpoint = shop.land(checkpoint, **self.TABLE)
-            assert load.unchanged and "goes on writing" in load.warnings[0]
+            (told,) = load.shortfalls
+            assert load.unchanged and told.code == "open_writer"
+            assert re.search(r"to the table: nightly \(pid \d+, open since 2\d{3}-\d\d-\d\d .*\)$", told.message)
         assert ids(shop.land(checkpoint, **self.TABLE)[1]) == [2, 3]
 
     def test_a_writer_that_ends_in_time_is_waited_for(self, shop, monkeypatch):
@@ -280,7 +284,7 @@ class TestIntegers:
         )
         with shop.transaction("INSERT INTO {s}.low VALUES (1)"):
             shop.run("INSERT INTO {s}.orders VALUES (2)")
-            assert "goes on writing" in shop.plan(**self.TABLE).warnings[0]
+            assert [told.code for told in shop.plan(**self.TABLE).shortfalls] == ["open_writer"]
 
 
 class TestDates:
