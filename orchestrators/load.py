@@ -150,7 +150,10 @@ def named(item: PlannedItem, outcome: Mapping[str, Any], status: str | None = No
     return cast(ItemOutcome, {**names, **({"status": status} if status else {}), **outcome})
 
 
-SHOWN = ("name", "status", "rows", "bytes", "queued_at", "started_at", "finished_at", "seconds", "attempts")
+SHOWN = (
+    *("name", "status", "rows", "rows_deleted", "bytes", "queued_at", "started_at", "finished_at", "seconds"),
+    "attempts",
+)
 """What a lane's custom status says of an item that is done, until the page is recorded."""
 
 
@@ -184,7 +187,8 @@ def _commit(context: df.DurableOrchestrationContext, job: Job, item: TableItem, 
     (committed,) = yield from ask(context, (_entity(job, item), "commit", commit))
     if "error" in committed:
         return {**landed, "files": 0, **committed}
-    outcome = landed | {key: commit[key] for key in ("sequence", "watermark", "manifest", "rows", "bytes")}
+    figures = ("sequence", "watermark", "manifest", "rows", "rows_deleted", "bytes")
+    outcome = landed | {key: commit[key] for key in figures if key in commit}
     outcome |= {"shortfalls": [*landed["shortfalls"], *published["fallen_short"]], "landed": True}
     return (yield from _fold(context, job, item, outcome)) if published["foldable"] else outcome
 

@@ -73,7 +73,8 @@ def create_inputs(
     Raises:
         LakeNotFound: an input was not landed or published yet.
         MaterializationRefused: an input is older than what the dataset has consumed, or was read anew since, and the
-            dataset would append it a second time.
+            dataset would append it a second time, or deletes that the dataset has not seen are not in the lake any
+            more.
     """
     inputs = Inputs()
     limit = f" LIMIT {sample}" if sample is not None else ""
@@ -201,6 +202,12 @@ def _table_view(
         raise MaterializationRefused(
             f"{dataset.name}: it has read {name} up to load {since}, but the table is at load {manifest.sequence}",
             remedy=f"The table was restored to an older state. {anew}",
+        )
+    if 0 < since < manifest.forgotten:
+        raise MaterializationRefused(
+            f"{dataset.name}: it has read {name} up to load {since}, but deletes up to load {manifest.forgotten} are "
+            "not in the lake any more",
+            remedy=f"It has not been built for long, and would keep rows that the source has deleted. {anew}",
         )
     if again and manifest.mode != "full" and dataset.materialization.strategy == "append":
         raise MaterializationRefused(

@@ -64,7 +64,8 @@ def _line(console: Console, name: str, item: Mapping[str, Any]) -> None:
     if item["status"] == "succeeded" and "removed" in item:  # an erasure; the table at its end shows the rest
         extra = "" if item["removed"] is None else f"  {number(item['removed'])} rows removed"
     elif item["status"] == "succeeded" and item.get("rows") is not None:
-        extra = f"  {number(item['rows'])} rows  {seconds(item.get('seconds'))}"
+        deleted = f", {number(item['rows_deleted'])} deleted" if item.get("rows_deleted") else ""
+        extra = f"  {number(item['rows'])} rows{deleted}  {seconds(item.get('seconds'))}"
     progress = item.get("progress") or {}
     if progress.get("attempt"):
         extra = f"  attempt {progress['attempt']} after {progress['error']['code']}"

@@ -183,6 +183,7 @@ class LoadPlan:
         relations: What the source reads for the load, as it was at planning. Empty if the source cannot tell.
         shortfalls: What readers will not see although the load succeeds, e.g. rows with a cursor in the future.
         origin: What the table is made from, by the configuration at planning.
+        deletes: Whether chunks may give tombstones; see `domain.manifest.DELETED`. For mode merge only.
     """
 
     source: str
@@ -203,6 +204,7 @@ class LoadPlan:
     relations: tuple[Relation, ...] = ()
     shortfalls: tuple[Shortfall, ...] = ()
     origin: Origin = field(default_factory=dict)
+    deletes: bool = False
 
 
 LOOKED_BACK = 1_000_000

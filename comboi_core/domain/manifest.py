@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NotRequired
 
 from typing_extensions import TypedDict
 
@@ -20,12 +21,16 @@ FORMAT_VERSION = 2
 LOADS_FOLDER = "_loads"
 _MANIFEST = re.compile(r"(\d+)-(\d+)(?:-[0-9a-f]+)?\.json", re.ASCII)
 LOAD_COLUMN = "_load"
+DELETED = "_deleted"
+"""A BOOLEAN column that data files of mode merge may have. True marks a tombstone: the source has deleted the row. A
+tombstone has the primary key's values as they land; all its other columns are NULL. A file without the column has none.
+"""
 SOURCE_FILE = "_file"
 """The column with the source file of a row, for sources of type files."""
 SOURCE_ROW = "_comboi_row"
 """A column of landed files that no manifest lists: the number of a row in its source file. With it readers find the
 last of several rows with one key. Tables of files with mode merge have it."""
-RESERVED_COLUMNS = frozenset({LOAD_COLUMN, "_comboi_file", "file_row_number"})
+RESERVED_COLUMNS = frozenset({LOAD_COLUMN, DELETED, "_comboi_file", "file_row_number"})
 """Columns that comboi adds in bronze. No column of a source may have such a name, in upper or lower case."""
 
 
@@ -37,6 +42,7 @@ class FileRecord(TypedDict):
     rows: int
     bytes: int
     folded: bool
+    deleted: NotRequired[int]
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,9 @@ class DataFile:
         path: Path in the bronze lake.
         load: The sequence of the load that wrote it; a later load's row supersedes an earlier one's.
         folded: Whether its rows come from several loads. Their `_load` column then has the load.
-        rows: Number of rows.
+        rows: Number of rows, tombstones included.
         bytes: File size in bytes.
+        deleted: Number of tombstones.
     """
 
     path: str
@@ -56,16 +63,18 @@ class DataFile:
     rows: int
     bytes: int
     folded: bool = False
+    deleted: int = 0
 
     def record(self) -> FileRecord:
         """Return the file as data."""
-        return {
+        told: FileRecord = {
             "path": self.path,
             "load": self.load,
             "rows": self.rows,
             "bytes": self.bytes,
             "folded": self.folded,
         }
+        return {**told, "deleted": self.deleted} if self.deleted else told
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,8 @@ class Manifest:
             of an earlier comboi.
         owner: The pipeline that loads the table; empty where an earlier comboi wrote the manifest.
         relations: The source's tables and views that the load was planned for; empty where the source cannot tell.
+        deletes: Whether files may have tombstones (`DELETED`).
+        forgotten: Tombstones of loads up to this one may be gone: the rows that they deleted are gone from every file.
     """
 
     source: str
@@ -106,6 +117,8 @@ class Manifest:
     owner: str = ""
     born: str = ""
     relations: tuple[Relation, ...] = ()
+    deletes: bool = False
+    forgotten: int = 0
     version: int = FORMAT_VERSION
 
     @property
@@ -115,7 +128,7 @@ class Manifest:
 
     @property
     def rows(self) -> int:
-        """Rows that this load itself wrote."""
+        """Rows that this load itself wrote, tombstones included."""
         return sum(file.rows for file in self.files if file.load == self.sequence)
 
 

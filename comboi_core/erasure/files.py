@@ -17,12 +17,12 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from comboi_core.domain.equal_texts import LETTERS, Texts
+from comboi_core.domain.manifest import DELETED, DataFile, Manifest
 from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
-from comboi_core.domain.manifest import DataFile, Manifest
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.duckdb.rows import one_row
-from comboi_core.lake.bronze import write_chunk
+from comboi_core.lake.bronze import count_deleted, write_chunk
 from comboi_core.lake.exact import OPTIONS
 from comboi_core.lake.published import Published, write_options
 from comboi_core.lake.views import view_sql
@@ -183,7 +183,8 @@ def keep_superseding(con: DuckDBPyConnection, lake: Lake, manifest: Manifest, so
     """Keep, at `path`, the primary keys of a merged table's rows that have one of the keys, each with its latest load.
 
     Where rows are sought by another column than the primary key, an earlier version of such a row may be without the
-    key; with the later one gone, readers would take it for the row's present state. So it has to go as well.
+    key; with the later one gone, readers would take it for the row's present state. So it has to go as well. A
+    tombstone holds the primary key only: it goes where no later row of its key stays.
 
     Returns:
         `path`, or None where nothing has to be kept.
@@ -196,11 +197,15 @@ def keep_superseding(con: DuckDBPyConnection, lake: Lake, manifest: Manifest, so
     if has_key is None:
         return None
     key = ", ".join(f"r.{identifier(name)}" for name in manifest.primary_key)
-    with lake.stage(path) as staged:
-        con.execute(
-            f"COPY (SELECT {key}, max(r.{LOAD}) AS {LOAD} FROM {rows} AS r WHERE {has_key} GROUP BY ALL) "
-            f"TO {literal(str(staged))} ({OPTIONS})"
+    latest = f"SELECT {key}, max(r.{LOAD}) AS {LOAD} FROM {rows} AS r WHERE {has_key} GROUP BY ALL"
+    if manifest.deletes:
+        sought_in, row_in = f"max(r.{LOAD}) FILTER ({has_key})", f"max(r.{LOAD}) FILTER (NOT r.{DELETED})"
+        latest = (
+            f"SELECT {key}, if({sought_in} >= {row_in}, max(r.{LOAD}) + 1, {sought_in}) AS {LOAD} "
+            f"FROM {rows} AS r GROUP BY ALL HAVING bool_or({has_key})"
         )
+    with lake.stage(path) as staged:
+        con.execute(f"COPY ({latest}) TO {literal(str(staged))} ({OPTIONS})")
     return path
 
 
@@ -268,7 +273,8 @@ def rewrite_load_file(
     It keeps the number of its load, and a folded one the loads of its rows.
     """
     rows, size = write_chunk(con, lake, selection.kept, path)
-    return DataFile(path, file.load, rows, size, file.folded) if rows else None
+    deleted = count_deleted(con, lake, path) if rows and file.deleted else 0
+    return DataFile(path, file.load, rows, size, file.folded, deleted) if rows else None
 
 
 def rewrite_dataset(con: DuckDBPyConnection, lake: Lake, path: str, select: str, state: Published | None) -> None:

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from comboi_core.domain.errors import CommitConflict, ManifestUnreadable
 from comboi_core.domain.load import Column, LoadPlan, SourceFile
-from comboi_core.domain.manifest import FORMAT_VERSION, DataFile, Manifest, manifest_path, table_folder
+from comboi_core.domain.manifest import DELETED, FORMAT_VERSION, DataFile, Manifest, manifest_path, table_folder
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import literal
+from comboi_core.duckdb.rows import one_row
 from comboi_core.lake.views import view_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["next_manifest", "read_manifest", "sweep", "view_sql", "write_chunk", "write_manifest"]
+__all__ = ["count_deleted", "next_manifest", "read_manifest", "sweep", "view_sql", "write_chunk", "write_manifest"]
 
 _ROW_GROUP_ROWS = 122_880
 _ROW_GROUP_BYTES = "32MB"
@@ -59,6 +60,18 @@ def write_chunk(con: DuckDBPyConnection, lake: Lake, select_sql: str, path: str)
             staged.unlink(missing_ok=True)
             return 0, 0
     return stats["count"], stats["file_size_bytes"]
+
+
+def count_deleted(con: DuckDBPyConnection, lake: Lake, path: str) -> int:
+    """Return how many tombstones a data file holds.
+
+    Raises:
+        duckdb.Error: the lake cannot be read; see `Workspace.duckdb`.
+    """
+    lake.attach(con)
+    file = f"read_parquet({literal(lake.uri(path))}, hive_partitioning = false)"
+    typed = f"SELECT NULL::BOOLEAN AS {DELETED} WHERE false UNION ALL BY NAME SELECT * FROM {file}"
+    return int(one_row(con, f"SELECT count(*) FROM ({typed}) WHERE {DELETED}")[0])
 
 
 def write_manifest(lake: Lake, manifest: Manifest, attempt: str = "") -> str:
@@ -154,6 +167,8 @@ def next_manifest(
         owner=owner,
         relations=load.relations,
         born=(previous.born if previous is not None else "") or run_id,
+        deletes=load.deletes or (previous is not None and not load.replaces and previous.deletes),
+        forgotten=previous.forgotten if previous is not None and not load.replaces else 0,
     )
 
 

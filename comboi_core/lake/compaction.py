@@ -8,7 +8,14 @@ like a binary counter: n loads leave about log2(n) behind, and each row is rewri
 
 Of a merged table this bounds the space as well, at every size: what came after its oldest load is folded into it before
 it is half as large (or, of fewer loads, as large). So the files that its manifest lists take at most about twice the
-bytes of its rows. A large folding is written in pieces, each a range of keys: memory and disk for one piece are enough,
+bytes of its rows.
+
+A tombstone has to stay as long as an older file may hold a row of its key, and until readers of `changes` have seen it.
+Only a folding that takes all files drops tombstones: those that an earlier such folding has seen already. So they take
+no more space than what came between two of them. A manifest says in `forgotten` which loads that concerns, so that a
+reader which has not come so far does not take the rest for all.
+
+A large folding is written in pieces, each a range of keys: memory and disk for one piece are enough,
 and an execution that has come to its deadline leaves the rest to the next one.
 """
 
@@ -23,12 +30,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comboi_core.domain.manifest import DataFile, Manifest, data_path
+from comboi_core.domain.manifest import DELETED, DataFile, Manifest, data_path
+from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, literal
 from comboi_core.duckdb.rows import one_row
-from comboi_core.lake.bronze import WRITING
-from comboi_core.lake.views import view_sql
+from comboi_core.lake.bronze import WRITING, count_deleted
+from comboi_core.lake.views import latest_sql, view_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -111,19 +119,30 @@ def fold(
         return None
     lake.attach(con)
     folded, sequence = replace(manifest, files=files), manifest.sequence + 1
-    sql = view_sql(lake, folded, "current", loads=True)
+    forgotten = _forgotten(manifest, files)
+    sql = latest_sql(lake, folded, {LOAD, DELETED} if manifest.deletes else {LOAD})
+    if forgotten > manifest.forgotten:
+        sql = f"SELECT * FROM ({sql}) WHERE NOT ({DELETED} AND {LOAD} <= {forgotten})"
     state = begun or Folding(_bounds(con, lake, folded))
     while state.done <= len(state.bounds):
         piece = f"SELECT * FROM ({sql}){_range(folded, state)}"
         written = tuple(
-            DataFile(path, sequence, rows, size, folded=True)
+            DataFile(path, sequence, rows, size, True, count_deleted(con, lake, path) if manifest.deletes else 0)
             for path, rows, size in _write(con, lake, piece, manifest, sequence, attempt, len(state.files))
         )
         state = replace(state, done=state.done + 1, files=(*state.files, *written))
         if state.done <= len(state.bounds) and time.monotonic() >= deadline:
             return state
     kept = manifest.files[: len(manifest.files) - len(files)]
-    return replace(manifest, sequence=sequence, fence=fence, run_id=run_id, files=(*kept, *state.files))
+    files = (*kept, *state.files)
+    return replace(manifest, sequence=sequence, fence=fence, run_id=run_id, files=files, forgotten=forgotten)
+
+
+def _forgotten(manifest: Manifest, folded: tuple[DataFile, ...]) -> int:
+    """Return up to which load tombstones are dropped: the oldest file's, where all files are folded."""
+    if not manifest.deletes or len(folded) < len(manifest.files):
+        return manifest.forgotten
+    return max(manifest.forgotten, manifest.files[0].load)
 
 
 def _bounds(con: DuckDBPyConnection, lake: Lake, folded: Manifest) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ stays for tables (queries, mostly) where one load may hold a key twice.
 A row with NULL in its key has no key: nothing tells which other row is a version of it, so none takes its place. Loads
 read such rows again, though (`lag`, rows without a cursor, backfills, changed files); `_keyless` keeps that from
 doubling them.
+
+A tombstone (`DELETED`) takes the place of earlier rows as any later version does, and is left out at the end. Where a
+load may hold a key twice, a row of it counts and a tombstone of it does not.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ from dataclasses import replace
 from typing import Literal
 
 from comboi_core.domain.load import Column
+from comboi_core.domain.manifest import DELETED, SOURCE_FILE, SOURCE_ROW, DataFile, Manifest
 from comboi_core.domain.manifest import LOAD_COLUMN as LOAD
-from comboi_core.domain.manifest import SOURCE_FILE, SOURCE_ROW, DataFile, Manifest
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.sql import identifier, identifiers, literal
 
@@ -38,24 +41,52 @@ def view_sql(lake: Lake, manifest: Manifest, view: View, *, since: int = 0, load
     `since` landed. Columns and types are those of the manifest; a column that a file lacks reads NULL. A table without
     files has no rows.
 
+    Of a table with deletes, `log` and `changes` have the column `_deleted`, and a tombstone (the key and NULLs) for
+    each key that the source has deleted, but for `changes` from the beginning, where there is nothing to delete.
+
     Args:
         since: For `changes`: the load that the reader has seen last. Only files with later rows are read.
         loads: Whether the number of each row's load comes along in `_load`, as it does for `log`.
     """
-    if view == "changes":
-        later = tuple(file for file in manifest.files if file.load > since)
-        manifest = replace(manifest, files=later)
-        if any(file.folded for file in later):
-            after = f"SELECT * EXCLUDE ({LOAD})" if not loads else "SELECT *"
-            return f"{after} FROM ({view_sql(lake, manifest, 'current', loads=True)}) WHERE {LOAD} > {since}"
-    wanted = {LOAD} if loads or view == "log" else set()
+    if view == "log":
+        return _every(lake, manifest, {LOAD, DELETED} if manifest.deletes else {LOAD})
+    wanted = {LOAD} if loads else set()
+    if view == "current":
+        if not manifest.deletes:
+            return latest_sql(lake, manifest, wanted)
+        return _without_tombstones(latest_sql(lake, manifest, {*wanted, DELETED}), f" EXCLUDE ({DELETED})")
+    later = tuple(file for file in manifest.files if file.load > since)
+    manifest = replace(manifest, files=later)
+    wanted |= {DELETED} if manifest.deletes else set()
+    if any(file.folded for file in later):
+        after = f"SELECT * EXCLUDE ({LOAD})" if not loads else "SELECT *"
+        changes = f"{after} FROM ({latest_sql(lake, manifest, {*wanted, LOAD})}) WHERE {LOAD} > {since}"
+    else:
+        changes = latest_sql(lake, manifest, wanted)
+    return _without_tombstones(changes) if manifest.deletes and not since else changes
+
+
+def _without_tombstones(sql: str, less: str = "") -> str:
+    return f"SELECT *{less} FROM ({sql}) WHERE NOT {DELETED}"
+
+
+def latest_sql(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
+    """Return a SELECT for the rows that no later one supersedes, tombstones included.
+
+    Args:
+        wanted: Which of `LOAD` and `DELETED` come along. Tombstones cannot be told from rows without `DELETED`.
+    """
     several = len({file.load for file in manifest.files}) > 1
-    if view == "log" or manifest.mode != "merge" or not manifest.files or (manifest.key_unique and not several):
-        return f"SELECT {_names(manifest, wanted)} FROM {_rows(lake, manifest, wanted)}"
+    if manifest.mode != "merge" or not manifest.files or (manifest.key_unique and not several):
+        return _every(lake, manifest, wanted)
     current = (_not_superseded if manifest.key_unique else _first_of_key)(lake, manifest, wanted)
     if manifest.key_unique and not manifest.inputs:  # the source guarantees that no key is NULL
         return current
     return f"{current} UNION ALL {_keyless(lake, manifest, wanted)}"
+
+
+def _every(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
+    return f"SELECT {_names(manifest, wanted)} FROM {_rows(lake, manifest, wanted)}"
 
 
 def _not_superseded(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
@@ -65,7 +96,7 @@ def _not_superseded(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     same = " AND ".join(f"r.{name} = l.{name}" for name in map(identifier, manifest.primary_key))
     keyed = f" AND NOT {without_key(manifest.primary_key, of='r.')}" if manifest.inputs else ""
     return (
-        f"SELECT {_names(manifest, wanted, of='r.')} FROM {_rows(lake, manifest, {LOAD})} AS r "
+        f"SELECT {_names(manifest, wanted, of='r.')} FROM {_rows(lake, manifest, {LOAD, *wanted})} AS r "
         f"LEFT JOIN (SELECT {key}, max({LOAD}) AS {LOAD} FROM {later} GROUP BY ALL) AS l ON {same} "
         f"WHERE (l.{LOAD} IS NULL OR l.{LOAD} = r.{LOAD}){keyed}"
     )
@@ -74,10 +105,11 @@ def _not_superseded(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
 def _first_of_key(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     landed = {column.name for column in manifest.readable}
     latest = (manifest.window.cursor,) if manifest.window else ()
-    more = {LOAD, _FILE, _ROW}
+    more = {LOAD, _FILE, _ROW, *wanted}
     if manifest.inputs:  # the last row of the newest file; of files of one age, the last by name
         latest, landed, more = (*latest, SOURCE_FILE, SOURCE_ROW), landed | {SOURCE_ROW}, more | {SOURCE_ROW}
     order = "".join(f"{identifier(name)} DESC NULLS LAST, " for name in latest if name in landed)
+    order = f"{DELETED}, {order}" if DELETED in wanted else order
     rows = _rows(lake, manifest, more)
     return (
         f"SELECT {_names(manifest, wanted)} FROM {rows} WHERE NOT {without_key(manifest.primary_key)} "
@@ -89,7 +121,7 @@ def _first_of_key(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
 def _keyless(lake: Lake, manifest: Manifest, wanted: set[str]) -> str:
     """The rows without a key. Where several loads have one, value by value the same, those of the latest count; of
     files, those of the latest load of their file. Parquet's statistics spare the scan where there is none."""
-    rows, names = _rows(lake, manifest, {LOAD}), _names(manifest, wanted, of="r.")
+    rows, names = _rows(lake, manifest, {LOAD, *wanted}), _names(manifest, wanted, of="r.")
     without = without_key(manifest.primary_key, of="r.")
     if not manifest.inputs:
         identity = _names(manifest, set(), of="r.")
@@ -110,13 +142,14 @@ def without_key(primary_key: tuple[str, ...], of: str = "") -> str:
 
 
 def _names(manifest: Manifest, more: set[str], of: str = "") -> str:
-    names = (*(column.name for column in manifest.readable), *more)
+    names = (*(column.name for column in manifest.readable), *sorted(more))
     return ", ".join(f"{of}{identifier(name)}" for name in names)
 
 
 def _rows(lake: Lake, manifest: Manifest, extra: set[str] | frozenset[str] = frozenset(), after: int = 0) -> str:
     """A FROM item: the rows of the loads after `after`, typed, with the load's number and more where asked for."""
-    columns = (*manifest.readable, *(Column(name, "", "BIGINT") for name in (LOAD, SOURCE_ROW) if name in extra))
+    own = {LOAD: "BIGINT", SOURCE_ROW: "BIGINT", DELETED: "BOOLEAN"}
+    columns = (*manifest.readable, *(Column(name, "", kind) for name, kind in own.items() if name in extra))
     typed = ", ".join(f"NULL::{column.landed} AS {identifier(column.name)}" for column in columns)
     # Gives every column its type even if no file has it yet; the optimizer takes it out.
     parts = [f"SELECT {typed} WHERE false"]
@@ -124,7 +157,10 @@ def _rows(lake: Lake, manifest: Manifest, extra: set[str] | frozenset[str] = fro
     for folded in (False, True):
         alike = [file for file in files if file.folded is folded]
         parts += [_scan(lake, alike, extra, folded)] if alike else []
-    return f"({' UNION ALL BY NAME '.join(parts)})"
+    rows = f"({' UNION ALL BY NAME '.join(parts)})"
+    if DELETED in extra:  # NULL in rows of files without the column
+        return f"(SELECT * REPLACE (coalesce({DELETED}, false) AS {DELETED}) FROM {rows})"
+    return rows
 
 
 def _scan(lake: Lake, files: list[DataFile], extra: set[str] | frozenset[str], folded: bool) -> str:

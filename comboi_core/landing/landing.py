@@ -216,7 +216,7 @@ def extract_chunks(workspace: Workspace, job: ExtractChunks) -> Extracted:
 
 
 def _extracted(workspace: Workspace, item: TableItem, load: LoadPlan, chunks: list[int]) -> Extracted:
-    from comboi_core.lake.bronze import write_chunk
+    from comboi_core.lake.bronze import count_deleted, write_chunk
     from comboi_core.lake.masking import keyed, masked_rows
 
     lake = workspace.lake("bronze")
@@ -235,7 +235,9 @@ def _extracted(workspace: Workspace, item: TableItem, load: LoadPlan, chunks: li
                 path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
                 select = masked_rows(source.select(load, chunk), load.columns)
                 rows, size = write_chunk(con, lake, select, path)
-                files += [DataFile(path, load.sequence, rows, size).record()] if rows else []
+                deleted = count_deleted(con, lake, path) if rows and load.deletes else 0
+                file = DataFile(path, load.sequence, rows, size, deleted=deleted)
+                files += [file.record()] if rows else []
                 rest.pop(0)
         source.confirm(load)
         state = source.state if isinstance(source, TellsState) else ""
@@ -337,16 +339,18 @@ def fold_loads(workspace: Workspace, job: FoldLoads) -> Folded:
 
 def _commit(manifest: Manifest, path: str, mode: str) -> Commit:
     written = [file for file in manifest.files if file.load == manifest.sequence]
-    return {
+    deleted = sum(file.deleted for file in written)
+    commit: Commit = {
         "sequence": manifest.sequence,
         "fence": manifest.fence,
         "run_id": manifest.run_id,
         "watermark": manifest.watermark,
         "manifest": path,
         "mode": mode,
-        "rows": sum(file.rows for file in written),
+        "rows": manifest.rows - deleted,
         "bytes": sum(file.bytes for file in written),
     }
+    return {**commit, "rows_deleted": deleted} if deleted else commit
 
 
 def sweep_landed(workspace: Workspace, landed: list[ItemOutcome]) -> None:

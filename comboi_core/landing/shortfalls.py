@@ -12,7 +12,7 @@ from comboi_core.app.workspace import Workspace
 from comboi_core.config.tables import BaseTable
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Column, EarlierRows, LoadPlan
-from comboi_core.domain.manifest import DataFile, Manifest
+from comboi_core.domain.manifest import DELETED, DataFile, Manifest
 from comboi_core.domain.names import table_id
 from comboi_core.domain.ports import Lake, LooksBack, Source
 from comboi_core.domain.shortfall import Shortfall
@@ -203,6 +203,7 @@ def _reads_null(workspace: Workspace, lake: Lake, before: Manifest, column: Colu
     from comboi_core.lake.views import view_sql
 
     rows = view_sql(lake, before, "log")
+    null = f"{identifier(column.name)} IS NULL" + (f" AND NOT {DELETED}" if before.deletes else "")
     with workspace.duckdb() as con:
         lake.attach(con)
-        return bool(con.execute(f"SELECT 1 FROM ({rows}) WHERE {identifier(column.name)} IS NULL LIMIT 1").fetchall())
+        return bool(con.execute(f"SELECT 1 FROM ({rows}) WHERE {null} LIMIT 1").fetchall())

@@ -66,8 +66,8 @@ def open_load(state: TableState, request: OpenRequest) -> tuple[TableState, Tabl
 
     Returns:
         The result is `{"checkpoint": {...}}`, or `{"error": ...}` if a newer run has opened the table already. Where
-        this run has committed loads of it before (the host restarted, and it begins anew), `landed` has their `rows`
-        and `bytes`.
+        this run has committed loads of it before (the host restarted, and it begins anew), `landed` has their `rows`,
+        `bytes` and `rows_deleted`.
     """
     if request["fence"] < state["fence"]:
         return state, {"error": LeaseLost("a newer run has taken over this table").record()}
@@ -82,7 +82,12 @@ def _landed(state: TableState, run_id: str | None) -> Landed | None:
     commits = [made for made in state["commits"] if made["run_id"] == run_id and made["mode"] != "compaction"]
     if not commits:
         return None
-    return {"rows": sum(made["rows"] for made in commits), "bytes": sum(made["bytes"] for made in commits)}
+    landed: Landed = {
+        "rows": sum(made["rows"] for made in commits),
+        "bytes": sum(made["bytes"] for made in commits),
+    }
+    deleted = sum(made.get("rows_deleted", 0) for made in commits)
+    return {**landed, "rows_deleted": deleted} if deleted else landed
 
 
 def commit(state: TableState, request: Commit) -> tuple[TableState, TableAnswer]:

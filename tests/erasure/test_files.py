@@ -184,6 +184,21 @@ def test_an_earlier_version_does_not_come_back_when_the_later_one_is_erased_by_a
     assert [(row[0], row[2]) for row in table.rows()] == [("2", "other"), ("3", "other")]
 
 
+@pytest.mark.parametrize("by", ["id", "v"])
+def test_a_tombstone_of_an_erased_row_goes_as_well(table: Table, by: str):
+    """Order 1 was hers and is deleted; order 2 passed on to somebody else, and is deleted then."""
+    table.load([("1", "2026-01-01", "her"), ("2", "2026-01-01", "her"), ("3", "2026-01-01", "other")])
+    table.load([("2", "2026-01-02", "other")])
+    tombstones = "SELECT id::INTEGER AS id, NULL::TIMESTAMP AS at, NULL::VARCHAR AS v, true AS _deleted FROM"
+    made = table.load(f"{tombstones} (VALUES (1), (2)) AS t(id)")
+    files = (*made.files[:-1], replace(made.files[-1], deleted=2))
+    table.manifest = replace(made, deletes=True, files=files)
+    erase(table, sought("1") if by == "id" else sought("her", columns=("v",), types=("VARCHAR",)))
+    assert [row[0] for row in table.rows()] == ["3"]
+    assert "1" not in {row[0] for row in table.rows("log")}
+    assert [(file.rows, file.deleted) for file in table.manifest.files][-1] == (1, 1)
+
+
 def test_a_key_that_is_nowhere_selects_nothing(table: Table):
     table.load([("1", "2026-01-01", "a"), (None, None, None)])
     assert erase(table, sought("2", "nobody", "1.5")) == {}

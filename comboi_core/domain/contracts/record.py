@@ -63,13 +63,17 @@ class ItemRecord(TypedDict, total=False):
 
 
 class LoadFigures(TypedDict, total=False):
-    """What a load has landed. `mode` is the load's, or `erasure`."""
+    """What a load has landed: `rows`, and as `rows_deleted` the keys that the source has deleted.
+
+    `mode` is the load's, or `erasure`.
+    """
 
     mode: str
     window: WindowRecord | None
     sequence: Count
     watermark: str | None
     rows: Count | None
+    rows_deleted: Count
     bytes: Count
     files: Count
     schema_changes: list[str]

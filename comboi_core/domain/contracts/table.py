@@ -49,7 +49,7 @@ class OpenRequest(TypedDict):
 
 
 class Commit(TypedDict):
-    """A load that is to be committed; `rows` and `bytes` are those of its files.
+    """A load that is to be committed; `rows` and `bytes` are those of its files, `rows_deleted` its tombstones.
 
     `mode` is the load's, or `compaction` or `erasure`; an erasure says `by` whom and how many rows it has `removed`.
     `reloaded`: whether the load read the whole table as `reload` asked. `committed_at` is ISO 8601.
@@ -62,6 +62,7 @@ class Commit(TypedDict):
     manifest: str
     mode: str
     rows: int
+    rows_deleted: NotRequired[int]
     bytes: int
     reloaded: NotRequired[bool]
     by: NotRequired[str]
@@ -97,6 +98,7 @@ class Landed(TypedDict):
     """What a run has committed of a table before."""
 
     rows: int
+    rows_deleted: NotRequired[int]
     bytes: int
 
 
