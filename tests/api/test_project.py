@@ -31,6 +31,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> comboi.Project:
     return project
 
 
+@pytest.mark.slow
 def test_a_project_says_what_it_has(shop):
     assert shop.pipeline == "shop"
     assert shop.tables == ["shop.orders", "shop.customers"]

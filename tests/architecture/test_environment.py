@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFTEST = """
 from tests.support.environment import environment_of_the_module, environment_of_the_test, forget_the_developers
@@ -41,6 +43,7 @@ def test_nothing_is_left():
 """
 
 
+@pytest.mark.slow
 def test_no_variable_gets_from_one_test_or_module_to_the_next(tmp_path: Path):
     for name, text in {"conftest": CONFTEST, "test_a": LEAKING, "test_b": AFTER}.items():
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")

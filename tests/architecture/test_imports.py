@@ -149,6 +149,7 @@ def test_the_embedded_host_knows_nothing_of_comboi_and_comboi_reaches_it_from_th
     assert not importing(ROOT / "function_app.py", "durable_local")
 
 
+@pytest.mark.slow
 def test_duckdb_is_opened_for_work_in_one_place():
     demo = ROOT / "comboi_core" / "cli" / "demo"
     opening = {

@@ -29,6 +29,7 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_scenario_is_captured_in_the_protocol_of_the_worker(captured):
     functions = defaultdict(set)
     for exchange in read(captured):
@@ -52,6 +53,7 @@ def test_the_sdk_answers_all_of_them_as_before(captured):
     assert (replayed.returncode, "all equal" in replayed.stdout) == (0, True), replayed.stdout
 
 
+@pytest.mark.slow
 def test_an_orchestrator_that_would_do_something_else_is_told(captured, tmp_path):
     exchanges = list(read(captured))
     at = next(i for i, one in enumerate(exchanges) if one.function == "run_pipeline" and "functionName" in one.answer)

@@ -56,6 +56,7 @@ def again(folder: Path, *arguments: str, **files: str) -> tuple[int, str]:
 WORKERS = pytest.mark.parametrize("workers", [("-n", "0"), ("-n", "2", "--dist", "loadfile")], ids=["alone", "workers"])
 
 
+@pytest.mark.slow
 @WORKERS
 def test_a_test_that_fails_once_is_run_again_alone_and_named(tmp_path: Path, workers: tuple[str, ...]):
     code, said = again(tmp_path, *workers, test_x=AT_FIRST, test_y=TEARDOWN)

@@ -17,6 +17,8 @@ from comboi_core.cli.client import Api, ApiError, ApiUnreachable, KeyInDanger
 from comboi_core.cli.commands import app
 from comboi_core.domain.errors import ComboiError, RequestInvalid
 
+pytestmark = pytest.mark.few(3)
+
 KEY = "k3y-of-the-client-test=="
 
 

@@ -18,6 +18,8 @@ from comboi_core.cli.commands import app
 from comboi_core.config.source_registry import BUILT_IN
 from tests.support.project import Project
 
+pytestmark = pytest.mark.few(2)
+
 
 def comboi(*arguments: str | Path) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

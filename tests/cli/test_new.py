@@ -18,6 +18,8 @@ from comboi_core.lake.bronze import write_manifest
 from comboi_core.transforms.scripts import run_script
 from tests.cli.making import folder, new, project, state, text
 
+pytestmark = pytest.mark.few(2)
+
 __all__ = ["folder"]
 
 

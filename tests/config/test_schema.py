@@ -194,6 +194,7 @@ def disagreements() -> list[tuple[str, str, list[str]]]:
     return list(_disagreements())
 
 
+@pytest.mark.slow
 def test_no_hostile_value_of_any_key_is_judged_differently_for_no_reason(disagreements):
     unexplained = [
         (key, text, problems or "the schema refuses")

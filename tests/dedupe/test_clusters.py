@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+import pytest
 
 from comboi_core.config.splink import SplinkConfig
 from tests.dedupe.people import config, people, run
@@ -25,6 +26,7 @@ def call_centre(con: duckdb.DuckDBPyConnection, agents: int = 40) -> None:
         FROM range({agents}) AS t(n)""")
 
 
+@pytest.mark.slow
 def test_a_cluster_that_grows_too_large_is_taken_apart_and_reported(con: duckdb.DuckDBPyConnection) -> None:
     call_centre(con)
     assert run(con, loose()).largest_cluster == 40
@@ -41,6 +43,7 @@ def test_a_cluster_that_grows_too_large_is_taken_apart_and_reported(con: duckdb.
     assert con.execute(alone).fetchone() == (39, 1)
 
 
+@pytest.mark.slow
 def test_other_clusters_stay_as_they_are(con: duckdb.DuckDBPyConnection) -> None:
     call_centre(con)
     run(con, loose())
@@ -51,6 +54,7 @@ def test_other_clusters_stay_as_they_are(con: duckdb.DuckDBPyConnection) -> None
     assert con.execute(kept).fetchone() == before
 
 
+@pytest.mark.slow
 def test_a_cluster_that_no_weight_takes_apart_is_not_merged(con: duckdb.DuckDBPyConnection) -> None:
     people(con)
     con.execute("""
@@ -68,6 +72,7 @@ def test_clusters_at_the_limit_are_left_alone(con: duckdb.DuckDBPyConnection) ->
     assert (report.largest_cluster, report.remarks) == (3, ())
 
 
+@pytest.mark.slow
 def test_taking_apart_is_the_same_on_any_number_of_threads(con: duckdb.DuckDBPyConnection) -> None:
     outcomes = set()
     for threads in (1, 3):

@@ -14,6 +14,8 @@ from comboi_core.dedupe.splink_dedupe import deduplicate
 from comboi_core.domain.errors import DedupeError
 from tests.dedupe.people import BASE, config, people, run, tables, training
 
+pytestmark = pytest.mark.few(2)
+
 
 def test_each_person_survives_once_with_all_columns(con: duckdb.DuckDBPyConnection) -> None:
     people(con)
@@ -62,6 +64,7 @@ def test_a_missing_value_never_survives_over_a_known_one(con: duckdb.DuckDBPyCon
     assert con.execute("SELECT id FROM kept WHERE person = 0").fetchone() == ("p000-1",)
 
 
+@pytest.mark.slow
 def test_rows_in_any_order_on_any_number_of_threads_give_the_same(con: duckdb.DuckDBPyConnection) -> None:
     outcomes = set()
     for shuffled, threads in ((1, 1), (2, 2), (3, 4)):
@@ -205,6 +208,7 @@ def test_a_training_rule_that_finds_nothing_is_left_out_and_reported(con: duckdb
     assert report.remarks == ("the rule [phone] of em_blocking found no pair and was not used",)
 
 
+@pytest.mark.slow
 def test_a_wide_training_rule_is_sampled_and_still_always_alike(con: duckdb.DuckDBPyConnection) -> None:
     people(con, 600)
     outcomes = set()
@@ -217,6 +221,7 @@ def test_a_wide_training_rule_is_sampled_and_still_always_alike(con: duckdb.Duck
     assert report.duplicates == 300
 
 
+@pytest.mark.slow
 def test_tiny_inputs_end_in_a_result_or_in_an_error_that_says_why(con: duckdb.DuckDBPyConnection) -> None:
     draw = random.Random(3)
     outcomes = set()

@@ -52,6 +52,7 @@ def test_two_datasets_are_linked_and_the_crosswalk_names_both_sides(con: duckdb.
     assert con.execute("SELECT count(*), count(DISTINCT person) FROM kept").fetchone() == (60, 60)
 
 
+@pytest.mark.slow
 def test_link_only_never_compares_records_of_one_dataset(con: duckdb.DuckDBPyConnection) -> None:
     systems(con)
     con.execute("INSERT INTO people SELECT * REPLACE (99 AS id) FROM people WHERE system = 'crm' AND id = 1")
@@ -60,6 +61,7 @@ def test_link_only_never_compares_records_of_one_dataset(con: duckdb.DuckDBPyCon
     assert run(con, linking(link_type="link_and_dedupe")).duplicates == 21
 
 
+@pytest.mark.slow
 def test_one_to_one_keeps_the_best_match_of_each_dataset(con: duckdb.DuckDBPyConnection) -> None:
     systems(con)
     # A second record in the shop, and the first one is now further away from that in the CRM.
@@ -90,6 +92,7 @@ def test_a_single_dataset_is_no_error(con: duckdb.DuckDBPyConnection, link_type:
     assert (report.records, report.duplicates) == (40, 0)
 
 
+@pytest.mark.slow
 def test_linking_is_the_same_whatever_the_rows_order_and_the_threads(con: duckdb.DuckDBPyConnection) -> None:
     outcomes = set()
     for shuffled, threads in ((1, 1), (2, 3)):

@@ -255,6 +255,7 @@ def test_there_is_a_page_for_hardly_any_input(con: duckdb.DuckDBPyConnection, ro
     assert f"Records {rows}" in text and "no two records agree on any blocking rule" in text
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_page(con: duckdb.DuckDBPyConnection) -> None:
     pages = set()
     for shuffled, threads in ((1, 1), (2, 3)):

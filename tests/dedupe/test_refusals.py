@@ -103,6 +103,7 @@ def test_rules_that_match_nearly_everything_are_refused(con: duckdb.DuckDBPyConn
     assert "recall" in refusal(con)
 
 
+@pytest.mark.slow
 def test_running_out_of_memory_names_the_widest_rule(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE TABLE people AS

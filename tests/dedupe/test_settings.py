@@ -14,6 +14,8 @@ from comboi_core.dedupe.splink_dedupe import deduplicate, validate_splink
 from comboi_core.domain.errors import DedupeError
 from tests.dedupe.people import BASE, config, people, run, training
 
+pytestmark = pytest.mark.few(2)
+
 NAMES, CITIES, MAILS = BASE["comparisons"]
 OWN: dict[str, Any] = {
     "output_column_name": "whole name",
@@ -50,6 +52,7 @@ def test_rules_are_lists_of_columns_or_conditions(con: duckdb.DuckDBPyConnection
     assert run(con, config(blocking_rules_to_generate_predictions=rules, training=more)).duplicates == 30
 
 
+@pytest.mark.slow
 def test_a_rule_may_explode_lists(con: duckdb.DuckDBPyConnection) -> None:
     people(con)
     con.execute("ALTER TABLE people ADD COLUMN mails TEXT[]; UPDATE people SET mails = [id, email, 'x' || id]")
@@ -146,6 +149,7 @@ def test_a_wrong_number_of_probabilities_is_said_without_data() -> None:
     assert problem.startswith("comparison ExactMatch(city): Comparison has 2 non-null levels, but received 1")
 
 
+@pytest.mark.slow
 def test_given_probabilities_are_kept_unless_told_otherwise(con: duckdb.DuckDBPyConnection) -> None:
     people(con)
     given = {"m_probabilities": [0.875, 0.125], "u_probabilities": [0.0625, 0.9375]}

@@ -12,6 +12,8 @@ from comboi_core.dedupe.splink_dedupe import validate_splink
 from comboi_core.domain.errors import DedupeError
 from tests.dedupe.people import config, people, run
 
+pytestmark = pytest.mark.few(2)
+
 
 @pytest.fixture
 def cluster(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

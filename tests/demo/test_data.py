@@ -21,11 +21,13 @@ def as_text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+@pytest.mark.slow
 def test_row_counts_are_those_of_the_files(snapshots: Snapshots) -> None:
     assert snapshots.loaded == independent.source_counts()
     assert snapshots.loaded["nyc.flights"] == 336_776
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["airlines", "airports", "planes", "weather", "flights"])
 def test_every_value_arrives_and_na_is_null(snapshots: Snapshots, table: str) -> None:
     columns = list(next(independent.rows(table)))
@@ -79,6 +81,7 @@ def test_updated_at_lies_in_the_past_and_is_never_null(snapshots: Snapshots) -> 
         assert datetime(2013, 1, 1, tzinfo=UTC) <= first <= last < datetime(2014, 1, 3, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_changes_are_those_described(snapshots: Snapshots) -> None:
     assert snapshots.changed == independent.changed_counts()
     assert 1_150 < snapshots.changed["nyc.flights"] < 1_300
@@ -126,6 +129,7 @@ def test_new_customers_are_persons_on_file(snapshots: Snapshots) -> None:
     assert all(row[-1] in independent.persons() for row in loaded)
 
 
+@pytest.mark.slow
 def test_a_second_day_is_refused_and_a_reload_restores(snapshots: Snapshots, source: EmbeddedPostgres) -> None:
     with pytest.raises(DemoDataError, match="load it again"):
         change_source(source.uri)

@@ -63,6 +63,7 @@ def pairs(grouped: Iterable[tuple[Any, int]]) -> Pairs:
     return {pair for _, group in groups for pair in itertools.combinations((member for _, member in group), 2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_shipped_rules_find_the_persons(number: int) -> None:
     config = next(dataset["splink"] for dataset in datasets() if "splink" in dataset)

@@ -156,6 +156,7 @@ def test_tcp_wants_the_right_password(short_dir: Path) -> None:
             con.execute(f"ATTACH '{server.tcp_uri('wrong')}' AS intruder (TYPE postgres)")
 
 
+@pytest.mark.slow
 def test_a_new_password_replaces_the_old_one(short_dir: Path) -> None:
     with EmbeddedPostgres(short_dir, tcp=True, password="old"):
         pass

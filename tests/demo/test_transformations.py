@@ -16,6 +16,7 @@ def built(snapshots: Snapshots) -> Iterator[tuple[duckdb.DuckDBPyConnection, lis
     yield snapshots.con, outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["loaded", "changed"])
 @pytest.mark.parametrize("name", GOLD)
 def test_gold_agrees_with_the_independent_calculation(built, name: str, after: bool) -> None:

@@ -179,6 +179,7 @@ def test_a_clock_that_is_wrong_is_told(patient, monkeypatch):
     assert "differ by" in finding.told and "NTP" in finding.remedy
 
 
+@pytest.mark.slow
 def test_sql_server_is_logged_in_to_and_a_wrong_password_is_told(patient, monkeypatch, tmp_path):
     with Doubles() as doubles, doubles.server(users={USER: PASSWORD}, tokens=(), certificate=None) as server:
         server.run("CREATE SCHEMA crm")
@@ -195,6 +196,7 @@ def test_sql_server_is_logged_in_to_and_a_wrong_password_is_told(patient, monkey
         assert "password" in wrong()["source crm"].remedy
 
 
+@pytest.mark.slow
 def test_what_an_azure_sql_login_does_not_see_and_what_tables_want_is_told(patient):
     with Doubles() as doubles, doubles.server(users={USER: PASSWORD}, tokens=(), certificate=None) as server:
         server.run("CREATE SCHEMA crm")
@@ -282,6 +284,7 @@ def test_telemetry_is_posted_and_an_endpoint_that_is_gone_is_told(patient, inges
     assert "portal" in wrong()["telemetry"].remedy
 
 
+@pytest.mark.slow
 def test_telemetry_by_identity_is_posted_and_what_it_lacks_is_told(patient, ingestion, monkeypatch):
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", ingestion.connection_string)
     monkeypatch.setenv("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "Authorization=AAD")

@@ -138,6 +138,7 @@ def _same(text: str, value: object) -> bool:
         return False
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(_values, max_size=4), st.sampled_from([True, False, None]), st.integers(1, 8), st.data())
 def test_whatever_the_list_holds_all_of_the_text_stays_and_one_item_is_added(items, style, indent, data):

@@ -40,6 +40,7 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_spilled_is_swept_and_what_a_living_one_spills_stays(tmp_path):
     with spilling(tmp_path) as killed, spilling(tmp_path) as living:
         try:

@@ -137,6 +137,7 @@ def test_what_is_no_escape_is_left_alone(text):
     decoded(text)
 
 
+@pytest.mark.slow
 def test_a_text_is_compared_with_few_of_many_secrets_at_each_place():
     many = Redactor()
     for number in range(500):

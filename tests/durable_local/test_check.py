@@ -122,6 +122,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_and_its_exit_codes(tmp_path):
     app = write_app(tmp_path, FINE + DIFFERS[2][0] + "\n")
     done = command(str(app))

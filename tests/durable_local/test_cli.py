@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from durable_local_helpers import APPS, WAIT, manage, until
 
 from durable_local import Host
@@ -25,6 +26,7 @@ def cli(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=WAIT)
 
 
+@pytest.mark.slow
 def test_start_and_wait_without_a_host(tmp_path):
     store = str(tmp_path / "hub.db")
     done = cli("start", "chain", "--app", CORE, "--store", store, "--input", '{"n": 2}', "--wait")
@@ -33,6 +35,7 @@ def test_start_and_wait_without_a_host(tmp_path):
     assert (failed.returncode, json.loads(failed.stdout)["runtimeStatus"]) == (1, "Failed")
 
 
+@pytest.mark.slow
 def test_start_without_waiting_is_stored_for_the_next_host(tmp_path):
     store = tmp_path / "hub.db"
     words = ("start", "chain", "--app", CORE, "--store", str(store), "--input", '{"n": 3}', "--id", "stored")
@@ -43,6 +46,7 @@ def test_start_without_waiting_is_stored_for_the_next_host(tmp_path):
         assert host.wait("stored")["output"] == 6561
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_line(tmp_path):
     store = str(tmp_path / "hub.db")
     unknown = cli("start", "chian", "--app", CORE, "--store", store)
@@ -53,6 +57,7 @@ def test_mistakes_are_one_line(tmp_path):
     assert "no function_app.py" in cli("serve", str(tmp_path), "--store", store).stderr
 
 
+@pytest.mark.slow
 def test_serve_and_talk_to_it(tmp_path):
     store = tmp_path / "hub.db"
     options = ("--app", CORE, "--store", str(store))

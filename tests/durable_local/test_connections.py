@@ -14,6 +14,8 @@ from durable_local_helpers import APPS, WAIT, http, until
 
 from durable_local.connections import Limits, default_connections
 
+pytestmark = pytest.mark.few(2)
+
 LIMITED = Path(__file__).with_name("serve_limited.py")
 WHOLE = b"GET /api/default_route HTTP/1.1\r\nHost: %s\r\n\r\n"
 

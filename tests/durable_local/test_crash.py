@@ -56,6 +56,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_killed_at_random_instants_it_ends_with_the_exact_result(serve, tmp_path):
     trace = {"file": str(tmp_path / "trace"), "sleep": 0.03}
     spec = {"chain": 6, "fan": 12, "trace": trace}
@@ -111,6 +112,7 @@ def test_an_activity_in_flight_is_redelivered(serve, tmp_path):
     until(lambda: running_status(served, instance_id) == "Completed")
 
 
+@pytest.mark.slow
 def test_killed_under_faults_it_still_ends_right(serve, tmp_path):
     spec = {"chain": 3, "fan": 8, "trace": {"file": str(tmp_path / "trace"), "sleep": 0.02}}
     served = serve(DURABLE_LOCAL_FAULTS="double_activities,replay_twice,shuffle=3")

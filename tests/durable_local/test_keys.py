@@ -123,6 +123,7 @@ def test_a_host_without_a_key_asks_for_none(new_host):
     assert host.key is None and http("GET", f"{host.url}/api/locked").status == 200
 
 
+@pytest.mark.slow
 def test_the_command_line_finds_the_key_by_itself(tmp_path):
     store = tmp_path / "hub.db"
     app = str(APPS / "locked")

@@ -77,6 +77,7 @@ def until(condition) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_a_parameter_without_a_value_is_not_given(api):
     assert requests.get(f"{api}/runs?cursor=&limit=&status=", timeout=300).status_code == 200
 
@@ -191,6 +192,7 @@ def test_of_a_hundred_starts_at_once_one_runs_and_the_others_are_told_which(proj
         assert [run["run_id"] for run in requests.get(f"{url}/runs", timeout=300).json()["runs"]] == [run_id]
 
 
+@pytest.mark.slow
 def test_a_hundred_starts_with_one_key_are_one_run_for_all(project: Project):
     headers = {"Idempotency-Key": "nightly 2026-11-23"}
     with served(project) as url, ThreadPoolExecutor(20) as pool:
@@ -261,6 +263,7 @@ def test_the_command_line_cancels_what_a_killed_host_left_and_the_next_run_ends_
     assert (nothing.returncode, json.loads(nothing.stdout)["error"]["code"]) == (1, "run_not_found")
 
 
+@pytest.mark.slow
 def test_a_table_to_reset_is_looked_up_before_anyone_is_asked(project: Project):
     wrong = project.comboi("checkpoints", "reset", "ordres")
     assert wrong.returncode == 1 and "did you mean" in wrong.stderr and "[y/N]" not in wrong.stdout + wrong.stderr

@@ -129,6 +129,7 @@ def test_a_path_that_is_not_there_is_named_as_it_was_asked_for(deployed: Deploye
     assert requests.get(f"{deployed.app}/{PREFIX}/x", headers=key, timeout=300).json()["code"] == "route_not_found"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["?code=", "#code="])
 def test_the_page_takes_its_key_from_its_address_and_out_of_it(deployed: Deployed, place: str):
     with chromium() as browser, tab(browser) as one:

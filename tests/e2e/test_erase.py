@@ -63,6 +63,7 @@ def erased(undisturbed: Erased, tmp_path: Path) -> Project:
     return undisturbed.project.copy(tmp_path / "erased")
 
 
+@pytest.mark.slow
 def test_nobody_can_tell_afterwards_that_she_was_there(ran: Project, undisturbed: Erased, erased: Project):
     before, project, record = ran.contents(), erased, undisturbed.record
     assert len(naming(ran, PLANTED)) > 5, "she has to be in many places first"

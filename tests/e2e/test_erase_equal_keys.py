@@ -78,6 +78,7 @@ def test_she_goes_from_every_layer_however_her_key_is_written(ran: Project, tmp_
     assert all(names == ["other"] for name, names in left.items() if not name.endswith(".quarantine")), left
 
 
+@pytest.mark.slow
 def test_what_is_no_value_of_the_keys_type_is_refused_and_not_found_nowhere(ran: Project):
     for table, (kind, *_, none) in KINDS.items():
         if none is not None:

@@ -50,6 +50,7 @@ def finished(run, code: int = 0) -> dict:
     return next(item for item in record["tables"] if item["table"] == "orders")
 
 
+@pytest.mark.slow
 def test_a_connection_cut_in_the_middle_of_a_chunk(project: Project, database: EmbeddedPostgres):
     with Gate(project, database) as gate:
         run = project.start("run", *SELECTED)

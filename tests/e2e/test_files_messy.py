@@ -62,6 +62,7 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+@pytest.mark.slow
 def test_each_file_of_a_messy_folder_is_read_right_or_named(project: Project):
     done = project.comboi("run", "bronze", "--json")
     items = {item["table"]: item for item in json.loads(done.stdout)["tables"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.hops import ROOT, measure
 
 TABLES = 11
@@ -11,6 +13,7 @@ LANE = {"activities": 2, "entity operations": 0}
 """The activity that lands, and the one that records; the plan has told the few tables that there are."""
 
 
+@pytest.mark.slow
 def test_a_table_takes_one_operation_and_a_share_of_an_activity_or_with_changes_two_and_one():
     found = measure(ROOT, TABLES)  # which compares the rows of each run with the source's
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
 from comboi_core.cli.commands import main
@@ -20,6 +22,7 @@ print([name for name in (*heavy, *unused) if name in sys.modules])
 """
 
 
+@pytest.mark.slow
 def test_a_run_loads_no_library_that_it_does_not_use(project):
     """DuckDB's client loads pandas, NumPy and PyArrow when a statement has a parameter: 0.4 s a process."""
     command = [sys.executable, "-c", PROGRAM]

@@ -27,7 +27,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPost
 
 
 @pytest.mark.parametrize("number", range(TIMES))
-@pytest.mark.few(6, then="kill")
+@pytest.mark.few(2, then="kill")
 def test_a_run_killed_at_any_instant_loses_and_doubles_nothing(undisturbed: Undisturbed, tmp_path: Path, number: int):
     hits.append(kill_and_run_again(undisturbed, tmp_path / "project", instants(SEED + number, undisturbed.seconds)))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from comboi_core.cli.hosting import serving
 from comboi_core.lake import compaction
 from tests.support.till import Till
@@ -12,6 +14,7 @@ from tests.support.waiting import until
 RUNS = compaction.MINIMUM_LOADS - 1
 
 
+@pytest.mark.slow
 def test_a_folding_goes_on_where_the_call_before_has_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(compaction, "PIECE_BYTES", 1_500)
     till = Till.make(tmp_path / "till")

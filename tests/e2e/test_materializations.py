@@ -60,6 +60,7 @@ def datasets(tmp_path: Path, database: EmbeddedPostgres) -> Project:
     return Datasets.create(tmp_path / "project", database.uri)
 
 
+@pytest.mark.slow
 def test_each_strategy_follows_the_changes(datasets: Project, database: EmbeddedPostgres):
     datasets.run()
     first = datasets.contents()

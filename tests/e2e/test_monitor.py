@@ -54,6 +54,7 @@ def run_now(page: Tab) -> None:
     page.page.wait_for_selector("#run-now:enabled", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_the_button_starts_a_run_that_the_page_follows_to_its_end(page: Tab):
     assert "29 Feb" in page.page.inner_text("#top")
     run_now(page)
@@ -127,6 +128,7 @@ def configuration_that_is_wrong(project: Project, database: EmbeddedPostgres) ->
     return ["config_invalid", "unknown key 'primary_keys'", "did you mean 'primary_key'?"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "breaking", [table_dropped, column_renamed, rows_that_fail_a_check, query_that_is_wrong, user_that_is_unknown]
 )

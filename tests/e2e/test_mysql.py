@@ -98,6 +98,7 @@ def test_the_first_run_lands_everything_and_the_second_one_the_changes(web: Proj
     assert not [content for content in written if PASSWORD.encode() in content]
 
 
+@pytest.mark.slow
 def test_a_run_without_the_server_tells_so_without_a_secret(web: Project, server: MariaDb):
     server.stop()
     done = web.comboi("run", "--select", "orders")
@@ -105,6 +106,7 @@ def test_a_run_without_the_server_tells_so_without_a_secret(web: Project, server
     assert done.returncode == 1 and "Can't connect to server" in shown and PASSWORD not in shown
 
 
+@pytest.mark.slow
 def test_a_new_table_comes_with_its_key_and_its_cursor(web: Project, server: MariaDb):
     server.run(
         "CREATE TABLE web.`order lines` (order_id int, line int, changed_at timestamp NOT NULL, "

@@ -122,6 +122,7 @@ def test_who_trusts_the_plan_loses_rows(tmp_path: Path, database: EmbeddedPostgr
     assert any(passed.lost for passed in storms), "the storm would not notice a comboi that trusts its plans"
 
 
+@pytest.mark.slow
 def test_a_table_that_is_always_rewritten_ends_the_load_after_so_many_plans(
     project: Project, database: EmbeddedPostgres
 ):

@@ -25,6 +25,7 @@ def seen(record: dict[str, Any]) -> list[dict[str, Any]]:
     return record["datasets"][0].get("shortfalls", [])
 
 
+@pytest.mark.slow
 def test_rows_of_a_former_script_are_told_until_the_dataset_is_built_anew(till: Till):
     till.dataset(BEFORE, **MERGE)
     assert seen(till.run()) == []

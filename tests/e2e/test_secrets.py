@@ -95,6 +95,7 @@ def planted(tmp_path: Path, guarded: EmbeddedPostgres) -> Iterator[Planted]:
         double.close()
 
 
+@pytest.mark.slow
 def test_a_run_with_every_secret_from_the_vault_leaves_none_of_them_anywhere(planted: Planted):
     assert planted.comboi("run") == 0, planted.said
 

@@ -11,6 +11,7 @@ from tests.support.gate import Gate
 from tests.support.project import Project
 
 
+@pytest.mark.slow
 def test_what_happens_between_two_chunks_is_seen_by_none_of_them(project: Project, database: EmbeddedPostgres):
     project.edit("configs/initial.yml", "chunk_rows: 2000", "chunk_rows: 1000\n    mode: full\n    parallel_chunks: 1")
     before = int(database.psql("SELECT sum(order_id) FROM shop.orders"))

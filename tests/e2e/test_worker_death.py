@@ -117,7 +117,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("number", range(TIMES))
-@pytest.mark.few(6, then="kill")
+@pytest.mark.few(2, then="kill")
 def test_a_worker_that_dies_costs_no_table(before: Path, tmp_path: Path, number: int):
     chance = random.Random(SEED + number)
     death = WorkerDeath(chance.randint(2, CALLS), refused=chance.choice([0, 1, 2, 3]))

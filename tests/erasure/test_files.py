@@ -213,6 +213,7 @@ def test_a_file_from_before_the_column_was_added_has_no_such_rows(table: Table):
     assert [row[0] for row in table.rows()] == ["1", "3"]
 
 
+@pytest.mark.slow
 def test_a_file_larger_than_the_memory_is_rewritten(table: Table):
     """About 150 MB of text that hardly compresses, past a limit of 120 MB."""
     text = " || ".join(f"md5((range * 31 + {n})::VARCHAR)" for n in range(15))

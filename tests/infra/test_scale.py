@@ -22,6 +22,7 @@ def figures() -> list[dict]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_tables_share_the_orchestration_of_their_lane(figures):
     for one in figures:
         datasets = -(-one["tables"] // 5) + -(-one["tables"] // 25)

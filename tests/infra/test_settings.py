@@ -96,14 +96,17 @@ def _set() -> set[str]:
     return {name for name in assigned if name not in infra().locals and not name.startswith("EP")}
 
 
+@pytest.mark.slow
 def test_the_code_reads_settings_at_all():
     assert {"COMBOI_CONFIG", "COMBOI_TIMER_SCHEDULE", "APPLICATIONINSIGHTS_CONNECTION_STRING"} <= _read_by_the_code()
 
 
+@pytest.mark.slow
 def test_each_setting_that_the_code_reads_is_set():
     assert _read_by_the_code() - set(LOCAL_ONLY) <= _set() | BY_THE_PROVIDER | BY_THE_PLATFORM
 
 
+@pytest.mark.slow
 def test_each_setting_that_is_set_is_read():
     assert _set() == {name for name in _read_by_the_code() if name in _set()} | set(OTHERS)
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.infra.terraform import INFRA, Refused, evaluate, infra, terraform
 
+pytestmark = pytest.mark.few(2)
+
 PLAIN = {"environment": "dev", "location": "westeurope"}
 REFUSED = [
     ("subscription_id", "not-a-guid"),

@@ -52,6 +52,7 @@ class TestWriteChunk:
         assert table.lake.list("") == []
         assert list((Path(table.lake.describe()) / ".staging").iterdir()) == []
 
+    @pytest.mark.slow
     def test_wide_rows_stay_within_bounded_memory(self, con, table):
         con.execute("SET memory_limit = '256MB'")
         select = "SELECT i AS id, repeat(md5(i::VARCHAR), 160) AS t FROM range(200000) t(i)"

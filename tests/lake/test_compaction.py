@@ -77,6 +77,7 @@ def test_readers_see_the_same_rows_before_and_after(tmp_path: Path, mode: str):
             assert after.files[-1].rows == 31, "one row per key is left"
 
 
+@pytest.mark.slow
 def test_a_large_folding_makes_files_of_a_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compaction, "FILE_BYTES", "1MB")
     lake = LocalLake(tmp_path)
@@ -100,6 +101,7 @@ def test_a_large_folding_makes_files_of_a_bounded_size(tmp_path: Path, monkeypat
         assert seen[0] == seen[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["merge", "append"])
 @given(
     batches=st.lists(st.dictionaries(st.integers(0, 30), st.integers(0, 9), max_size=12), min_size=8, max_size=14),

@@ -17,6 +17,8 @@ from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.lake.azure.lake import AzureLake
 from comboi_core.lake.local import LocalLake
 
+pytestmark = pytest.mark.few(2)
+
 NAMES = ["plain", "a b", "it's", "größe", "日本", "😀", "load=00000001", "50%", "50%25", "a+b&c", "a#b", "a?b"]
 PATTERNS = ["a [b] *?", "a{b,c}", "**"]
 CONTAINERS = itertools.count()

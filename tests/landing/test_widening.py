@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.building import Lab
 
+pytestmark = pytest.mark.few(3)
+
 STRATEGIES: dict[str, dict[str, Any]] = {
     "append": {},
     "merge": {"unique_key": ["id"]},

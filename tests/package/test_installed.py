@@ -70,6 +70,7 @@ def shop(python: Path, tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_app_the_page_and_the_marks_for_type_checkers(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     app = {f"{HOME}{name}" for name in ("function_app.py", "host.json", "requirements.txt", "infra/requirements.lock")}

@@ -48,6 +48,7 @@ def names(archive: Path) -> set[str]:
         return set(opened.namelist())
 
 
+@pytest.mark.slow
 def test_the_package_indexes_by_itself_with_all_functions(unzipped):
     indexed = index(unzipped)
     assert indexed["functions"]["run_pipeline"] == "orchestrationTrigger"
@@ -56,6 +57,7 @@ def test_the_package_indexes_by_itself_with_all_functions(unzipped):
     assert indexed["foreign"] == []
 
 
+@pytest.mark.slow
 def test_every_module_of_the_package_can_be_imported(unzipped):
     sources = {
         ".".join(file.relative_to(unzipped).with_suffix("").parts).removesuffix(".__init__")
@@ -103,6 +105,7 @@ def test_the_same_files_give_the_same_bytes(project, tmp_path):
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "deep" / "two.zip").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_project_of_ones_own_runs_from_its_package(project, tmp_path):
     build(project, tmp_path / "comboi.zip")
     root = tmp_path / "wwwroot"

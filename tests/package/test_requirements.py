@@ -75,6 +75,7 @@ def provider(module: str) -> str:
     return next(name for name in [*named, "nobody"] if name in known or name == "nobody")
 
 
+@pytest.mark.slow
 def test_every_module_that_is_imported_is_asked_for():
     """What only comes along with another package may stay away with its next version."""
     known = {canonicalize_name(Requirement(text).name) for text in WANTED}

@@ -273,6 +273,7 @@ def failing(row: Row, others: Counter[Any]) -> dict[str, bool]:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     given_rows=st.lists(st.tuples(KEYS, TEXTS, NUMBERS), max_size=12),

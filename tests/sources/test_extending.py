@@ -116,6 +116,7 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+@pytest.mark.slow
 def test_the_documents_source_check_and_scripts_run(app: Path, project: Project):
     first = project.run(PYTHONPATH=str(app))
     assert [(item["rows"], item["watermark"]) for item in first["tables"]] == [(31, "2026-01-31")]
@@ -138,6 +139,7 @@ def test_the_documents_model_refuses_what_it_should(app: Path, project: Project)
     assert done.returncode != 0 and "connection.last" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_failing_check_of_the_document_stops_the_dataset(app: Path, project: Project):
     project.edit("transformations/days_clean.py", "lower(weekday)", "weekday")
     done = project.comboi("run", "--json", PYTHONPATH=str(app))
@@ -146,6 +148,7 @@ def test_a_failing_check_of_the_document_stops_the_dataset(app: Path, project: P
     assert dataset["checks"][0]["message"].endswith("have capitals in weekday")
 
 
+@pytest.mark.slow
 def test_a_package_brings_the_documents_source(with_the_package: Project):
     assert [item["rows"] for item in with_the_package.run()["tables"]] == [31]
 
@@ -157,6 +160,7 @@ def test_a_package_brings_the_documents_source(with_the_package: Project):
     assert not jsonschema_rs.is_valid(schema, pipeline)
 
 
+@pytest.mark.slow
 def test_the_documents_source_keeps_to_the_contract(packages: Path):
     test = packages / "test_calendar.py"
     test.write_text(block("python", "class CalendarHarness"))

@@ -12,6 +12,7 @@ HOST = json.loads((ROOT / "host.json").read_text())
 LEVELS = HOST["logging"]["logLevel"]
 
 
+@pytest.mark.slow
 def test_a_table_sends_15_kb_at_most_and_3_kb_where_nothing_changed():
     found = measure(11, HOST)
 

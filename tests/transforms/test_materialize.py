@@ -183,6 +183,7 @@ BATCHES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(batches=BATCHES)
 @settings(max_examples=40, deadline=None)
 def test_any_history_of_batches_leaves_the_merge_and_the_versions_that_it_should(batches):

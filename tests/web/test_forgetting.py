@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from comboi_core.web.forgetting import forget_runs
 
 
+@pytest.mark.slow
 def test_runs_that_ended_are_forgotten_after_a_week(hub, workspace):
     now = datetime.now(UTC)
     for name, days, runtime in (

@@ -109,6 +109,7 @@ def test_every_text_stands_out_from_what_is_behind_it(browser, site, dark):
         assert one.page.evaluate(UNREADABLE) == []
 
 
+@pytest.mark.slow
 def test_everything_that_can_be_operated_has_a_name_for_screen_readers(opened, site):
     good(site, ago(hours=2))
     failed(site, ago(hours=1))

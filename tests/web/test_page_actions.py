@@ -164,6 +164,7 @@ def test_a_key_can_be_typed_and_pasted_behind_the_address_of_an_open_page(browse
         assert other.page.evaluate("location.hash") == ""
 
 
+@pytest.mark.slow
 def test_the_answer_for_a_run_that_is_no_longer_chosen_is_dropped(opened, site):
     slow, quick = failed(site, ago(hours=2)), good(site, ago(hours=1))
     good(site, ago(minutes=30))

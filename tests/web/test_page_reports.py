@@ -67,6 +67,7 @@ def test_a_report_that_is_gone_is_told_in_place_of_an_empty_tab(browser, dedupli
         assert len(one.page.context.pages) == 1
 
 
+@pytest.mark.slow
 def test_a_run_without_deduplication_shows_no_reports(opened, site):
     site.finish(site.begin(ago(hours=1)), "succeeded", [{"table": "orders"}], [{"name": "orders_clean"}])
     load(opened, site)

@@ -26,6 +26,8 @@ from tests.support.monitor_runs import (
 )
 from tests.support.monitor_site import Site, make_project
 
+pytestmark = pytest.mark.few(2)
+
 __all__ = ["browser", "opened", "site"]
 
 STATES = ("succeeded", "failed", "partial", "cancelled", "running", "skipped")
@@ -218,6 +220,7 @@ def test_a_run_with_a_broken_record_and_one_without_are_told_with_what_to_do(bro
         assert "record_unreadable" in text(one, "#run") and record_path(broken) in text(one, "#run")
 
 
+@pytest.mark.slow
 def test_five_hundred_tables_are_searched_and_what_needs_attention_comes_first(browser, tmp_path):
     tables = [{"name": f"t{number:03d}"} for number in range(500)]
     with Site(make_project(tmp_path / "project", tables)) as site, tab(browser) as one:

@@ -109,6 +109,7 @@ def test_the_limit_counts_the_runs_of_the_status_that_is_asked_for(hub, workspac
     assert pages(hub, workspace, status="failed") == ids[0::3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "end"),
     [
@@ -126,6 +127,7 @@ def test_a_range_of_time_is_half_open_wherever_the_runs_are_remembered(hub, work
     assert pages(hub, workspace, **{"from": start, "to": end}) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shop.orders", "orders"])
 def test_runs_of_a_table_are_found_by_its_name(hub, workspace, name):
     ids = many_runs(hub, workspace, 130)
@@ -188,6 +190,7 @@ def test_what_the_pipeline_remembers_is_listed_while_the_lake_is_down(hub, works
         page(hub, workspace, cursor=ids[-1])
 
 
+@pytest.mark.slow
 def test_a_broken_record_is_listed_as_unreadable_and_keeps_no_other_run_away(hub, workspace):
     ids = many_runs(hub, workspace, pipeline.HISTORY_LENGTH + 3)
     broken = ids[-2]

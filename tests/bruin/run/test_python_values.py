@@ -10,6 +10,8 @@ import pytest
 
 from tests.bruin.run.running import TABLE, context, failure, python, result
 
+pytestmark = pytest.mark.few(8)
+
 IMPORTS = """
 from datetime import *
 from decimal import Decimal

@@ -25,6 +25,8 @@ from comboi_core.lake.azure.lake import AzureLake
 from tests.doubles.azurite import Azurite
 from tests.doubles.flaky_storage import FlakyStorage, flaky_storage
 
+pytestmark = pytest.mark.few(2)
+
 BIG = 17 * 2**20  # three blocks
 NAMES = (f"faults-{number}" for number in itertools.count())
 USES = {

@@ -130,6 +130,7 @@ def test_the_identity_writes_lists_and_reads_for_adlfs_and_duckdb(account):
     assert set(SignedIn.scopes) == {"https://storage.azure.com/.default"}
 
 
+@pytest.mark.slow
 def test_nobody_signed_in_is_no_transient_error(account, monkeypatch):
     monkeypatch.setattr("azure.identity.aio.DefaultAzureCredential", Stranger)
     with pytest.raises(LakeRefused, match="no identity") as caught:

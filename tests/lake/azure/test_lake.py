@@ -218,6 +218,7 @@ print((max(sizes) - sizes[0]) // 2**20)
 """
 
 
+@pytest.mark.slow
 def test_the_memory_of_an_upload_does_not_grow_with_the_file(storage, tmp_path):
     account = storage.account
     done = subprocess.run(

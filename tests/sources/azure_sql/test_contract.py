@@ -14,6 +14,8 @@ from comboi_core.testing.source_contract import SourceContract
 from comboi_core.testing.sql_harness import SqlHarness
 from tests.support.azure_sql import AzureShop
 
+pytestmark = pytest.mark.few(2)
+
 
 class AzureSqlHarness(SqlHarness):
     type = "azure_sql"

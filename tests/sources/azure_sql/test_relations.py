@@ -10,6 +10,8 @@ import pytest
 from comboi_core.domain.errors import SourceChanged
 from comboi_core.sources.azure_sql.text import names
 
+pytestmark = pytest.mark.few(8)
+
 VIEW = "CREATE VIEW {s}.{v} AS SELECT o.id FROM {s}.{t} AS o"
 READS = {
     "table": {},

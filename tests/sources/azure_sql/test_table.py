@@ -17,6 +17,8 @@ from comboi_core.domain.errors import (
 from comboi_core.domain.load import Checkpoint, EarlierRows
 from comboi_core.sources.azure_sql.text import identifier, literal, parts, split_with, trimmed
 
+pytestmark = pytest.mark.few(2)
+
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
 
 

@@ -13,6 +13,8 @@ from comboi_core.domain.errors import SourceObjectMissing, UnsupportedValue
 from comboi_core.domain.load import Checkpoint
 from comboi_core.sources.azure_sql import catalog, sight
 
+pytestmark = pytest.mark.few(2)
+
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
 VERSIONS = {"incremental_column": "version", "primary_key": ["id"]}
 

@@ -29,6 +29,8 @@ from comboi_core.sources.common.entra import forget_identities
 from tests.doubles.tds.server import Fault
 from tests.support.azure_sql import PASSWORD, TOKEN, USER, AzureShop, on_the_double
 
+pytestmark = pytest.mark.few(2)
+
 
 @pytest.fixture
 def secure(con, doubles, tmp_path):

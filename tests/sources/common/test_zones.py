@@ -30,6 +30,7 @@ def test_during_the_first_pass_of_a_repeated_hour_it_is_the_hour_s_beginning(utc
     assert repeats(moment, BERLIN) is again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", [BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"])
 def test_no_later_clock_shows_an_earlier_time(zone):
     start, clock = datetime(2026, 1, 1, tzinfo=UTC), ZoneInfo(zone)

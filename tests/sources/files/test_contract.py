@@ -14,6 +14,8 @@ from comboi_core.domain.sql import identifier, literal
 from comboi_core.testing.harness import Harness, Row, Table
 from comboi_core.testing.source_contract import SourceContract
 
+pytestmark = pytest.mark.few(2)
+
 TYPES = {"integer": "BIGINT", "decimal": "DECIMAL(38,2)", "text": "VARCHAR", "timestamp": "TIMESTAMP"}
 
 

@@ -21,6 +21,8 @@ import pytest
 from comboi_core.domain.errors import ComboiError, SchemaDrift, SourceObjectMissing, UnsupportedValue
 from tests.support.landing import Landing, lake_in
 
+pytestmark = pytest.mark.few(2)
+
 OLD = 1_700_000_000
 ROWS = [{"id": 1, "v": "café"}, {"id": 2, "v": "x"}]
 
@@ -158,6 +160,7 @@ def test_line_breaks_within_quotes_stay_in_a_file_of_mixed_ends(put, table):
     assert [row["v"] for row in table().load()] == ["a\r\nb\rc\nd", "x"]
 
 
+@pytest.mark.slow
 def test_another_line_end_late_in_a_file_is_named_and_an_option_reads_it(put, table):
     lines = [f"{n},x\n" for n in range(60_000)]
     lines[50_000] = "50000,x\r\n"
@@ -450,6 +453,7 @@ def test_a_column_that_held_nothing_is_told_of_once_it_does_and_never_drifts(put
     assert orders.said.schema_changes == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
 def test_what_a_zipped_file_unzips_to_has_a_limit(put, table, name):
     line = b'{"v": "' + b"a" * 5_000 + b'"}\n' if "json" in name else b"a" * 5_000 + b"\n"
@@ -461,6 +465,7 @@ def test_what_a_zipped_file_unzips_to_has_a_limit(put, table, name):
     assert len(orders.load(max_unzipped="30MB")) == 4_000
 
 
+@pytest.mark.slow
 def test_planning_does_not_unzip_more_of_a_csv_file_than_its_beginning(put, table, monkeypatch):
     from comboi_core.sources.files import gzip as files_gzip
 
@@ -486,6 +491,7 @@ print(int(peak.split()[1]) // 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 3_000])
 def test_a_file_of_2000_columns_is_planned_in_less_than_300_mb_of_the_whole_process(put, folder, rows):
     header = ",".join(f"c{number}" for number in range(2_000))

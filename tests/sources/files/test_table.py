@@ -272,6 +272,7 @@ def test_an_empty_file_is_read_once_something_is_in_it(folder, table):
     assert orders.load() == [{"id": 1}, {"id": 2}]
 
 
+@pytest.mark.slow
 def test_thousands_of_small_files_make_a_few_chunks(folder, table):
     orders = table()
     for number in range(3000):

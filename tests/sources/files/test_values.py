@@ -16,6 +16,8 @@ import pytest
 from comboi_core.domain.errors import SchemaDrift, SourceObjectMissing, UnsupportedValue
 from tests.support.landing import Landing, lake_in
 
+pytestmark = pytest.mark.few(2)
+
 OLD = 1_700_000_000
 
 
@@ -276,6 +278,7 @@ def test_zipped_files_that_are_whole_keep_the_error_of_their_content(put, table)
         table("*.jsonl.gz").load()
 
 
+@pytest.mark.slow
 def test_a_zipped_file_in_parts_is_whole_and_a_damaged_one_is_not(put, table):
     put("a.csv.gz", gzip.compress(b"id,v\n1,x\n") + gzip.compress((b"2," + b"x" * 2_000 + b"\n") * 5_000))
     orders = table("*.csv.gz")

@@ -14,6 +14,8 @@ from comboi_core.testing.source_contract import SourceContract
 from comboi_core.testing.sql_harness import SqlHarness
 from tests.sources.mysql.conftest import Shop
 
+pytestmark = pytest.mark.few(2)
+
 
 class MySqlHarness(SqlHarness):
     type = "mysql"

@@ -8,6 +8,8 @@ from comboi_core.domain.load import Checkpoint, Column
 from comboi_core.sources.mysql.facts import texts
 from comboi_core.sources.mysql.keys import blind_to, pads
 
+pytestmark = pytest.mark.few(2)
+
 MERGE = {"primary_key": ["code"], "incremental_column": "at"}
 
 

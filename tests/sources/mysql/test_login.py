@@ -20,6 +20,8 @@ from comboi_core.sources.mysql.facts import server, sizes
 from comboi_core.sources.mysql.transient import TRANSIENT
 from tests.support.mariadb import BLIND, PASSWORD
 
+pytestmark = pytest.mark.few(2)
+
 CIPHER = "SELECT VARIABLE_VALUE AS cipher FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'SSL_CIPHER'"
 
 

@@ -11,6 +11,8 @@ from comboi_core.domain.load import Checkpoint
 from tests.sources.mysql.conftest import Shop
 from tests.support.mariadb import BLIND, mariadb
 
+pytestmark = pytest.mark.few(2)
+
 CHUNKED = {"primary_key": ["id"], "chunk_rows": 25, "mode": "full"}
 MODES = {
     "chunks": CHUNKED,
@@ -159,6 +161,7 @@ def test_chunks_cover_every_row_once(shop, kind):
     assert len(load.chunks) > 9 and len(rows) == len(set(rows)) == 100
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away_while_rows_are_read_fails_the_load_for_another_attempt(con):
     with mariadb() as server:
         server.run(

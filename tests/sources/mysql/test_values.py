@@ -6,6 +6,8 @@ import pytest
 
 from comboi_core.domain.errors import UnsupportedValue
 
+pytestmark = pytest.mark.few(2)
+
 EXACT = [
     ("tinyint(1)", "2", "2", "TINYINT"),
     ("boolean", "-128", "-128", "TINYINT"),

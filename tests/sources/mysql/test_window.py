@@ -16,6 +16,8 @@ from comboi_core.sources.mysql.sql import TRANSACTIONS, in_utc
 from comboi_core.sources.mysql.window import value
 from tests.support.mariadb import BLIND, mariadb, run
 
+pytestmark = pytest.mark.few(2)
+
 APPEND = {"incremental_column": "at", "mode": "append"}
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
 

@@ -16,6 +16,8 @@ from comboi_core.testing.sql_harness import SqlHarness
 from tests.sources.conftest import PASSWORD
 from tests.support.sessions import Session
 
+pytestmark = pytest.mark.few(2)
+
 
 class PostgresHarness(SqlHarness):
     type = "postgres"

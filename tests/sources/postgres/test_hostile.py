@@ -8,6 +8,8 @@ from comboi_core.domain.errors import ConfigError, SourceChanged, SourceFiltered
 from comboi_core.domain.load import Checkpoint
 from comboi_core.sources.postgres import connection as postgres_connection
 
+pytestmark = pytest.mark.few(2)
+
 HOSTILE = {
     "standard_conforming_strings": "off",
     "quote_all_identifiers": "on",

@@ -11,6 +11,8 @@ from comboi_core.domain.load import Column
 from tests.support.citext import citext
 from tests.support.landing import Landing, lake_in
 
+pytestmark = pytest.mark.few(2)
+
 EQUAL = [
     ("numeric", "2.0", "2.00", "2"),
     ("numeric", "'NaN'", "'NaN'", "NaN"),

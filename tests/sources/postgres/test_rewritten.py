@@ -14,6 +14,8 @@ from comboi_core.domain.load import Checkpoint
 from comboi_core.sources.postgres.catalog import Catalog
 from tests.support.sessions import Session
 
+pytestmark = pytest.mark.few(2)
+
 MODES = {
     "full": {},
     "append": {"incremental_column": "id", "mode": "append"},

@@ -24,6 +24,8 @@ from comboi_core.sources.postgres.connection import login, parameters, with_sess
 from comboi_core.sources.postgres.errors import translate
 from tests.sources.conftest import PASSWORD, Shop
 
+pytestmark = pytest.mark.few(2)
+
 HOLDS_EVERYTHING = "SELECT 'row-level security policy: Conversion Error', 'comboi-guard[a]' || \"x\": permission denied"
 CLOSED = (
     "server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally\n"

@@ -7,6 +7,8 @@ import pytest
 from comboi_core.domain.load import Checkpoint
 from comboi_core.sources.postgres import catalog as postgres_catalog
 
+pytestmark = pytest.mark.few(2)
+
 PARTS = """
 CREATE TABLE {s}.orders (id integer NOT NULL, at timestamptz NOT NULL) PARTITION BY RANGE (id);
 CREATE TABLE {s}.low PARTITION OF {s}.orders FOR VALUES FROM (0) TO (10);

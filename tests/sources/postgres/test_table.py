@@ -17,6 +17,8 @@ from comboi_core.domain.sql import identifier
 from comboi_core.sources.postgres import chunks as postgres_chunks
 from tests.sources.conftest import PASSWORD, Shop
 
+pytestmark = pytest.mark.few(2)
+
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
 
 

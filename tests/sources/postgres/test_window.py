@@ -16,6 +16,8 @@ from comboi_core.duckdb.engine import open_duckdb
 from comboi_core.sources.postgres import cursor as postgres_cursor
 from tests.sources.conftest import PASSWORD
 
+pytestmark = pytest.mark.few(2)
+
 APPEND = {"incremental_column": "at", "mode": "append"}
 MERGE = {"incremental_column": "at", "primary_key": ["id"]}
 
@@ -68,6 +70,7 @@ def test_a_reader_of_ours_holds_nothing_back(shop):
         other_adapter.close()
 
 
+@pytest.mark.slow
 def test_random_writers_lose_and_double_nothing(shop):
     """Writers begin, write and commit in any order between loads; in the end every row was landed once."""
     make(shop)

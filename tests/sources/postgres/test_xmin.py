@@ -56,6 +56,7 @@ def test_subtransactions_count_with_their_transaction(shop):
     assert ids(shop.land(checkpoint, **XMIN)[1]) == [1, 2]
 
 
+@pytest.mark.slow
 def test_random_writers_lose_nothing_whenever_they_commit(shop):
     """Writers in any order between loads, updates included: at the end the landed state is the source's."""
     rng, landed, checkpoint, open_writers = random.Random(11), {}, Checkpoint(), []
@@ -177,6 +178,7 @@ def jump(server, following: int) -> None:
         server.start()
 
 
+@pytest.mark.slow
 def test_a_real_wraparound_loses_nothing(con):
     """The server's transaction ids go over 2^32 while a writer that began before keeps its transaction open."""
     with data_folder() as folder, embedded.EmbeddedPostgres(folder) as server:

@@ -16,6 +16,8 @@ from comboi_core.testing.harness import Kind, Row, Table
 from comboi_core.testing.source_contract import SourceContract
 from comboi_core.testing.sql_harness import SqlHarness
 
+pytestmark = pytest.mark.few(2)
+
 _DOUBLE = "a column of type DECIMAL holds a double in SQLite"
 
 

@@ -12,6 +12,8 @@ import pytest
 from comboi_core.domain.errors import UnsupportedValue
 from tests.support.landing import Landing, lake_in
 
+pytestmark = pytest.mark.few(2)
+
 SQL = "INSERT INTO orders (id) VALUES "
 
 

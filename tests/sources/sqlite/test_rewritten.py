@@ -19,6 +19,8 @@ from comboi_core.domain.errors import SourceChanged, UnsupportedValue
 from comboi_core.domain.load import LoadPlan
 from tests.support.landing import Landing, lake_in
 
+pytestmark = pytest.mark.few(2)
+
 MODES = {
     "full": {},
     "append": {"incremental_column": "id", "mode": "append"},

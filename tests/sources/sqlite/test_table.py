@@ -21,6 +21,8 @@ from comboi_core.domain.errors import (
 )
 from tests.support.landing import Landing, lake_in
 
+pytestmark = pytest.mark.few(2)
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

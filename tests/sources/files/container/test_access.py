@@ -97,6 +97,7 @@ def test_a_container_that_is_missing_is_named(storage, con, tmp_path, account):
     assert caught.value.remedy == "Create the container, or correct connection.file_system."
 
 
+@pytest.mark.slow
 def test_what_passes_is_waited_out_and_what_lasts_is_transient(storage, con, tmp_path):
     incoming = Incoming.make(storage)
     incoming.put_all({f"{number}.csv": f"id\n{number}\n" for number in range(4)})

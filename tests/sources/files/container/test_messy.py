@@ -15,6 +15,8 @@ from pyarrow import parquet
 
 from comboi_core.domain.errors import UnsupportedValue
 
+pytestmark = pytest.mark.few(2)
+
 ROWS = [{"id": 1, "v": "café 😀"}, {"id": 2, "v": "x"}]
 TEXT = "id,v\n1,café 😀\n2,x\n"
 
@@ -42,6 +44,7 @@ def test_unicode_in_any_form_and_a_preamble(incoming, table, encoding, mark, cod
     assert table(path=name, options={"encoding": encoding, "skip": skip}).load() == ROWS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [10, 200_000])
 def test_a_file_of_windows_with_mixed_line_ends_is_read_as_declared_and_named_otherwise(incoming, table, size):
     rows = "".join(f"{number},é\r\n" for number in range(size))
@@ -74,6 +77,7 @@ def test_parquet_of_other_types_with_nanoseconds_is_refused(incoming, table, kin
         table(path="*.parquet").load()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
 def test_what_a_zipped_file_unzips_to_has_a_limit(incoming, table, name):
     lines = ['{"id": 1}\n'] if "json" in name else ["id\n", "1\n"]

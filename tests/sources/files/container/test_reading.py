@@ -21,6 +21,8 @@ from comboi_core.lake.azure.source import SourceContainer
 from tests.support.azure_files import ContainerLanding, Incoming
 from tests.support.landing import lake_in
 
+pytestmark = pytest.mark.few(2)
+
 
 def test_a_load_reads_the_files_that_are_new(incoming, table):
     orders = table(path="in/**/*.csv")
@@ -260,6 +262,7 @@ def test_what_is_wrong_in_a_file_is_told_with_file_and_line(incoming, table, nam
     assert "az://" not in caught.value.message
 
 
+@pytest.mark.slow
 def test_planning_fetches_no_more_than_the_beginning_of_a_large_file(incoming, table, monkeypatch):
     pieces: list[int] = []
     fetch = SourceContainer.piece
@@ -276,6 +279,7 @@ def test_planning_fetches_no_more_than_the_beginning_of_a_large_file(incoming, t
     assert pieces and sum(pieces) <= 64 * 2**10
 
 
+@pytest.mark.slow
 def test_many_files_make_a_few_chunks(storage, con, tmp_path):
     incoming = Incoming.make(storage)
     given = {"path": "in/**/*.csv", "lag": "0s"}
