@@ -67,7 +67,7 @@ class MysqlSession:
         self.mariadb, self._mode = "mariadb" in version.lower(), sql.pinned(mode)
 
     def rows(self, text: str) -> list[dict[str, str | None]]:
-        """Run a SELECT whose results are text, as a transaction of its own; return its rows by name."""
+        """Run a SELECT whose results are text, outside of `transaction` as one of its own; return its rows by name."""
 
         def fetch() -> list[dict[str, str | None]]:
             self._begin_asking()
@@ -76,6 +76,18 @@ class MysqlSession:
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
         return self._guarded(fetch)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Give a block in which `rows` runs in one transaction of a snapshot, which other sessions see as open."""
+
+        def begin() -> None:
+            self._begin_asking()
+            self._execute(self._asking, sql.SNAPSHOT)
+
+        self._guarded(begin)
+        yield
+        self._guarded(lambda: self._execute(self._asking, sql.COMMIT))
 
     def describe(self, text: str) -> list[tuple[str, str]]:
         """Return names and DuckDB types of what a SELECT gives, without running it."""

@@ -171,35 +171,39 @@ def in_utc(local: str) -> str:
     return f"IF(CONVERT_TZ({earlier}, '+00:00', 'SYSTEM') = {local}, {earlier}, {later})"
 
 
+_WRITES = "trx_mysql_thread_id <> CONNECTION_ID() AND (trx_rows_modified > 0 OR trx_state = 'LOCK WAIT')"
+_MAY_WRITE = f"""COMMAND IN ('Query', 'Execute')
+    AND NOT (COALESCE(INFO, '') REGEXP '^(SELECT|SHOW)[^a-z]' OR COALESCE(INFO, '') LIKE '{MARK}%')"""
+
 TRANSACTIONS = f"""SELECT CAST(COALESCE(MAX(age), 0) AS CHAR) AS age,
         CAST(COALESCE(MAX(orphaned), 0) AS CHAR) AS orphaned
     FROM (
         SELECT TIMESTAMPDIFF(SECOND, {in_utc("trx_started")}, UTC_TIMESTAMP()) + 1 AS age,
             trx_mysql_thread_id = 0 AS orphaned
-        FROM information_schema.INNODB_TRX
-        WHERE trx_mysql_thread_id <> CONNECTION_ID() AND (trx_rows_modified > 0 OR trx_state = 'LOCK WAIT')
+        FROM information_schema.INNODB_TRX WHERE {_WRITES}
     ) AS open"""
 """Give `age`, for how many seconds the oldest transaction that has written has been open, and whether one of them has
 lost its session (`orphaned`, 1 or 0). Wants the right PROCESS."""
 
-STATEMENTS = f"""SELECT
-        CAST(COALESCE(MAX(IF(COMMAND IN ('Query', 'Execute') AND NOT (COALESCE(INFO, '') REGEXP '^(SELECT|SHOW)[^a-z]'
-            OR COALESCE(INFO, '') LIKE '{MARK}%'), TIME + 1, 0)), 0) AS CHAR) AS age,
+WRITERS = f"SELECT CAST(trx_id AS CHAR) AS holder FROM information_schema.INNODB_TRX WHERE {_WRITES}"
+"""Give `holder`, one row per transaction that has written. Wants PROCESS."""
+
+LISTED = """SELECT CAST(COUNT(*) AS CHAR) AS listed FROM information_schema.INNODB_TRX
+    WHERE trx_mysql_thread_id = CONNECTION_ID()"""
+"""Give `listed`, how many transactions of this connection are on InnoDB's list. Wants PROCESS."""
+
+STATEMENTS = f"""SELECT CAST(COALESCE(MAX(IF({_MAY_WRITE}, TIME + 1, 0)), 0) AS CHAR) AS age,
         CAST(COALESCE(MAX(USER = 'system user' AND COMMAND <> 'Daemon'), 0) AS CHAR) AS replica
     FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"""
 """Give `age`, for how many seconds the oldest statement that may write has been running, and whether the server applies
 what another one has written (`replica`, 1 or 0). Without the right PROCESS it tells of the account's own sessions."""
 
-WRITERS = f"""SELECT CONCAT('t', trx_id) AS holder FROM information_schema.INNODB_TRX
-        WHERE trx_mysql_thread_id <> CONNECTION_ID() AND (trx_rows_modified > 0 OR trx_state = 'LOCK WAIT')
-    UNION SELECT CONCAT('s', ID, ':', COALESCE(QUERY_ID, 0)) FROM information_schema.PROCESSLIST
-        WHERE ID <> CONNECTION_ID() AND COMMAND IN ('Query', 'Execute')
-            AND NOT (COALESCE(INFO, '') REGEXP '^(SELECT|SHOW)[^a-z]' OR COALESCE(INFO, '') LIKE '{MARK}%')"""
 
-
-def writers(*, mariadb: bool) -> str:
-    """Give `holder`, one row per transaction that has written, and per statement that may write. Wants PROCESS."""
-    return WRITERS if mariadb else WRITERS.replace("COALESCE(QUERY_ID, 0)", "0")
+def running(*, mariadb: bool) -> str:
+    """Give `holder`, one row per statement that may write. Wants PROCESS."""
+    number = "COALESCE(QUERY_ID, 0)" if mariadb else "0"
+    return f"""SELECT CONCAT(ID, ':', {number}) AS holder FROM information_schema.PROCESSLIST
+        WHERE ID <> CONNECTION_ID() AND {_MAY_WRITE}"""
 
 
 STATE = {

@@ -203,6 +203,7 @@ class MysqlTable:
             self._config,
             low=low,
             required=name in required,
+            transaction=self._session.transaction,
             mariadb=self._session.mariadb,
             sees=self._sees_all,
             place=self._place,

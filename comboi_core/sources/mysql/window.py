@@ -5,8 +5,8 @@ past the start of the oldest transaction that has written, or of the oldest stat
 commit would be below the watermark, and lost. The order of the steps makes this hold for those that begin meanwhile:
 
 1. the server's clock, and the largest cursor (`probe`);
-2. a moment later the transactions and statements in progress: one that had begun before step 1 is listed, or has
-   committed and is visible from now on;
+2. a moment later the statements and then the transactions in progress (`sight`): one that had begun before step 1 is
+   listed, or has committed and is visible from now on;
 3. the upper bound (`bounds`).
 
 What each kind of cursor gets:
@@ -16,11 +16,11 @@ What each kind of cursor gets:
   of one time zone without daylight saving; if they are not, set `lag` to cover the difference.
 - date: a day gets rows until it ends. Merges read the last two days again (`lag`); appends stop before the current day.
 - integers (AUTO_INCREMENT): a row's number is drawn before its transaction commits, so it is enough to wait for those
-  that had written in step 2; if they do not end in time, nothing new is read.
+  that may have written in step 2; if they do not end in time, nothing new is read.
 
-Where the transactions cannot be seen (without the right PROCESS, on a replica), `lag` (default 5 minutes) applies:
-merges commit a watermark that far behind, so that the next load reads that much again; appends stay that far behind.
-Cursors that clients write with clocks of their own want a `lag` as well.
+Where the transactions cannot be seen (without the right PROCESS, on a replica, on an old list), `lag` (default 5
+minutes) applies: merges commit a watermark that far behind, so that the next load reads that much again; appends stay
+that far behind. Cursors that clients write with clocks of their own want a `lag` as well.
 """
 
 from __future__ import annotations

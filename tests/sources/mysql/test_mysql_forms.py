@@ -16,7 +16,7 @@ def test_a_streamed_statement_brings_its_settings_along_as_hints(db):
 
 def test_a_session_has_no_setting_that_only_mariadb_knows():
     assert not [text for text in sql.session("", mariadb=False) if "max_statement_time" in text or "idle_" in text]
-    assert "QUERY_ID" not in sql.writers(mariadb=False) and "QUERY_ID" in sql.writers(mariadb=True)
+    assert "QUERY_ID" not in sql.running(mariadb=False) and "QUERY_ID" in sql.running(mariadb=True)
 
 
 def test_innodbs_numbers_are_asked_for_where_mysql_has_them():

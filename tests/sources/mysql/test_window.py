@@ -11,7 +11,7 @@ import pytest
 from comboi_core.domain.errors import UnsupportedValue
 from comboi_core.domain.load import Checkpoint
 from comboi_core.landing.backfill import backfilled
-from comboi_core.sources.mysql import cursor as mysql_cursor
+from comboi_core.sources.mysql import sight
 from comboi_core.sources.mysql.sql import TRANSACTIONS, in_utc
 from comboi_core.sources.mysql.window import value
 from tests.support.mariadb import BLIND, mariadb, run
@@ -66,7 +66,7 @@ def test_a_transaction_that_only_reads_holds_nothing_back(shop):
 
 
 def test_numbers_that_are_drawn_but_not_committed_are_waited_for(shop, monkeypatch):
-    monkeypatch.setattr(mysql_cursor, "WRITERS_SECONDS", 0.3)
+    monkeypatch.setattr(sight, "WRITERS_SECONDS", 0.3)
     shop.run("CREATE TABLE {s}.orders (id int AUTO_INCREMENT PRIMARY KEY, v int)")
     shop.run("INSERT INTO {s}.orders (v) VALUES (1)")
     mode = {"incremental_column": "id", "mode": "append"}
@@ -82,7 +82,7 @@ def test_numbers_that_are_drawn_but_not_committed_are_waited_for(shop, monkeypat
 
 def test_random_writers_lose_and_double_nothing(shop, monkeypatch):
     """Writers begin, write and commit in any order between loads; in the end every row was landed once."""
-    monkeypatch.setattr(mysql_cursor, "WRITERS_SECONDS", 0.0)
+    monkeypatch.setattr(sight, "WRITERS_SECONDS", 0.0)
     shop.run("CREATE TABLE {s}.orders (id int AUTO_INCREMENT PRIMARY KEY, v int)")
     rng, landed, checkpoint, number = random.Random(7), [], Checkpoint(), 0
     mode = {"incremental_column": "id", "mode": "append"}
