@@ -205,6 +205,7 @@ def test_no_hostile_value_of_any_key_is_judged_differently_for_no_reason(disagre
     assert unexplained == []
 
 
+@pytest.mark.slow
 def test_what_is_left_to_the_parser_is_all_that_is_listed(disagreements):
     met = {explained(problems[0]) for _, _, problems in disagreements if problems}
 

@@ -20,6 +20,7 @@ def file_of(number: int) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SETS)
 @pytest.mark.parametrize(("settings", "least"), [(SETTINGS, 0.995), (without("soc_sec_id"), 0.97)])
 @pytest.mark.few(1)

@@ -16,6 +16,8 @@ from comboi_core.dedupe.splink_dedupe import Deduplicated, deduplicate
 from comboi_core.domain.errors import DedupeError
 from tests.dedupe.people import BASE, config, people
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "rect", "line"}
 
 

@@ -11,6 +11,8 @@ from comboi_core.cli.demo.postgres import EmbeddedPostgres
 from tests.demo import independent
 from tests.demo.conftest import Snapshots
 
+pytestmark = pytest.mark.slow
+
 FIRST_FLIGHT = (1, 2013, 1, 1, 517, 515, 2, 830, 819, 11, "UA", 1545, "N14228", "EWR", "IAH", 227, 1400, 5, 15)
 
 

@@ -9,6 +9,8 @@ from tests.demo.conftest import Snapshots
 from tests.demo.plain import TRANSFORMATIONS, build_all, datasets, load_script
 from tests.support.gold import GOLD, differences, read
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def built(snapshots: Snapshots) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[tuple[str, bool, str]]]]:

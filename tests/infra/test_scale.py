@@ -29,6 +29,7 @@ def test_tables_share_the_orchestration_of_their_lane(figures):
         assert one["lanes"] <= one["instances"] < one["tables"] + datasets + one["lanes"]
 
 
+@pytest.mark.slow
 def test_histories_stay_under_200_events_and_payloads_out_of_blobs(figures):
     for one in figures:
         assert max(one["longest_history"].values()) < 200

@@ -18,8 +18,8 @@ MIXED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("query", "rows"), [(LARGE, 256), (MIXED, 3120)], ids=["large", "small, then large"])
-@pytest.mark.few(1)
 def test_rows_of_megabytes_take_no_more_than_duckdb_s_limit_and_a_little(azure, query, rows):
     azure.run(f"CREATE VIEW {{s}}.large AS {query}")
     done = subprocess.run(
