@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -22,8 +22,8 @@ def ids(rows) -> list[int]:
 
 
 @contextmanager
-def polled(shop) -> Iterator[None]:
-    """Keep the list of this moment as it is for the block."""
+def polled(shop) -> Iterator[Callable[[], None]]:
+    """Keep the list of this moment as it is for the block, or until what it gives is called."""
     ended, began = threading.Event(), threading.Event()
 
     def poll() -> None:
@@ -37,7 +37,7 @@ def polled(shop) -> Iterator[None]:
     thread.start()
     try:
         assert began.wait(10)
-        yield
+        yield ended.set
     finally:
         ended.set()
         thread.join()
@@ -72,21 +72,19 @@ def test_numbers_are_not_said_to_be_complete_where_the_list_stays_old(orders, mo
     assert ids(rows) == [1] and any("may be missed" in said and "INNODB_TRX" in said for said in load.warnings)
 
 
-def test_a_list_that_others_have_read_a_moment_ago_is_not_believed(orders, monkeypatch):
-    """All our questions but those for our own transaction follow a look of somebody else."""
-    asked, other = MysqlSession.rows, orders.server.connect()
+def test_a_list_that_was_old_when_we_began_to_look_is_not_believed(orders, monkeypatch):
+    """Somebody keeps the list of before the writers until we look for our own transaction."""
+    asked = MysqlSession.rows
 
     def rows(self, text):
-        if text != sql.LISTED:
-            run(other, LIST)
+        if text == sql.LISTED:
+            end()
         return asked(self, text)
 
-    run(other, LIST)
-    with monkeypatch.context() as patched, orders.transaction("INSERT INTO {s}.orders (id) VALUES (2)"):
-        patched.setattr(MysqlSession, "rows", rows)
+    monkeypatch.setattr(MysqlSession, "rows", rows)
+    with polled(orders) as end, orders.transaction("INSERT INTO {s}.orders (id) VALUES (2)"):
         orders.run("INSERT INTO {s}.orders (id) VALUES (3)")
         load, during, _ = orders.land(**APPEND)
-    other.close()
     assert (ids(during), load.warnings) == ([1], ())
 
 
