@@ -37,6 +37,7 @@ class Build:
         published: The dataset as it is now, or None.
         inputs: What the build reads; the views stand in `con`.
         path: Where the dataset is published in `lake`.
+        gone: A FROM item: the keys that the batch says are deleted.
         match_quality: The page on what deduplication did, if it did anything.
         made_with: The script and the settings that decide which rows there are.
         details: What the run record shows beyond figures: checks, deduplication, quarantine.
@@ -50,6 +51,7 @@ class Build:
     inputs: Inputs
     lake: Lake
     path: str
+    gone: str | None = None
     match_quality: str | None = None
     made_with: Origin = field(default_factory=dict)
     details: BuildDetails = field(default_factory=lambda: BuildDetails(checks=[], duplicates=None, quarantined=0))

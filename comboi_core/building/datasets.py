@@ -24,6 +24,7 @@ from comboi_core.config.datasets import DatasetConfig
 from comboi_core.config.splink import SplinkConfig
 from comboi_core.domain.contracts.building import BuildDetails, BuildWork, Built
 from comboi_core.domain.errors import CheckFailed, DedupeError, MaterializationRefused
+from comboi_core.domain.manifest import DELETED
 from comboi_core.domain.shortfall import Shortfall
 from comboi_core.domain.sql import identifier, identifiers, literal, qualified
 from comboi_core.duckdb.rows import one_row
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from comboi_core.quality.checks import CheckResult
 
 RESULT, SURVIVORS, CROSSWALK = "_comboi_result", "_comboi_survivors", "_comboi_crosswalk"
-GOOD, BAD = "_comboi_good", "_comboi_bad"
+GOOD, BAD, GONE = "_comboi_good", "_comboi_bad", "_comboi_gone"
 BUILD = "_build"
 """The column that tells which build has put a row into quarantine."""
 _TELLING = (CheckFailed, DedupeError, MaterializationRefused)
@@ -155,11 +156,33 @@ def transformed(work: Build) -> Iterator[str]:
             scratch = str(Path(folder) / "batch.parquet")
             with work.code.blaming(work.con, work.inputs.views):
                 write_exactly(work.con, f"FROM {result}", scratch, hidden=sensitive(work.dataset))
-            result = f"read_parquet({literal(scratch)})"
+            result = _without_deleted(work, f"read_parquet({literal(scratch)})")
         if quarantines:
             _quarantine(work, result)
             result = GOOD
         yield result
+
+
+def _without_deleted(work: Build, result: str) -> str:
+    """Keep the keys of tombstones apart, before checks and quarantine, for which their NULLs are no values.
+
+    Raises:
+        MaterializationRefused: the script has left out the column that tells tombstones from rows.
+    """
+    how = work.how
+    if not work.inputs.deletes or how.strategy not in ("merge", "scd2"):
+        return result
+    if DELETED not in map(str.lower, columns_of(work.con, result)):
+        raise MaterializationRefused(
+            f"{work.dataset.name}: an input has deleted rows, but the result has no column {DELETED}",
+            remedy=f"Select {DELETED} in the transformation as it comes; to ignore deletes, remove the rows where it "
+            f"is true and select false AS {DELETED}.",
+        )
+    work.con.execute(
+        f"CREATE TEMP TABLE {GONE} AS SELECT DISTINCT {identifiers(how.unique_key)} FROM {result} WHERE {DELETED}"
+    )
+    work.gone = GONE
+    return f"(SELECT * EXCLUDE ({DELETED}) FROM {result} WHERE {DELETED} IS NOT TRUE)"
 
 
 def _deduplicate(work: Build, splink: SplinkConfig) -> None:
@@ -187,7 +210,8 @@ def next_state(work: Build, batch: str) -> str | None:
     same_rows = work.inputs.versions and (has_looked(work) if work.code.reads_interval else work.same_inputs)
     if previous and how.strategy == "append" and same_rows:
         return None  # these very rows were appended before
-    if previous and not work.details["quarantined"] and not _count(work, batch):
+    deleted = work.gone is not None and _count(work, work.gone)
+    if previous and not work.details["quarantined"] and not deleted and not _count(work, batch):
         if how.close_missing and not work.dataset.allow_empty:
             raise CheckFailed(
                 f"{work.dataset.name}: the result has no rows, which would end every version; nothing was published",
@@ -204,6 +228,7 @@ def next_state(work: Build, batch: str) -> str | None:
             batch=batch,
             published=previous,
             hidden=sensitive(work.dataset),
+            gone=work.gone,
         )
 
 
@@ -286,7 +311,8 @@ def _not_seen_again(work: Build, bad: str, earlier: str) -> str:
     if not key:
         return ""
     names = identifiers(key)
-    rows = f"(SELECT {names} FROM {GOOD} UNION ALL SELECT {names} FROM {bad})"
+    gone = f" UNION ALL SELECT {names} FROM {work.gone}" if work.gone else ""
+    rows = f"(SELECT {names} FROM {GOOD} UNION ALL SELECT {names} FROM {bad}{gone})"
     same_key = " AND ".join(f"n.{name} = e.{name}" for name in map(identifier, key))
     before = {name.lower() for name in columns_of(work.con, earlier)} - {BUILD, REASONS}
     common = [name for name in columns_of(work.con, bad) if name.lower() in before]

@@ -32,12 +32,14 @@ class Inputs:
         versions: `source.table` -> the load, or dataset -> the build, that is read.
         born: The same names -> the run that began the count of loads or builds.
         rows: Rows in the files that are read.
+        deletes: Whether a view of changes has tombstones; see `domain.manifest.DELETED`.
     """
 
     views: dict[str, str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     born: dict[str, str] = field(default_factory=dict)
     rows: int = 0
+    deletes: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class View:
 
     Attributes:
         files: Of a bronze table: the files in the lake that it reads.
+        deletes: Whether it has tombstones.
     """
 
     sql: str
@@ -53,6 +56,7 @@ class View:
     born: str
     rows: int
     files: tuple[str, ...] = ()
+    deletes: bool = False
 
 
 def create_inputs(
@@ -92,6 +96,7 @@ def create_inputs(
         inputs.versions[name] = view.version
         inputs.born[name] = view.born
         inputs.rows += view.rows
+        inputs.deletes |= view.deletes
     return inputs
 
 
@@ -215,9 +220,16 @@ def _table_view(
             "rows would be appended a second time",
             remedy=anew,
         )
+    if again and manifest.deletes and dataset.materialization.strategy in ("merge", "scd2"):
+        raise MaterializationRefused(
+            f"{dataset.name}: it has read {name} before load {manifest.whole}, which read the whole table anew and "
+            "does not tell which rows the source has deleted meanwhile",
+            remedy=anew,
+        )
     rows = sum(file.rows for file in manifest.files if file.load > since)
     files = tuple(file.path for file in manifest.files if file.load > since)
-    return View(view_sql(lake, manifest, item.view, since=since), manifest.sequence, manifest.born, rows, files)
+    sql, deletes = view_sql(lake, manifest, item.view, since=since), manifest.deletes and item.view == "changes"
+    return View(sql, manifest.sequence, manifest.born, rows, files, deletes)
 
 
 def others(before: str | None, now: str) -> bool:

@@ -35,6 +35,7 @@ def next_dataset(
     batch: str,
     published: str | None,
     hidden: Collection[str] = (),
+    gone: str | None = None,
 ) -> str:
     """Return a SELECT for the next state of a dataset.
 
@@ -44,6 +45,8 @@ def next_dataset(
         batch: A FROM item that can be read several times: what the transformation gave.
         published: A FROM item: the dataset as it is, or None where there is none, or where all of it is replaced.
         hidden: Columns whose values no error shows.
+        gone: A FROM item with the `unique_key` of rows that are deleted: `merge` removes them, `scd2` ends their
+            current version.
 
     Raises:
         MaterializationRefused: keys are missing, NULL or repeated, rows lie outside of the interval, or a column's
@@ -67,7 +70,10 @@ def next_dataset(
         return f"SELECT * FROM {batch}"
     before = columns_of(con, published)
     if how.strategy == "scd2":
-        return next_versions(how, moment, found=found, before=before, batch=batch, published=published)
+        return next_versions(how, moment, found=found, before=before, batch=batch, published=published, gone=gone)
+    if gone and how.strategy == "merge":
+        there = f"SELECT p.* FROM {published} AS p ANTI JOIN {gone} AS g ON {same(how.unique_key, 'p', 'g')}"
+        published = f"({there})"
     return f"{_kept(how, moment, published, batch)} UNION ALL BY NAME {_new(how, found, before, batch, published)}"
 
 

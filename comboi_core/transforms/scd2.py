@@ -17,7 +17,14 @@ def first_versions(how: Materialization, moment: Moment, batch: str) -> str:
 
 
 def next_versions(
-    how: Materialization, moment: Moment, *, found: Columns, before: Columns, batch: str, published: str
+    how: Materialization,
+    moment: Moment,
+    *,
+    found: Columns,
+    before: Columns,
+    batch: str,
+    published: str,
+    gone: str | None = None,
 ) -> str:
     """Return a SELECT for all versions after a batch.
 
@@ -27,11 +34,14 @@ def next_versions(
     Args:
         found: The batch's columns.
         before: The published columns.
+        gone: A FROM item with keys whose current version ends, as they are deleted.
     """
     key = how.unique_key
     joined, first = same(key, "p", "b"), f"b.{identifier(key[0])}"
     at = f"{literal(moment.started_at.isoformat())}::TIMESTAMPTZ"
-    gone = f"{first} IS NULL" if how.close_missing is not False else "false"
+    missing = f"{first} IS NULL" if how.close_missing is not False else "false"
+    if gone:
+        missing += f" OR ({first} IS NULL AND EXISTS (FROM {gone} AS g WHERE {same(key, 'g', 'p')}))"
     newer = f"({first} IS NOT NULL AND ({_changed(how, found, before)}))"
     return f"""
         WITH comboi_batch AS (FROM {_dated(how, moment, batch)}),
@@ -45,7 +55,7 @@ def next_versions(
             SELECT {", ".join(f"p.{identifier(name)}" for name in key)},
                 greatest(p.{VALID_FROM}, coalesce(b.{VALID_FROM}, {at})) AS comboi_end
             FROM comboi_now AS p LEFT JOIN comboi_batch AS b ON {joined}
-            WHERE {gone} OR {newer}
+            WHERE {missing} OR {newer}
         )
         SELECT * FROM {published} WHERE {IS_CURRENT} IS NOT TRUE
         UNION ALL BY NAME

@@ -38,6 +38,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.runs = 0
+        self.manifests: dict[str, str] = {}
         self.write("configs/initial.yml", yaml.safe_dump(CONFIG))
 
     def write(self, name: str, text: str) -> Path:
@@ -69,7 +70,7 @@ class Lab:
             "interval": {"start": f"{start}T00:00:00+00:00", "end": f"{end}T00:00:00+00:00"},
             "full_refresh": full_refresh,
             "item": {"name": name, "stage": "silver"},
-            "manifests": {},
+            "manifests": self.manifests,
         }
         answer = build(workspace, job)
         return answer | {"details": runfiles.read_json(workspace.lake("bronze"), answer["details"])}

@@ -27,12 +27,15 @@ def con() -> Iterator[Any]:
         yield opened
 
 
-def build(con, how, batch: str, published: str | None = None, moment: Moment = DAY) -> list[tuple]:
+def build(
+    con, how, batch: str, published: str | None = None, moment: Moment = DAY, gone: str | None = None
+) -> list[tuple]:
     """Make the next state of SELECT texts; return its rows, in order."""
     con.execute(f"CREATE OR REPLACE TABLE batch AS {batch}")
     if published:
         con.execute(f"CREATE OR REPLACE TABLE published AS {published}")
-    sql = next_dataset(con, how, moment, dataset="orders", batch="batch", published="published" if published else None)
+    before = "published" if published else None
+    sql = next_dataset(con, how, moment, dataset="orders", batch="batch", published=before, gone=gone)
     con.execute(f"CREATE OR REPLACE TABLE result AS {sql}")
     return sorted(con.execute("FROM result").fetchall(), key=repr)
 
@@ -45,6 +48,27 @@ def test_a_merge_replaces_known_keys_and_adds_new_ones(con):
     before = values("(1, 'a')", "(2, NULL)")
     assert build(con, MERGE, values("(2, 'b')", "(3, NULL)"), before) == [(1, "a"), (2, "b"), (3, None)]
     assert build(con, MERGE, values("(2, 'b')", "(3, NULL)"), "FROM result") == [(1, "a"), (2, "b"), (3, None)]
+
+
+def test_a_merge_removes_deleted_keys_also_of_columns_that_it_would_keep(con):
+    before = values("(1, 'a')", "(2, 'b')", "(3, 'c')")
+    gone = f"({values('(1)', '(9)', columns='id')})"
+    assert build(con, MERGE, values("(2, 'x')"), before, gone=gone) == [(2, "x"), (3, "c")]
+    assert build(con, MERGE, values("(2, 'x')"), "FROM result", gone=gone) == [(2, "x"), (3, "c")]
+    assert build(con, MERGE, values("(1, 'again')"), "FROM result") == [(1, "again"), (2, "x"), (3, "c")]
+
+
+def test_scd2_ends_the_version_of_a_deleted_key_and_begins_another_when_it_comes_back(con):
+    how = SCD2.model_copy(update={"close_missing": False})
+    build(con, how, values("(1, 'a')", "(2, 'b')"))
+    nothing = f"{values(chr(40) + '1, NULL)')} WHERE false"
+    gone = f"({values('(1)', columns='id')})"
+    for _ in range(2):  # a build that is done again changes nothing
+        ended = build(con, how, nothing, "FROM result", LATER, gone)
+        assert [(row[0], row[-1]) for row in ended] == [(1, False), (2, True)]
+        assert ended[0][-2] == LATER.started_at
+    back = build(con, how, values("(1, 'a')"), "FROM result", LATER)
+    assert sorted((row[0], row[-1]) for row in back) == [(1, False), (1, True), (2, True)]
 
 
 @pytest.mark.parametrize("published", [None, values("(1, 'a')")])
