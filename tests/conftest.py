@@ -63,6 +63,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 
 
 @pytest.fixture(scope="session")
+def feeding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server of this test session with logical decoding and prepared transactions."""
+    settings = {"wal_level": "logical", "max_prepared_transactions": "10", "max_replication_slots": "40"}
+    with EmbeddedPostgres(tmp_path_factory.mktemp("feeding"), settings=settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """An Azurite of this test session."""
     with azurite(tmp_path_factory.mktemp("azurite")) as server:

@@ -14,6 +14,8 @@ from comboi_core.domain.ports import Lake
 from comboi_core.domain.redaction import redactor
 
 WORK = "work"
+FEEDS = "_feeds"
+"""The folder of what is known of change feeds from run to run. No source can have this name."""
 
 
 def plan_path(run_id: str, attempt: str) -> str:
@@ -42,6 +44,21 @@ def files_path(run_id: str, item: str, lane: int, page: int, attempt: str) -> st
 def folding_path(run_id: str, item: str, attempt: str) -> str:
     """Return the path of how far a table's folding has come; `attempt` is unique per execution."""
     return f"{WORK}/{run_id}/folds/{item}-{attempt}.json"
+
+
+def feed_path(run_id: str, source: str) -> str:
+    """Return the path of what a source's change feed tells a run."""
+    return f"{WORK}/{run_id}/feed/{source}.json"
+
+
+def feed_keys_path(run_id: str, source: str, table: str, part: int, attempt: str) -> str:
+    """Return the path of a part of the keys that changed; `attempt` is unique per execution."""
+    return f"{WORK}/{run_id}/feed/{source}.{table}-{part:05d}-{attempt}.parquet"
+
+
+def feed_positions_path(source: str) -> str:
+    """Return the path of how far the tables that follow a source's change feed are known to be complete."""
+    return f"{FEEDS}/{source}.json"
 
 
 def cancellation_path(run_id: str) -> str:
@@ -94,6 +111,11 @@ def write_text(lake: Lake, path: str, text: str) -> None:
 def write_work(lake: Lake, path: str, value: Any) -> None:
     """Put in place what later activities work with, as it is: paths, cursors, keys. None of it is for people."""
     lake.write(path, encode_json(value))
+
+
+def write_keys(lake: Lake, path: str, keys: bytes) -> None:
+    """Put a file of changed keys in place, as it is. It is for the activities that read the keys' rows."""
+    lake.write(path, keys)
 
 
 def finished_items(lake: Lake, run_id: str) -> list[ItemOutcome]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from comboi_core.cli import ahead, build, developing, render, testing
+from comboi_core.cli.changes import changes
 from comboi_core.cli.client import Api, part
 from comboi_core.cli.doctor import doctor
 from comboi_core.cli.erase import erase
@@ -285,6 +286,7 @@ app.command()(testing.test)
 app.command(cls=Selecting)(ahead.plan)
 app.command()(ahead.backfill)
 app.add_typer(ahead.checkpoints)
+app.add_typer(changes)
 app.command()(erase)
 developing.register(app)
 

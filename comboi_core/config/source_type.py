@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from comboi_core.config.base import Model
 from comboi_core.config.tables import SourceBase
 from comboi_core.domain.equal_texts import Texts
+from comboi_core.domain.feed import Changes
 from comboi_core.domain.load import Column
 from comboi_core.domain.ports import Source
 
@@ -65,6 +66,81 @@ class Server:
     asked: tuple[float, float]
     too_old: str = ""
     remarks: tuple[str, ...] = ()
+
+
+KeepKeys = Callable[[str, int, bytes], str]
+"""Keeps a file of changed keys, of a table and with a number; returns its path in the lake."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedStatus:
+    """How a change feed stands.
+
+    Attributes:
+        tables: Those that follow it.
+        since: The position from which it gives changes, or None.
+        retained: Bytes of log that the server keeps for it.
+        left: Bytes of log that may still be written until it is lost; None without a limit.
+        told: The same in words.
+        problems: What is wrong, and what to do about it.
+    """
+
+    publication: str
+    slot: str
+    tables: tuple[str, ...]
+    since: str | None
+    retained: int
+    left: int | None
+    told: str
+    problems: tuple[tuple[str, str], ...]
+
+
+class ReadsFeed(Protocol):
+    """Reads what a feed tells."""
+
+    def __call__(
+        self, con: DuckDBPyConnection, source: Any, connection: dict[str, Any], keep: KeepKeys, *, temporary: str | None
+    ) -> Changes:
+        """Return the changes up to now, all tables together; consumes nothing.
+
+        Args:
+            temporary: Where files may be put meanwhile; default: the system's temporary folder.
+
+        Raises:
+            ConfigError: server, role, tables or publication do not allow it.
+            FeedBusy: something else reads it at this moment.
+            FeedLost: it is lost, and the source says `on_lost_feed: fail`.
+        """
+
+
+class SetsUpFeed(Protocol):
+    """Makes what a feed needs at the server."""
+
+    def __call__(
+        self, con: DuckDBPyConnection, source: Any, connection: dict[str, Any], *, carry_out: bool
+    ) -> tuple[str, ...]:
+        """Return the statements; run them as well if `carry_out`.
+
+        Raises:
+            ConfigError: a table cannot be followed, or the role may not do it; nothing was made.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """What a type of source with change feeds can do.
+
+    Attributes:
+        advance: Lets the server forget its log up to the smallest of some positions, at least one.
+        status: Tells how the feed stands.
+        drop: Removes what `setup` has made; returns what it was, in words.
+    """
+
+    read: ReadsFeed
+    setup: SetsUpFeed
+    advance: Callable[[DuckDBPyConnection, Any, dict[str, Any], Sequence[str]], None]
+    status: Callable[[DuckDBPyConnection, Any, dict[str, Any]], FeedStatus]
+    drop: Callable[[DuckDBPyConnection, Any, dict[str, Any]], tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +207,7 @@ class SourceType:
         address: Returns which database a connection leads to, part -> text, without credentials: neither who signs in,
             nor how. A table whose address changes is another one. Two names of one server are two addresses.
         probe: Asks a server for its version and its clock. None: there is no server.
+        feed: What it can do with change feeds. None: it has none.
         sample: A project to begin with.
         new_table: What `comboi new table` does.
         examples: The examples of the reference in docs/configuration.md: model -> YAML.
@@ -144,6 +221,7 @@ class SourceType:
     texts: Callable[[Column], Texts] | None = None
     address: Callable[[Connection], dict[str, str]] | None = None
     probe: Callable[[DuckDBPyConnection, dict[str, Any], str], Server] | None = None
+    feed: Feed | None = None
     sample: Sample | None = None
     new_table: NewTable = field(default_factory=NewTable)
     examples: Mapping[type[Model], str] = field(default_factory=dict)

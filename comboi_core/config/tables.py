@@ -90,6 +90,11 @@ class BaseTable(Model):
         return None
 
     @property
+    def follows_feed(self) -> bool:
+        """Whether a change feed of the source tells what changed."""
+        return False
+
+    @property
     def made_from(self) -> dict[str, str]:
         """The settings that decide which rows and values are read: key of the configuration -> its text."""
         found = {"columns": ", ".join(sorted(self.columns or ())), "mask": listed(self.mask)}
@@ -119,8 +124,9 @@ class TableConfig(BaseTable):
             `incremental_column` is written, e.g. `Europe/Berlin`. A load then ends at the server's clock in that zone,
             and an hour that the clock repeats is read after it is over. Default: unknown. A load then ends at the
             largest value, and `lag` must cover a repeated hour.
-        cursor: The source's own row version, in place of `incremental_column`: `xmin` for PostgreSQL, `rowversion` for
-            SQL Server and Azure SQL.
+        cursor: The source's own knowledge of changes, in place of `incremental_column`. `xmin` (PostgreSQL) and
+            `rowversion` (SQL Server and Azure SQL) are row versions. `changes` (PostgreSQL) is the change feed of the
+            source, which tells deleted rows as well.
         on_null_cursor: What to do with rows whose `incremental_column` is NULL. `include`: every load reads them.
             `exclude`: no load reads them. `fail`: the load fails.
         chunk_rows: The largest number of rows per chunk, roughly. A load is read in chunks if the table can be divided.
@@ -145,7 +151,7 @@ class TableConfig(BaseTable):
     where: Text | None = None
     incremental_column: Text | None = None
     cursor_zone: Zone | None = None
-    cursor: Literal["xmin", "rowversion"] | None = None
+    cursor: Literal["xmin", "rowversion", "changes"] | None = None
     on_null_cursor: Literal["include", "exclude", "fail"] = "include"
     chunk_rows: int = Field(default=2_000_000, ge=1)
     chunk_bytes: Bytes = Field(default=256 * 2**20, ge=1)
@@ -172,13 +178,18 @@ class TableConfig(BaseTable):
 
     @property
     def cursor_name(self) -> str | None:
-        """The name of what the watermark is a value of: the incremental column, `xmin` or `rowversion`; else None."""
+        """The name of what the watermark is a value of: the incremental column or `cursor`; else None."""
         return self.incremental_column or self.cursor
 
     @property
     def cursor_column(self) -> str | None:
         """See BaseTable."""
         return self.incremental_column
+
+    @property
+    def follows_feed(self) -> bool:
+        """See BaseTable."""
+        return self.cursor == "changes"
 
     @property
     def made_from(self) -> dict[str, str]:

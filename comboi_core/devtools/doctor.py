@@ -96,6 +96,7 @@ def sources(workspace: Workspace) -> Iterator[Finding]:
                 probe = source_type(source.type).probe
                 if probe is not None:
                     yield from _server(probe(con, workspace.connection(source.name), name), name)
+                yield from _feed(workspace, con, source)
                 read, failures, remarks = _tables(workspace, con, source)
             except ComboiError as error:
                 yield finding(name, False, error.message, error.remedy)
@@ -104,6 +105,18 @@ def sources(workspace: Workspace) -> Iterator[Finding]:
         yield from (finding(name, True, remark) for remark in remarks)
         if read:
             yield finding(name, True, f"{read} of {len(source.tables)} tables can be read")
+
+
+def _feed(workspace: Workspace, con: DuckDBPyConnection, source: SourceBase) -> Iterator[Finding]:
+    """Tell how the change feed of a source stands, where tables follow it."""
+    feed = source_type(source.type).feed
+    if feed is None or not any(table.follows_feed for table in source.tables):
+        return
+    name = f"change feed of {source.name}"
+    status = feed.status(con, source, workspace.connection(source.name))
+    yield from (finding(name, False, message, remedy) for message, remedy in status.problems)
+    if status.since:
+        yield finding(name, True, status.told)
 
 
 def _tables(

@@ -177,6 +177,21 @@ class SourceRewound(ComboiError):
     remedy = "Run the table with --full-refresh, because comboi cannot tell new rows from rows that were landed before."
 
 
+class FeedLost(ComboiError):
+    """Changes since the last load are lost: the slot was invalidated, dropped or read by something else."""
+
+    code = "feed_lost"
+    remedy = "Run the table with --full-refresh. With `on_lost_feed: reload` comboi does so by itself."
+
+
+class FeedBusy(ComboiError):
+    """Something else reads the change feed at this moment."""
+
+    code = "feed_busy"
+    remedy = "Give each pipeline a slot of its own (`changes: slot:`), and see that nothing else reads this one."
+    transient = True
+
+
 class SchemaDrift(ComboiError):
     """The source's columns changed in a way that the table's `schema_policy` does not allow."""
 

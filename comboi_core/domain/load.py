@@ -125,18 +125,20 @@ class Chunk:
 
     Attributes:
         index: Position in the load, from 0.
-        kind: `all` (the whole window), `key_range` (`low <= key < high`), `page_range` (PostgreSQL ctid pages) or
-            `files`.
+        kind: `all` (the whole window), `key_range` (`low <= key < high`), `page_range` (PostgreSQL ctid pages),
+            `files`, or `keys` (rows of the keys that a change feed names).
         low: Inclusive lower bound as text, or None (open).
         high: Exclusive upper bound as text, or None (open).
         files: For `files`: what the chunk reads.
+        keys: For `keys`: the path of the keys in the lake.
     """
 
     index: int
-    kind: Literal["all", "key_range", "page_range", "files"] = "all"
+    kind: Literal["all", "key_range", "page_range", "files", "keys"] = "all"
     low: str | None = None
     high: str | None = None
     files: tuple[SourceFile, ...] = ()
+    keys: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from comboi_core.domain.errors import ComboiError
+from comboi_core.domain.feed import Changes, Known
 from comboi_core.domain.load import Checkpoint, Chunk, Column, EarlierRows, LoadPlan
 
 if TYPE_CHECKING:
@@ -116,4 +117,24 @@ class LooksBack(Protocol):
         Args:
             load: A plan with a window.
             columns: Some of the load's columns.
+        """
+
+
+@runtime_checkable
+class FollowsFeed(Protocol):
+    """Optional for a source: a change feed tells which keys changed, and the source reads their rows."""
+
+    def follow(self, changes: Changes, known: Known | None, *, on_lost: Literal["reload", "fail"]) -> None:
+        """Take what the feed tells, before `plan`.
+
+        Args:
+            known: How far the table is complete beyond its watermark, if that is known.
+            on_lost: What to do where changes are lost: read the whole table, or raise FeedLost.
+        """
+
+    def select_keys(self, load: LoadPlan, data: bytes) -> str:
+        """Return a SELECT for the rows of a chunk's keys, and a tombstone for each key that has no row.
+
+        Args:
+            data: The keys, as they were kept.
         """

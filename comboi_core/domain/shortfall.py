@@ -19,6 +19,8 @@ CODES = MappingProxyType(
         "column_gone": "the dataset no longer has a column that its published version had",
         "dataset_lost": "a dataset that keeps rows was missing from its lake, and was rebuilt from its inputs",
         "duplicate_keys": "rows of one load share a primary key; readers see one of them",
+        "feed_endangered": "the change feed is about to be lost, or fills the disk of the source's server",
+        "feed_lost": "changes were lost with the change feed: versions of rows in between are in no load",
         "future_cursor": "rows have a cursor value in the future; they are read when that time has come",
         "key_equality": "the source treats two spellings of a key as equal, readers do not: a new spelling adds a row",
         "late_commits": "rows that are committed late may be missed: the source does not show its open transactions",

@@ -28,6 +28,10 @@ def backfilled(load: LoadPlan, checkpoint: Checkpoint, backfill: Range) -> LoadP
     if load.mode != "merge" or load.window is None:
         why = "a backfill would land rows twice" if load.mode == "append" else "it has no cursor"
         raise BackfillImpossible(f"{name} has mode {load.mode}: {why}")
+    if load.window.cursor == "changes":
+        raise BackfillImpossible(
+            f"{name} follows a change feed, which has no ranges", remedy="Read the table again with --full-refresh."
+        )
     if load.replaces and checkpoint.sequence:
         raise BackfillImpossible(
             f"{name} cannot be backfilled now, because its next load reads the whole table",

@@ -38,10 +38,10 @@ from comboi_core.domain.contracts.record import Range
 from comboi_core.domain.contracts.run import ItemOutcome
 from comboi_core.domain.contracts.table import CheckpointRecord, Commit, TableItem, TableName
 from comboi_core.domain.errors import ComboiError, SchemaDrift, SourceChanged, SourceFileChanged
-from comboi_core.domain.load import Checkpoint, LoadPlan
+from comboi_core.domain.load import Checkpoint, Chunk, LoadPlan
 from comboi_core.domain.manifest import DataFile, FileRecord, Manifest, data_path
-from comboi_core.domain.ports import Source, TellsState
-from comboi_core.landing import continuity, shortfalls
+from comboi_core.domain.ports import FollowsFeed, Lake, Source, TellsState
+from comboi_core.landing import continuity, feed, shortfalls
 from comboi_core.landing.backfill import backfilled
 from comboi_core.sources.common.chunks import PER_ACTIVITY
 
@@ -184,6 +184,7 @@ def plan_load(
         workspace.borrowed_duckdb(item["source"]) as con,
         workspace.source(con, item["source"], item["table"]) as source,
     ):
+        feed.follow(workspace, con, source, item, run_id)
         load = source.plan(checkpoint, full_refresh=full_refresh)
         load = backfilled(load, checkpoint, backfill) if backfill else load
         nulls = shortfalls.of_added_columns(workspace, lake, source, load, table, previous)
@@ -233,7 +234,7 @@ def _extracted(workspace: Workspace, item: TableItem, load: LoadPlan, chunks: li
             while rest and len(files) < PER_ACTIVITY and (not files or time.monotonic() < deadline):
                 chunk = load.chunks[rest[0]]
                 path = data_path(load.source, load.table, load.sequence, chunk.index, secrets.token_hex(4))
-                select = masked_rows(source.select(load, chunk), load.columns)
+                select = masked_rows(_selected(lake, source, load, chunk), load.columns)
                 rows, size = write_chunk(con, lake, select, path)
                 deleted = count_deleted(con, lake, path) if rows and load.deletes else 0
                 file = DataFile(path, load.sequence, rows, size, deleted=deleted)
@@ -242,6 +243,12 @@ def _extracted(workspace: Workspace, item: TableItem, load: LoadPlan, chunks: li
         source.confirm(load)
         state = source.state if isinstance(source, TellsState) else ""
     return {"files": files, "rest": rest, "state": state}
+
+
+def _selected(lake: Lake, source: Source, load: LoadPlan, chunk: Chunk) -> str:
+    if isinstance(source, FollowsFeed) and chunk.kind == "keys":
+        return source.select_keys(load, lake.read(chunk.keys))
+    return source.select(load, chunk)
 
 
 def keep_files(workspace: Workspace, job: KeepFiles) -> FilesKept:

@@ -26,6 +26,7 @@ from comboi_core.domain.interval import seconds_between
 from comboi_core.domain.names import pipeline_of, started_at
 from comboi_core.domain.ports import Lake
 from comboi_core.domain.shortfall import ShortfallRecord
+from comboi_core.landing.feed import let_go_on
 from comboi_core.landing.landing import sweep_landed
 from comboi_core.runs.notifying import after_run
 from comboi_core.runs.records import begun_record, find_record, record_path
@@ -59,6 +60,8 @@ def record_run(workspace: Workspace, request: RecordRun) -> RunRecorded:
     record["seconds"] = seconds_between(str(request["started_at"]), request["finished_at"])
     record["status"] = _settled(record)
     runfiles.write_json(lake, record_path(request["run_id"]), record)
+    for error in let_go_on(workspace, record["tables"]):
+        log.warning("%s", error.message, extra={"run_id": request["run_id"], "code": error.code})
     _log_failure(record)
     if record.get("interrupted"):
         log.warning("%s", record["interrupted"]["message"], extra={"run_id": record["run_id"], "code": HostFailed.code})

@@ -12,8 +12,9 @@ SHIPPED = ("comboi_core", "orchestrators", "entities", "activities")
 WRITING = {"comboi_core/app/runfiles.py", "comboi_core/lake/bronze.py", "comboi_core/lake/local.py"}
 """Who puts bytes into a lake: run files, redacted but for `write_work`; manifests; and a lake's own `write`."""
 FOR_LATER_ACTIVITIES = {
-    "comboi_core/landing/landing.py", "comboi_core/erasure/bronze.py", "comboi_core/erasure/datasets.py",
-    "comboi_core/erasure/keys.py", "comboi_core/runs/notifying.py", "comboi_core/runs/planning.py",
+    "comboi_core/landing/feed.py", "comboi_core/landing/landing.py", "comboi_core/erasure/bronze.py",
+    "comboi_core/erasure/datasets.py", "comboi_core/erasure/keys.py", "comboi_core/runs/notifying.py",
+    "comboi_core/runs/planning.py",
 }  # fmt: skip
 """Who writes what is worked with, as it is: plans, pages of files, keys, the claim of an alert; no record, no text."""
 ON_THIS_MACHINE = {

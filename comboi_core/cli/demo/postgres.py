@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -65,13 +66,24 @@ class EmbeddedPostgres:
     Data survives `stop()`; a directory left by a killed process is taken over. One server per directory: a second
     start, in this process or another, raises `EmbeddedPostgresError`. Run as root, the server runs as `nobody`, and
     parent directories that are closed to it get the search permission (`o+x`, not more).
+
+    Args:
+        settings: Further settings of the server: name -> value.
     """
 
-    def __init__(self, data_dir: Path, *, tcp: bool = False, password: str | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        tcp: bool = False,
+        password: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         if tcp and not password:
             raise ValueError("tcp=True needs a password for the role 'comboi'")
         self.data_dir = Path(data_dir).absolute()
         self._password = password if tcp else None
+        self._settings = _SETTINGS | dict(settings or {})
         self._port = 5432
         self._lock: IO[str] | None = None
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -196,7 +208,7 @@ class EmbeddedPostgres:
         killed server let go of its shared memory a moment later."""
         for attempt in range(_START_ATTEMPTS):
             self._port = _free_port() if self._password else 5432
-            settings = _SETTINGS | {
+            settings = self._settings | {
                 "listen_addresses": "127.0.0.1" if self._password else "",
                 "port": str(self._port),
                 "unix_socket_directories": str(self._socket_dir),

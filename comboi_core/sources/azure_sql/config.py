@@ -101,9 +101,9 @@ class AzureSqlSource(DatabaseSource):
 
     @model_validator(mode="after")
     def _cursors(self) -> AzureSqlSource:
-        wrong = next((table for table in self.tables if table.cursor == "xmin"), None)
+        wrong = next((table for table in self.tables if table.cursor not in (None, "rowversion")), None)
         if wrong:
             raise ValueError(
-                f"table {wrong.name}: cursor: xmin is for PostgreSQL; for Azure SQL write cursor: rowversion"
+                f"table {wrong.name}: cursor: {wrong.cursor} is for PostgreSQL; for Azure SQL write cursor: rowversion"
             )
         return self

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, StringConstraints, model_validator
 
 from comboi_core.config.base import Model, Text
 from comboi_core.config.tables import DatabaseSource
@@ -50,11 +50,38 @@ class PostgresConnection(Model):
         return self
 
 
+class ChangeFeed(Model):
+    """The change feed of a PostgreSQL database. `comboi changes setup` makes publication and slot.
+
+    Attributes:
+        publication: The name of the publication, which says what of which tables the feed tells.
+        slot: The name of the logical replication slot. Each pipeline needs one of its own.
+        on_lost_feed: What to do if changes are lost, because the slot was invalidated or dropped. `reload`: the tables
+            are read as a whole. `fail`: the loads fail. Default: `reload`.
+    """
+
+    publication: Annotated[str, StringConstraints(pattern="^[a-z_][a-z0-9_]{0,62}$")]
+    slot: Annotated[str, StringConstraints(pattern="^[a-z0-9_]{1,63}$")]
+    on_lost_feed: Literal["reload", "fail"] = "reload"
+
+
 class PostgresSource(DatabaseSource):
-    """A PostgreSQL database."""
+    """A PostgreSQL database.
+
+    Attributes:
+        changes: The change feed, for tables with `cursor: changes`.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=where(
+            {"required": ["tables"], "properties": {"tables": {"contains": is_one_of("cursor", "changes")}}},
+            given("changes"),
+        )
+    )
 
     type: Literal["postgres"]
     connection: PostgresConnection
+    changes: ChangeFeed | None = None
 
     @model_validator(mode="after")
     def _cursors(self) -> PostgresSource:
@@ -65,8 +92,14 @@ class PostgresSource(DatabaseSource):
                 )
             if table.cursor_zone:
                 raise ValueError(f"table {table.name}: cursor_zone: is only for SQL Server; for PostgreSQL use lag:")
-            if table.cursor and table.query is not None:
+            if table.cursor == "xmin" and table.query is not None:
                 raise ValueError(
                     f"table {table.name}: cursor: xmin needs table:, because the rows of a query: have no xmin"
+                )
+            if table.cursor == "changes" and table.query is not None:
+                raise ValueError(f"table {table.name}: cursor: changes needs table:, because a query: has no changes")
+            if table.cursor == "changes" and self.changes is None:
+                raise ValueError(
+                    f"table {table.name}: cursor: changes needs changes: of the source, with publication: and slot:"
                 )
         return self

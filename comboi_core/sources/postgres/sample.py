@@ -5,7 +5,7 @@ from __future__ import annotations
 from comboi_core.config.base import Model
 from comboi_core.config.source_type import Sample
 from comboi_core.sources.common.samples import FIRST_STEPS, shop_tables
-from comboi_core.sources.postgres.config import PostgresConnection, PostgresSource
+from comboi_core.sources.postgres.config import ChangeFeed, PostgresConnection, PostgresSource
 
 SAMPLE = Sample(
     entry="""\
@@ -38,5 +38,14 @@ sources:
       conn_str: "postgresql://app-identity@db.example.com:5432/shop?sslmode=require"    # a user, and no password
       authentication: managed_identity
     tables: [{name: countries, table: public.countries}]
+""",
+    ChangeFeed: """\
+sources:
+  - name: shop
+    type: postgres
+    connection: {conn_str: "postgresql://comboi:{{keyvault:postgres-password}}@db.example.com:5432/shop?sslmode=require"}
+    changes: {publication: comboi_shop, slot: comboi_shop}    # made by `comboi changes setup shop`
+    tables:
+      - {name: orders, table: public.orders, primary_key: [order_id], cursor: changes}
 """,
 }

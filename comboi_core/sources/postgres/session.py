@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,6 +73,17 @@ class PostgresSession:
         self._renew()
         found = self._guarded(lambda: self._con.execute(f"DESCRIBE SELECT * FROM {self.query(text)}").fetchall())
         return [(name, kind) for name, kind, *_ in found]
+
+    def change(self, statements: Iterable[str]) -> None:
+        """Run statements that change the database, in one transaction: what a user has asked for by name.
+
+        Raises:
+            ComboiError: the server refuses one of them; then none of them has changed anything.
+        """
+        texts = "; ".join(("SET TRANSACTION READ WRITE", *statements))
+        self._renew()
+        with one_snapshot(self._con):
+            self._guarded(lambda: self._con.execute(f"CALL postgres_execute({literal(self._alias)}, {literal(texts)})"))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -58,7 +58,7 @@ class PostgresTable:
         """See `domain.ports.Source.plan`; how the window is bounded stands in `window`."""
         mode = self._config.effective_mode
         replaces = full_refresh or mode == "full"
-        if self._config.cursor:
+        if self._config.cursor == xmin.CURSOR:
             xmin.refuse_unversioned(self._rows, str(self._catalog.find().oid), self._place)
         self._probe_condition()
         table, shape = self._catalog.look()
@@ -166,7 +166,7 @@ class PostgresTable:
     def _source_of(self, relation: str) -> str:
         """Return the FROM item called `src` for the rows of a relation that meet the configured condition."""
         if self._config.where:
-            versions = self._config.cursor is not None
+            versions = self._config.cursor == xmin.CURSOR
             return f"{text.filtered(relation, self._config.where, versions=versions)} AS src"
         return f"{relation} AS src"
 
