@@ -50,6 +50,9 @@ class PostgresConnection(Model):
         return self
 
 
+_FOLLOWS = {"type": "object"} | is_one_of("cursor", "changes")
+
+
 class ChangeFeed(Model):
     """The change feed of a PostgreSQL database. `comboi changes setup` makes publication and slot.
 
@@ -74,7 +77,7 @@ class PostgresSource(DatabaseSource):
 
     model_config = ConfigDict(
         json_schema_extra=where(
-            {"required": ["tables"], "properties": {"tables": {"contains": is_one_of("cursor", "changes")}}},
+            {"required": ["tables"], "properties": {"tables": {"type": "array", "contains": _FOLLOWS}}},
             given("changes"),
         )
     )
