@@ -16,7 +16,7 @@ from comboi_core.domain.shortfall import Shortfall
     "value",
     [
         Window("updated_at", "timestamptz", None, "2026-11-23 06:00:00+00", 300.0),
-        DataFile("shop/orders/load=00000001/00000-a.parquet", 1, 3, 400, folded=True),
+        DataFile("shop/orders/load=00000001/00000-a.parquet", 1, 3, 400, folded=True, deleted=2),
         Shortfall("late_commits", "rows may be missed", "Grant pg_read_all_stats.", rows=2),
     ],
     ids=lambda value: type(value).__name__,
